@@ -1,0 +1,15 @@
+//! The wire types of `/v1`: what requests and answers look like as JSON.
+//!
+//! Times are RFC 3339 in UTC with microseconds, decimals are strings, ranges are half-open.
+pub mod aggregation;
+pub mod api_key;
+pub mod clear;
+pub mod customer;
+pub mod error;
+pub mod event;
+pub mod job;
+pub mod list;
+pub mod meter;
+pub mod query;
+pub mod test_clock;
+pub mod webhook;

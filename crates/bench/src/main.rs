@@ -1,0 +1,111 @@
+//! Measures ingest over HTTP, each answer durable, beside what it could cost at best: in one run, as ratios.
+//!
+//! - (a) a raw append of the same bytes with a hash set of the ids, one fdatasync for 16 batches;
+//! - (b) an HTTP handler that throws the body away, under the same load;
+//! - (c) PostgreSQL: COPY into a staging table, then INSERT ... ON CONFLICT DO NOTHING, without rollups.
+#![expect(clippy::print_stdout, reason = "a program for the command line")]
+
+mod child;
+mod discard;
+mod http;
+mod load;
+mod postgres;
+mod probe;
+mod raw;
+mod report;
+mod sample;
+mod server;
+
+use clap::{Parser, Subcommand};
+use load::{Load, Measured};
+use report::Report;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// What any step of a run may fail with; it ends the run.
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+/// Connections that send batches.
+const BATCH_CONNECTIONS: usize = 16;
+/// Connections that send single events.
+const SINGLE_CONNECTIONS: usize = 64;
+
+/// Compares ingest with what it could cost at best.
+#[derive(Parser)]
+struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
+    /// The binary to measure; without it only the baselines are.
+    #[arg(long)]
+    server: Option<PathBuf>,
+    /// A PostgreSQL with fsync on; without it (c) is left out.
+    #[arg(long, env = "RECKONER_TEST_POSTGRES_URL")]
+    postgres: Option<String>,
+    /// Where the data go; on the disk to be measured.
+    #[arg(long, default_value = "target/bench")]
+    dir: PathBuf,
+    /// How long each load lasts, in seconds.
+    #[arg(long, default_value_t = 5)]
+    seconds: u64,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serves (b): reads each body and throws it away.
+    Discard,
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let args = Args::parse();
+    match args.command {
+        Some(Command::Discard) => discard::serve().await,
+        None => measure(&args).await,
+    }
+}
+
+/// Runs everything once and prints the table.
+async fn measure(args: &Args) -> Result<()> {
+    std::fs::create_dir_all(&args.dir)?;
+    let folder = tempfile::tempdir_in(&args.dir)?;
+    let duration = Duration::from_secs(args.seconds);
+    let mut report = Report { probe_before: Some(probe::fdatasync(folder.path())?), ..Report::default() };
+
+    progress("(a) raw append, hash set, fdatasync");
+    report.raw = Some(raw::run(folder.path(), duration)?);
+
+    let bare = child::Child::start(&std::env::current_exe()?, &["discard"], &[], folder.path())?;
+    progress("(b) bare handler, batches");
+    report.bare_batches = Some(run(&bare.address, "none", sample::BATCH_EVENTS, duration).await?);
+    progress("(b) bare handler, single events");
+    report.bare_singles = Some(run(&bare.address, "none", 1, duration).await?);
+    drop(bare);
+
+    if let Some(binary) = &args.server {
+        let server = server::Server::start(binary, folder.path())?;
+        progress("reckoner, batches");
+        let batches = run(&server.child.address, server::KEY, sample::BATCH_EVENTS, duration).await?;
+        progress("reckoner, single events");
+        let singles = run(&server.child.address, server::KEY, 1, duration).await?;
+        server.check_total(batches.events + singles.events).await?;
+        report.batches = Some(batches);
+        report.singles = Some(singles);
+    }
+    if let Some(url) = &args.postgres {
+        progress("(c) PostgreSQL, COPY and ON CONFLICT");
+        report.postgres = Some(postgres::run(url, duration).await?);
+    }
+    report.probe_after = Some(probe::fdatasync(folder.path())?);
+    println!("{report}");
+    Ok(())
+}
+
+/// One load, of batches or of single events.
+async fn run(address: &str, key: &str, events: usize, duration: Duration) -> Result<Measured> {
+    let connections = if events == 1 { SINGLE_CONNECTIONS } else { BATCH_CONNECTIONS };
+    Load { address: address.to_owned(), key: key.to_owned(), events, connections, duration }.run().await
+}
+
+fn progress(what: &str) {
+    eprintln!("{what} ...");
+}

@@ -1,0 +1,49 @@
+//! The server that is measured.
+use crate::Result;
+use crate::child::Child;
+use crate::http::{self, Connection};
+use crate::sample;
+use jiff::SignedDuration;
+use std::path::Path;
+
+/// The administrator's key of the run.
+pub const KEY: &str = "bench-key-that-is-long-enough-0123456789";
+const SYSTEM_CONFIG: &str = r#"{"periods":["hourly"],"events":{"api.calls":{"op":"sum"}},"webhooks":[]}"#;
+
+/// A running server with one meter.
+pub struct Server {
+    /// Its process.
+    pub child: Child,
+}
+
+impl Server {
+    /// Starts the binary on a new data directory.
+    pub fn start(binary: &Path, folder: &Path) -> Result<Self> {
+        let config = folder.join("systemconfig.json");
+        std::fs::write(&config, SYSTEM_CONFIG)?;
+        let data = folder.join("data");
+        let data = data.to_str().ok_or("a path that is not UTF-8")?;
+        let config = config.to_str().ok_or("a path that is not UTF-8")?;
+        let args = ["serve", "--data-dir", data, "--listen", "127.0.0.1:0", "--systemconfig", config];
+        let env = [("RECKONER_BOOTSTRAP_API_KEY", KEY)];
+        Ok(Self { child: Child::start(binary, &args, &env, folder)? })
+    }
+
+    /// Fails unless the meter counts exactly the events that were acknowledged.
+    pub async fn check_total(&self, acknowledged: u64) -> Result<()> {
+        let now = sample::now();
+        let from = now - SignedDuration::from_hours(24);
+        let to = now + SignedDuration::from_hours(1);
+        let target = format!("/v1/meters/api.calls/query?from={from:.0}&to={to:.0}");
+        let mut connection = Connection::open(&self.child.address).await?;
+        let answer = connection.send(http::head("GET", &target, KEY, 0).as_bytes()).await?;
+        let text = String::from_utf8_lossy(&answer.body);
+        let json: serde_json::Value =
+            serde_json::from_slice(&answer.body).map_err(|_| format!("no JSON: {text}"))?;
+        let total = json.pointer("/data/0/value").and_then(|value| value.as_str());
+        if total != Some(acknowledged.to_string().as_str()) {
+            return Err(format!("{acknowledged} events were acknowledged, the meter says: {text}").into());
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,178 @@
+//! JSON by meaning: equality, property paths and property texts.
+use crate::decimal::Decimal;
+use serde_json::Value;
+use std::fmt;
+
+/// Most bytes of a property path.
+pub const PATH_BYTES_MAX: usize = 256;
+
+/// Whether two optional JSON objects mean the same. Absent and `{}` do; texts that are no JSON
+/// are compared as they are.
+pub fn same_object(a: Option<&str>, b: Option<&str>) -> bool {
+    if a == b {
+        return true;
+    }
+    let read = |text: Option<&str>| serde_json::from_str::<Value>(text.unwrap_or("{}"));
+    matches!((read(a), read(b)), (Ok(a), Ok(b)) if same(&a, &b))
+}
+
+/// Whether two values mean the same: numbers by value, objects without regard to order.
+pub fn same(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::Number(a), Value::Number(b)) => same_number(a.as_str(), b.as_str()),
+        (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b)),
+        (Value::Object(a), Value::Object(b)) => {
+            a.len() == b.len() && a.iter().all(|(key, a)| b.get(key).is_some_and(|b| same(a, b)))
+        }
+        _ => a == b,
+    }
+}
+
+fn same_number(a: &str, b: &str) -> bool {
+    match (Decimal::parse(a), Decimal::parse(b)) {
+        (Ok(a), Ok(b)) => a == b,
+        _ => a == b,
+    }
+}
+
+/// The text that stands for a property's value in groups, filters and distinct counts: 1, 1.0 and
+/// "1" are one. `None` for null.
+pub fn text_of(value: &Value) -> Option<String> {
+    match value {
+        Value::Null => None,
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(
+            Decimal::parse(number.as_str()).map_or_else(|_| number.to_string(), |number| number.to_string()),
+        ),
+        other => Some(other.to_string()),
+    }
+}
+
+/// A text is no property path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("must be a property name or a JSON path such as $.model or $.usage.tokens")]
+pub struct PathError;
+
+/// Where a property lies in an event's properties: `$.usage.tokens`, `$['a b'][0]`, or a bare
+/// top-level name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Path {
+    text: String,
+    steps: Vec<Step>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Step {
+    Key(String),
+    Index(usize),
+}
+
+impl Path {
+    /// Reads a path.
+    pub fn parse(text: &str) -> Result<Self, PathError> {
+        if text.is_empty() || text.len() > PATH_BYTES_MAX {
+            return Err(PathError);
+        }
+        let steps = match text.strip_prefix('$') {
+            Some(rest) => read_steps(rest)?,
+            None => vec![Step::Key(text.to_owned())],
+        };
+        Ok(Self { text: text.to_owned(), steps })
+    }
+
+    /// The path as it was written.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The value at this path.
+    pub fn find<'v>(&self, properties: &'v Value) -> Option<&'v Value> {
+        self.steps.iter().try_fold(properties, |value, step| match step {
+            Step::Key(key) => value.get(key),
+            Step::Index(index) => value.get(index),
+        })
+    }
+
+    /// The value at this path where it is not null.
+    pub fn find_text(&self, properties: &Value) -> Option<String> {
+        self.find(properties).and_then(text_of)
+    }
+
+    /// The number at this path; a text that reads as a number counts as one.
+    pub fn find_decimal(&self, properties: &Value) -> Option<Decimal> {
+        match self.find(properties)? {
+            Value::Number(number) => Decimal::parse(number.as_str()).ok(),
+            Value::String(text) => Decimal::parse(text).ok(),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Path {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+fn read_steps(mut rest: &str) -> Result<Vec<Step>, PathError> {
+    let mut steps = Vec::new();
+    while !rest.is_empty() {
+        if let Some(after) = rest.strip_prefix('.') {
+            let end = after.find(['.', '[']).unwrap_or(after.len());
+            let (key, next) = after.split_at(end);
+            if key.is_empty() {
+                return Err(PathError);
+            }
+            steps.push(Step::Key(key.to_owned()));
+            rest = next;
+        } else {
+            let inner = rest.strip_prefix('[').ok_or(PathError)?;
+            let (step, next) = read_bracket(inner)?;
+            steps.push(step);
+            rest = next;
+        }
+    }
+    if steps.is_empty() { Err(PathError) } else { Ok(steps) }
+}
+
+fn read_bracket(inner: &str) -> Result<(Step, &str), PathError> {
+    for quote in ['\'', '"'] {
+        if let Some(after) = inner.strip_prefix(quote) {
+            let (key, rest) = after.split_once(quote).ok_or(PathError)?;
+            let rest = rest.strip_prefix(']').ok_or(PathError)?;
+            return Ok((Step::Key(key.to_owned()), rest));
+        }
+    }
+    let (index, rest) = inner.split_once(']').ok_or(PathError)?;
+    Ok((Step::Index(index.parse().map_err(|_| PathError)?), rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_find_what_they_name() {
+        let value: Value =
+            serde_json::from_str(r#"{"a":{"b":[{"c d":7}]},"x.y":"1.0","n":null}"#).expect("JSON");
+        for (path, found) in
+            [("$.a.b[0]['c d']", Some("7")), ("x.y", Some("1.0")), ("n", None), ("$.a.q", None)]
+        {
+            let path = Path::parse(path).expect("a path");
+            assert_eq!(path.find_text(&value).as_deref(), found);
+        }
+        for bad in ["", "$", "$.", "$..a", "$[", "$[x]", "$['a'", "$a"] {
+            assert_eq!(Path::parse(bad), Err(PathError), "{bad}");
+        }
+    }
+
+    #[test]
+    fn one_is_one_however_it_is_written() {
+        for text in ["1", "1.0", "1e0", "\"1\""] {
+            let value: Value = serde_json::from_str(text).expect("JSON");
+            assert_eq!(text_of(&value).as_deref(), Some("1"), "{text}");
+        }
+        assert!(same_object(None, Some("{}")));
+        assert!(!same_object(Some(r#"{"a":null}"#), Some("{}")));
+    }
+}

@@ -1,0 +1,24 @@
+//! The rules of Reckoner, pure: no I/O, no clock, no environment, no randomness.
+//!
+//! Everything here is a function of its arguments, so a total, a period or a signature can be
+//! recomputed anywhere and gives the same answer.
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects, clippy::float_arithmetic))]
+
+pub mod decimal;
+pub mod event;
+pub mod id;
+pub mod js_number;
+pub mod json;
+pub mod level;
+mod local;
+pub mod meter;
+pub mod period;
+pub mod rollup;
+pub mod sketch;
+pub mod sum;
+pub mod tally;
+pub mod time;
+pub mod webhook;
+pub mod weights;
+pub mod wide;
+pub mod window;

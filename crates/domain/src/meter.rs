@@ -1,0 +1,405 @@
+//! Meters: what is read from events, and how it adds up.
+use crate::decimal::Decimal;
+use crate::event::EVENT_TYPE_BYTES_MAX;
+use crate::id::MeterId;
+use crate::json::{Path, text_of};
+use crate::time::Timestamp;
+use crate::weights::WeightTable;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+/// Most dimensions a meter may declare to be rolled up.
+pub const DIMENSIONS_MAX: usize = 4;
+/// Most properties a meter may group by.
+pub const GROUP_BY_MAX: usize = 16;
+/// Most bytes of a meter's key.
+pub const KEY_BYTES_MAX: usize = 128;
+
+/// How the readings of a range become one value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Aggregation {
+    /// Their exact sum.
+    Sum,
+    /// How many there are.
+    Count,
+    /// Their sum divided by their number.
+    Avg,
+    /// The least.
+    Min,
+    /// The greatest.
+    Max,
+    /// The earliest by event time, then by sequence.
+    First,
+    /// The latest by event time, then by sequence.
+    Last,
+    /// How many different texts a property had.
+    UniqueCount,
+    /// The mean of a level over time.
+    TimeWeightedAvg,
+    /// The element at this percentile, within 1 %.
+    Percentile(u8),
+}
+
+impl Aggregation {
+    /// Every aggregation, as named in configuration and API.
+    pub const NAMES: [&'static str; 13] = [
+        "sum",
+        "count",
+        "avg",
+        "min",
+        "max",
+        "first",
+        "last",
+        "unique_count",
+        "time_weighted_avg",
+        "p50",
+        "p90",
+        "p95",
+        "p99",
+    ];
+
+    /// The name in configuration and API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Sum => "sum",
+            Self::Count => "count",
+            Self::Avg => "avg",
+            Self::Min => "min",
+            Self::Max => "max",
+            Self::First => "first",
+            Self::Last => "last",
+            Self::UniqueCount => "unique_count",
+            Self::TimeWeightedAvg => "time_weighted_avg",
+            Self::Percentile(50) => "p50",
+            Self::Percentile(90) => "p90",
+            Self::Percentile(95) => "p95",
+            Self::Percentile(_) => "p99",
+        }
+    }
+
+    /// Whether hourly rollups hold all that this aggregation needs.
+    pub fn rolls_up(self) -> bool {
+        !matches!(self, Self::UniqueCount | Self::TimeWeightedAvg | Self::Percentile(_))
+    }
+}
+
+impl FromStr for Aggregation {
+    type Err = UnknownName;
+    fn from_str(name: &str) -> Result<Self, UnknownName> {
+        Ok(match name {
+            "sum" => Self::Sum,
+            "count" => Self::Count,
+            "avg" => Self::Avg,
+            "min" => Self::Min,
+            "max" => Self::Max,
+            "first" => Self::First,
+            "last" => Self::Last,
+            "unique_count" => Self::UniqueCount,
+            "time_weighted_avg" => Self::TimeWeightedAvg,
+            "p50" => Self::Percentile(50),
+            "p90" => Self::Percentile(90),
+            "p95" => Self::Percentile(95),
+            "p99" => Self::Percentile(99),
+            _ => return Err(UnknownName),
+        })
+    }
+}
+
+/// A name that is not among those allowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("is not among the allowed names")]
+pub struct UnknownName;
+
+/// What a value of a level meter says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Input {
+    /// A change of the level: the level is the running sum.
+    #[default]
+    Delta,
+    /// The level itself.
+    Level,
+}
+
+impl Input {
+    /// The name in configuration and API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Delta => "delta",
+            Self::Level => "level",
+        }
+    }
+}
+
+impl FromStr for Input {
+    type Err = UnknownName;
+    fn from_str(name: &str) -> Result<Self, UnknownName> {
+        match name {
+            "delta" => Ok(Self::Delta),
+            "level" => Ok(Self::Level),
+            _ => Err(UnknownName),
+        }
+    }
+}
+
+/// A meter's key: 1 to 128 printable characters without spaces, slashes, question or number signs.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MeterKey(String);
+
+impl MeterKey {
+    /// Reads a key.
+    pub fn parse(text: &str) -> Result<Self, KeyError> {
+        let good = |c: char| !c.is_whitespace() && !c.is_control() && !matches!(c, '/' | '?' | '#');
+        let fits = (1..=KEY_BYTES_MAX).contains(&text.len()) && text.len() <= EVENT_TYPE_BYTES_MAX;
+        if fits && text.chars().all(good) { Ok(Self(text.to_owned())) } else { Err(KeyError) }
+    }
+
+    /// The key as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for MeterKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A text is no meter key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("must be 1 to 128 bytes without spaces, control characters, '/', '?' or '#'")]
+pub struct KeyError;
+
+/// A property and the texts it may have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Filter {
+    /// Which property.
+    pub path: Path,
+    /// The texts that pass.
+    pub any_of: Vec<String>,
+}
+
+impl Filter {
+    /// Whether these properties pass.
+    pub fn passes(&self, properties: &Value) -> bool {
+        self.path.find_text(properties).is_some_and(|text| self.any_of.contains(&text))
+    }
+}
+
+/// Weights by a property's value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Weighting {
+    /// The property that selects the weight.
+    pub path: Path,
+    /// The weight of each of its values.
+    pub table: WeightTable,
+}
+
+/// One version of a meter; its meaning never changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Meter {
+    /// Identifies this version.
+    pub id: MeterId,
+    /// Names the meter, the same in all versions.
+    pub key: MeterKey,
+    /// Counts versions from 1.
+    pub version: u32,
+    /// The type of the events it reads.
+    pub event_type: String,
+    /// How readings add up.
+    pub aggregation: Aggregation,
+    /// The property that replaces the event's value (or whose texts are counted).
+    pub value_property: Option<Path>,
+    /// Conditions on properties; all must hold.
+    pub filters: Vec<Filter>,
+    /// Properties that queries of this meter are expected to group by.
+    pub group_by: Vec<Path>,
+    /// Dimensions to be rolled up: `subject` or properties.
+    pub dimensions: Vec<String>,
+    /// What a value says, for levels.
+    pub input: Input,
+    /// Weights by a property.
+    pub weighting: Option<Weighting>,
+    /// The unit shown.
+    pub unit: Option<String>,
+    /// The name shown.
+    pub display_name: Option<String>,
+    /// Events before this instant are not read.
+    pub starts_at: Option<Timestamp>,
+}
+
+/// What a meter reads from one event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reading {
+    /// The event's time.
+    pub time: Timestamp,
+    /// The event's sequence.
+    pub sequence: u64,
+    /// The number read.
+    pub value: Decimal,
+    /// What the number counts for.
+    pub weight: Decimal,
+    /// The text counted by `unique_count`.
+    pub text: Option<String>,
+}
+
+/// The parts of an event that meters look at.
+#[derive(Clone, Copy, Debug)]
+pub struct Readable<'a> {
+    /// The event's time.
+    pub time: Timestamp,
+    /// The event's sequence.
+    pub sequence: u64,
+    /// The event's own value.
+    pub value: Decimal,
+    /// The event's properties, parsed (null when there are none).
+    pub properties: &'a Value,
+}
+
+/// An event lacks what a meter of its type reads.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("must have a decimal number at {path}: meter {meter} reads it")]
+pub struct Unreadable {
+    /// The meter's key.
+    pub meter: String,
+    /// The property it reads.
+    pub path: String,
+}
+
+impl Meter {
+    /// A meter over an event type's own values, as in a configuration file.
+    pub fn plain(id: MeterId, key: MeterKey, aggregation: Aggregation) -> Self {
+        Self {
+            id,
+            version: 1,
+            event_type: key.as_str().to_owned(),
+            key,
+            aggregation,
+            value_property: None,
+            filters: Vec::new(),
+            group_by: Vec::new(),
+            dimensions: Vec::new(),
+            input: Input::Delta,
+            weighting: None,
+            unit: None,
+            display_name: None,
+            starts_at: None,
+        }
+    }
+
+    /// Whether hourly rollups of the event type answer for this meter (without filters on the
+    /// query): nothing but the event's own value and time matters to it.
+    pub fn reads_rollups(&self) -> bool {
+        self.aggregation.rolls_up()
+            && self.value_property.is_none()
+            && self.filters.is_empty()
+            && self.weighting.is_none()
+            && self.starts_at.is_none_or(|start| start.as_micros().rem_euclid(crate::time::HOUR) == 0)
+    }
+
+    /// Whether reading an event means looking at its properties.
+    pub fn reads_properties(&self) -> bool {
+        self.value_property.is_some() || !self.filters.is_empty() || self.weighting.is_some()
+    }
+
+    /// Whether an event with these properties can be read; asked before it is stored.
+    pub fn check(&self, properties: &Value) -> Result<(), Unreadable> {
+        let Some(path) = &self.value_property else { return Ok(()) };
+        let numeric = self.aggregation != Aggregation::UniqueCount;
+        if !numeric || !self.filters.iter().all(|filter| filter.passes(properties)) {
+            return Ok(());
+        }
+        match path.find_decimal(properties) {
+            Some(_) => Ok(()),
+            None => Err(Unreadable { meter: self.key.to_string(), path: path.to_string() }),
+        }
+    }
+
+    /// What this meter reads from an event of its type; `None` where it does not count.
+    pub fn read(&self, event: &Readable<'_>) -> Option<Reading> {
+        let Readable { time, sequence, value, properties } = *event;
+        if self.starts_at.is_some_and(|start| time < start) {
+            return None;
+        }
+        if !self.filters.iter().all(|filter| filter.passes(properties)) {
+            return None;
+        }
+        let weight = self.weighting.as_ref().map_or(Decimal::ONE, |weighting| {
+            let text = weighting.path.find_text(properties);
+            weighting.table.weight_of(text.as_deref())
+        });
+        let (value, text) = match (&self.value_property, self.aggregation) {
+            (Some(path), Aggregation::UniqueCount) => (value, Some(path.find(properties).and_then(text_of)?)),
+            (Some(path), _) => (path.find_decimal(properties)?, None),
+            (None, Aggregation::UniqueCount) => (value, Some(value.to_string())),
+            (None, _) => (value, None),
+        };
+        Some(Reading { time, sequence, value, weight, text })
+    }
+
+    /// Whether another definition means the same; names and units shown may differ.
+    pub fn means_the_same(&self, other: &Self) -> bool {
+        self.event_type == other.event_type
+            && self.aggregation == other.aggregation
+            && self.value_property == other.value_property
+            && self.filters == other.filters
+            && self.group_by == other.group_by
+            && self.dimensions == other.dimensions
+            && self.input == other.input
+            && self.weighting == other.weighting
+            && self.starts_at == other.starts_at
+    }
+}
+
+/// The meters of a project at one moment, the current version of each.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Catalogue {
+    by_key: BTreeMap<String, Meter>,
+    by_event_type: BTreeMap<String, Vec<String>>,
+}
+
+impl Catalogue {
+    /// A catalogue of these meters; of several versions of one key the highest stays.
+    pub fn new(meters: impl IntoIterator<Item = Meter>) -> Self {
+        let mut by_key: BTreeMap<String, Meter> = BTreeMap::new();
+        for meter in meters {
+            let newer = by_key.get(meter.key.as_str()).is_none_or(|known| known.version < meter.version);
+            if newer {
+                by_key.insert(meter.key.to_string(), meter);
+            }
+        }
+        let mut by_event_type: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for meter in by_key.values() {
+            by_event_type.entry(meter.event_type.clone()).or_default().push(meter.key.to_string());
+        }
+        Self { by_key, by_event_type }
+    }
+
+    /// The meter with this key.
+    pub fn get(&self, key: &str) -> Option<&Meter> {
+        self.by_key.get(key)
+    }
+
+    /// All meters, by key.
+    pub fn iter(&self) -> impl Iterator<Item = &Meter> {
+        self.by_key.values()
+    }
+
+    /// Every event type that some meter reads, in order.
+    pub fn event_types(&self) -> impl Iterator<Item = &str> {
+        self.by_event_type.keys().map(String::as_str)
+    }
+
+    /// The meters that read an event type; `None` where no meter does.
+    pub fn reading(&self, event_type: &str) -> Option<impl Iterator<Item = &Meter>> {
+        let keys = self.by_event_type.get(event_type)?;
+        Some(keys.iter().filter_map(|key| self.by_key.get(key)))
+    }
+
+    /// Whether there is no meter at all.
+    pub fn is_empty(&self) -> bool {
+        self.by_key.is_empty()
+    }
+}

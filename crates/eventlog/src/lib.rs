@@ -1,0 +1,30 @@
+//! The event engine: an append-only log with exact ids, rollups and queries.
+//!
+//! One thread commits: it takes what waits in a bounded queue, judges each event by its id, writes
+//! the new ones of all requests with one write and one sync, shows them to readers and answers.
+//! Everything in memory can be told from the log, and is, when it is opened.
+//! docs/STORAGE.md describes the files.
+mod batch;
+mod disk;
+mod error;
+mod format;
+mod hash;
+mod log;
+mod memory;
+mod read;
+mod recover;
+mod shared;
+mod status;
+#[cfg(test)]
+mod tests;
+mod write;
+
+pub use batch::{BATCH_EVENTS_MAX, Batch, BatchError};
+pub use error::{AppendError, OpenError, ReadError};
+pub use log::{EventLog, Options, SEGMENT_BYTES, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN};
+pub use read::changes::{Changes, Since, Stats};
+pub use read::list::{Cursor, LIST_EVENTS_MAX, ListFilter, Order};
+pub use read::query::{GroupBy, QUERY_EVENTS_MAX, QUERY_ROWS_MAX, Query, QueryError, Row};
+pub use status::{COMMIT_MICROS_BOUNDS, Health, Status};
+pub use write::committer::{GROUP_BATCHES_MAX, GROUP_BYTES_MAX, QUEUE_BATCHES_MAX, QUEUE_BYTES_MAX};
+pub use write::outcome::{OnAppended, Outcome};

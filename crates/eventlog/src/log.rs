@@ -1,0 +1,222 @@
+//! The handle: open, append, read, close.
+use crate::batch::Batch;
+use crate::disk::{Disk, RealDisk};
+use crate::error::{AppendError, OpenError, ReadError};
+use crate::format::manifest::Manifest;
+use crate::format::segment::HEADER_BYTES;
+use crate::hash::IdHasher;
+use crate::memory::Memory;
+use crate::memory::ids::Ids;
+use crate::read::changes::{self, Changes, Since, Stats};
+use crate::read::list::{self, ListFilter};
+use crate::read::query::{self, Query, QueryError, Row};
+use crate::recover::{Recovery, open_store, while_doing};
+use crate::shared::Shared;
+use crate::status::{Counters, Health, Status};
+use crate::write::committer::Committer;
+use crate::write::core::{Core, Work};
+use crate::write::outcome::{OnAppended, Outcome};
+use crate::write::segments::{Plan, Segments};
+use crossbeam_channel::bounded;
+use parking_lot::{Mutex, RwLock};
+use reckoner_domain::event::Event;
+use reckoner_domain::id::ProjectId;
+use reckoner_domain::time::Timestamp;
+use std::any::Any;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Bytes of a segment unless said otherwise.
+pub const SEGMENT_BYTES: u64 = 64 * 1024 * 1024;
+/// Fewest bytes of a segment.
+pub const SEGMENT_BYTES_MIN: u64 = 16 * 1024;
+/// Most bytes of a segment: places in it are told in 32 bits.
+pub const SEGMENT_BYTES_MAX: u64 = 1024 * 1024 * 1024;
+
+/// How a log is opened.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The log's directory, made when it is not there.
+    pub dir: PathBuf,
+    /// Becomes the key of the hash of ids when the log is made; random, ignored afterwards.
+    pub hash_key_seed: [u8; 16],
+    /// Becomes the store's identity when the log is made; random, ignored afterwards.
+    pub store_id: u128,
+    /// Bytes of each new segment, kept between [`SEGMENT_BYTES_MIN`] and [`SEGMENT_BYTES_MAX`].
+    pub segment_bytes: u64,
+    /// Whether the next segment is prepared on a thread of its own.
+    pub prepare_ahead: bool,
+}
+
+impl Options {
+    /// The usual options.
+    pub fn new(dir: impl Into<PathBuf>, hash_key_seed: [u8; 16], store_id: u128) -> Self {
+        Self { dir: dir.into(), hash_key_seed, store_id, segment_bytes: SEGMENT_BYTES, prepare_ahead: true }
+    }
+}
+
+/// The event log; clones are handles of the same one. It closes when the last of them goes.
+#[derive(Clone)]
+pub struct EventLog {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    shared: Arc<Shared>,
+    committer: Committer,
+}
+
+/// A log that is recovered, but has no threads yet.
+pub(crate) struct Opened {
+    pub shared: Arc<Shared>,
+    pub core: Core,
+    pub lock: Box<dyn Any + Send + Sync>,
+}
+
+/// Recovers the log on a disk.
+pub(crate) fn open_on(disk: Arc<dyn Disk>, options: &Options) -> Result<Opened, OpenError> {
+    let lock = disk.lock().map_err(while_doing("lock the directory"))?;
+    let lock = lock.ok_or_else(|| OpenError::Locked { dir: disk.describe() })?;
+    let new = Manifest { store_id: options.store_id, hash_key: options.hash_key_seed };
+    let (manifest, numbers) = open_store(disk.as_ref(), new)?;
+    let hasher = IdHasher::new(manifest.hash_key);
+    let shared = Arc::new(Shared {
+        store_id: manifest.store_id,
+        memory: RwLock::new(Memory::default()),
+        ids: Ids::new(),
+        hasher,
+        health: Mutex::new(Health::Healthy),
+        counters: Counters::default(),
+    });
+    let mut recovery = Recovery::new(disk.as_ref(), &shared, manifest.store_id);
+    let active = recovery.run(&numbers)?;
+    let group = recovery.group;
+    let segment_bytes = options.segment_bytes.clamp(SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX);
+    let plan = Plan {
+        store_id: manifest.store_id,
+        segment_bytes: segment_bytes.next_multiple_of(HEADER_BYTES),
+        hasher,
+        prepare_ahead: options.prepare_ahead,
+    };
+    let number = numbers.last().copied().unwrap_or(0);
+    let segments = Segments::new(disk, plan, number, active).map_err(while_doing("start a thread"))?;
+    let sequence = shared.memory.read().sequence;
+    let core = Core::new(Arc::clone(&shared), segments, group, sequence);
+    Ok(Opened { shared, core, lock })
+}
+
+impl EventLog {
+    /// Opens a log, or makes one; reads it whole.
+    pub fn open(options: &Options) -> Result<Self, OpenError> {
+        let disk = RealDisk::new(&options.dir).map_err(while_doing("open the directory"))?;
+        Self::open_with(Arc::new(disk), options)
+    }
+
+    /// Opens a log on a disk.
+    pub(crate) fn open_with(disk: Arc<dyn Disk>, options: &Options) -> Result<Self, OpenError> {
+        let Opened { shared, core, lock } = open_on(disk, options)?;
+        let committer =
+            Committer::start(Arc::clone(&shared), core, lock).map_err(while_doing("start a thread"))?;
+        Ok(Self { inner: Arc::new(Inner { shared, committer }) })
+    }
+
+    /// Puts a batch into the queue. `on_done` is called on the committer's thread once the batch is
+    /// durable (or failed), and must neither block nor panic; when this answers an error it is not called.
+    pub fn submit(&self, batch: Batch, on_done: OnAppended) -> Result<(), AppendError> {
+        let sealed = batch.seal(&self.inner.shared.hasher);
+        self.inner.committer.submit(Work::Append(sealed, on_done), false)
+    }
+
+    /// Commits a batch and waits for it.
+    pub fn append(&self, batch: Batch) -> Result<Vec<Outcome>, AppendError> {
+        let sealed = batch.seal(&self.inner.shared.hasher);
+        self.wait_for(|on_done| Work::Append(sealed, on_done))
+    }
+
+    /// Forgets all events of a project, durably: their ids are free again. Waits for it and answers
+    /// the sequence of the clearing.
+    pub fn clear(&self, project: ProjectId, at: Timestamp) -> Result<u64, AppendError> {
+        self.wait_for(|on_done| Work::Clear(project, at, on_done))
+    }
+
+    fn wait_for<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(Box<dyn FnOnce(Result<T, AppendError>) + Send>) -> Work,
+    ) -> Result<T, AppendError> {
+        let (answer, answered) = bounded(1);
+        let work = work(Box::new(move |result| {
+            // Whoever asked is waiting below.
+            let _ = answer.send(result);
+        }));
+        self.inner.committer.submit(work, true)?;
+        let gone = || Err(AppendError::Stopped { reason: "the committing thread has ended".into() });
+        answered.recv().unwrap_or_else(|_| gone())
+    }
+
+    /// The event of a project with this id.
+    pub fn get(&self, project: ProjectId, id: &str) -> Result<Option<Event>, ReadError> {
+        self.inner.shared.get(project, id)
+    }
+
+    /// Events in the order of their time.
+    pub fn list(&self, filter: &ListFilter) -> Result<Vec<Event>, ReadError> {
+        list::run(&self.inner.shared, filter)
+    }
+
+    /// A meter's usage by window and group. All rows are of one moment: the sequence that was
+    /// committed when it began.
+    pub fn query(&self, query: &Query<'_>) -> Result<Vec<Row>, QueryError> {
+        query::run(&self.inner.shared, query)
+    }
+
+    /// Hours and customers whose usage changed.
+    pub fn changed(&self, project: ProjectId, since: Since<'_>) -> Changes {
+        changes::changed(&self.inner.shared, project, since)
+    }
+
+    /// The hours since 1970 with events that have instants in a range of event time, in order.
+    pub fn active_hours(&self, project: ProjectId, from: Timestamp, to: Timestamp) -> Vec<i64> {
+        changes::active_hours(&self.inner.shared, project, &(from..to))
+    }
+
+    /// Every customer with events, by name.
+    pub fn customers(&self, project: ProjectId) -> Vec<Arc<str>> {
+        changes::customers(&self.inner.shared, project)
+    }
+
+    /// Every event type with events, by name.
+    pub fn event_types(&self, project: ProjectId) -> Vec<Arc<str>> {
+        changes::event_types(&self.inner.shared, project)
+    }
+
+    /// How much a project has.
+    pub fn stats(&self, project: ProjectId) -> Stats {
+        changes::stats(&self.inner.shared, project)
+    }
+
+    /// Identifies the store: what else is kept beside this log belongs to it.
+    pub fn store_id(&self) -> u128 {
+        self.inner.shared.store_id
+    }
+
+    /// The sequence of the last committed record; 0 when there is none.
+    pub fn sequence(&self) -> u64 {
+        self.inner.shared.memory.read().sequence
+    }
+
+    /// How the log is doing.
+    pub fn status(&self) -> Status {
+        let shared = &self.inner.shared;
+        let (sequence, segments) = {
+            let memory = shared.memory.read();
+            (memory.sequence, memory.places.segments() as u64)
+        };
+        Status { health: shared.health.lock().clone(), sequence, segments, ..shared.counters.status() }
+    }
+
+    /// Commits what is in the queue and takes no more; reading goes on. The directory is free for
+    /// another process afterwards.
+    pub fn close(&self) {
+        self.inner.committer.close();
+    }
+}

@@ -1,0 +1,229 @@
+//! Events in the order of their time, page by page.
+use super::fetch;
+use super::scan::places_of;
+use crate::error::ReadError;
+use crate::format::record::EventRecord;
+use crate::memory::project::{Cell, Hour, Project};
+use crate::shared::{Shared, to_event};
+use reckoner_domain::event::Event;
+use reckoner_domain::id::ProjectId;
+use reckoner_domain::meter::Filter;
+use reckoner_domain::time::Timestamp;
+use serde_json::Value;
+
+/// Most events of a page.
+pub const LIST_EVENTS_MAX: usize = 10_000;
+/// Fewest events looked at together.
+const LOOK_AT_ONCE_MIN: usize = if cfg!(test) { 4 } else { 256 };
+
+/// Which end of time a list begins at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Order {
+    /// The latest event first; of equal times the highest sequence.
+    #[default]
+    NewestFirst,
+    /// The earliest event first; of equal times the lowest sequence.
+    OldestFirst,
+}
+
+/// The last event of a page: the next page begins behind it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Cursor {
+    /// The event's time.
+    pub time: Timestamp,
+    /// The event's sequence.
+    pub sequence: u64,
+}
+
+/// Which events are listed.
+#[derive(Clone, Debug)]
+pub struct ListFilter {
+    /// Whose events.
+    pub project: ProjectId,
+    /// Only this customer's.
+    pub customer: Option<String>,
+    /// Only of this type.
+    pub event_type: Option<String>,
+    /// Only with this subject.
+    pub subject: Option<String>,
+    /// Only the one with this id.
+    pub id: Option<String>,
+    /// Only from this instant on.
+    pub from: Option<Timestamp>,
+    /// Only before this instant.
+    pub to: Option<Timestamp>,
+    /// Conditions on properties; all must hold.
+    pub filters: Vec<Filter>,
+    /// Which end of time comes first.
+    pub order: Order,
+    /// Only events behind this one.
+    pub after: Option<Cursor>,
+    /// Most events, at most [`LIST_EVENTS_MAX`].
+    pub limit: usize,
+}
+
+impl ListFilter {
+    /// All events of a project, the newest first, as many as a page may have.
+    pub fn new(project: ProjectId) -> Self {
+        Self {
+            project,
+            customer: None,
+            event_type: None,
+            subject: None,
+            id: None,
+            from: None,
+            to: None,
+            filters: Vec::new(),
+            order: Order::NewestFirst,
+            after: None,
+            limit: LIST_EVENTS_MAX,
+        }
+    }
+
+    /// Whether an event at this place in the order is asked for.
+    fn asks(&self, at: Cursor) -> bool {
+        let behind = |after: Cursor| match self.order {
+            Order::NewestFirst => at < after,
+            Order::OldestFirst => at > after,
+        };
+        self.from.is_none_or(|from| at.time >= from)
+            && self.to.is_none_or(|to| at.time < to)
+            && self.after.is_none_or(behind)
+    }
+
+    /// Whether what an event says is asked for.
+    fn passes(&self, event: &EventRecord<'_>) -> bool {
+        let equal = |asked: &Option<String>, text: Option<&str>| asked.is_none() || asked.as_deref() == text;
+        equal(&self.customer, Some(event.draft.customer))
+            && equal(&self.event_type, Some(event.draft.event_type))
+            && equal(&self.subject, event.draft.subject)
+            && (self.filters.is_empty() || {
+                let properties: Option<Value> =
+                    event.draft.properties.and_then(|text| serde_json::from_str(text).ok());
+                let properties = properties.unwrap_or_default();
+                self.filters.iter().all(|filter| filter.passes(&properties))
+            })
+    }
+
+    /// The first and last hour that may have events asked for.
+    fn hours(&self) -> (i64, i64) {
+        let mut from = self.from.unwrap_or(Timestamp::MIN);
+        let mut to = self.to.map_or(Timestamp::MAX, |to| to.plus_micros(-1));
+        match (self.order, self.after) {
+            (Order::NewestFirst, Some(after)) => to = to.min(after.time),
+            (Order::OldestFirst, Some(after)) => from = from.max(after.time),
+            (_, None) => {}
+        }
+        (from.hour_index(), to.hour_index())
+    }
+}
+
+/// Lists events.
+pub fn run(shared: &Shared, filter: &ListFilter) -> Result<Vec<Event>, ReadError> {
+    let limit = filter.limit.min(LIST_EVENTS_MAX);
+    let mut found = Vec::new();
+    if let Some(id) = &filter.id {
+        if limit > 0
+            && let Some(event) = shared.get(filter.project, id)?
+        {
+            look_at(shared, filter, vec![Cursor { time: event.time, sequence: event.sequence }], &mut found)?;
+        }
+        return Ok(found);
+    }
+    let (mut from, mut to) = filter.hours();
+    while found.len() < limit
+        && let Some((hour, mut candidates)) = next_hour(shared, filter, from, to)
+    {
+        match filter.order {
+            Order::NewestFirst => to = hour - 1,
+            Order::OldestFirst => from = hour + 1,
+        }
+        while found.len() < limit && !candidates.is_empty() {
+            let count = (limit - found.len()).max(LOOK_AT_ONCE_MIN).min(candidates.len());
+            let next = take_first(&mut candidates, count, filter.order);
+            look_at(shared, filter, next, &mut found)?;
+        }
+    }
+    found.truncate(limit);
+    Ok(found)
+}
+
+/// Takes the first `count` places out of all, in order.
+fn take_first(places: &mut Vec<Cursor>, count: usize, order: Order) -> Vec<Cursor> {
+    let compare = |a: &Cursor, b: &Cursor| match order {
+        Order::NewestFirst => b.cmp(a),
+        Order::OldestFirst => a.cmp(b),
+    };
+    if count < places.len() {
+        places.select_nth_unstable_by(count, compare);
+    }
+    let rest = places.split_off(count.min(places.len()));
+    let mut first = std::mem::replace(places, rest);
+    first.sort_unstable_by(compare);
+    first
+}
+
+/// Reads events at these places and keeps those that pass, in the order of the places.
+fn look_at(
+    shared: &Shared,
+    filter: &ListFilter,
+    at: Vec<Cursor>,
+    found: &mut Vec<Event>,
+) -> Result<(), ReadError> {
+    let asked = at.into_iter().filter(|at| filter.asks(*at));
+    let mut sequences: Vec<(u64, usize)> =
+        asked.enumerate().map(|(place, at)| (at.sequence, place)).collect();
+    sequences.sort_unstable();
+    let places = places_of(shared, sequences.iter().map(|(sequence, _)| *sequence));
+    let mut ranks = sequences.iter().map(|(_, rank)| *rank);
+    let mut kept = Vec::new();
+    fetch::each(&places, |place, event| {
+        let rank = ranks.next().unwrap_or(usize::MAX);
+        if filter.passes(event) {
+            kept.push((rank, to_event(place, event)));
+        }
+        Ok::<(), ReadError>(())
+    })?;
+    kept.sort_unstable_by_key(|(rank, _)| *rank);
+    found.extend(kept.into_iter().map(|(_, event)| event));
+    Ok(())
+}
+
+/// The next hour that has places asked for, with them.
+fn next_hour(shared: &Shared, filter: &ListFilter, from: i64, to: i64) -> Option<(i64, Vec<Cursor>)> {
+    if from > to {
+        return None;
+    }
+    let memory = shared.memory.read();
+    let project = memory.projects.get(&filter.project)?;
+    let hours = project.hours.range(from..=to);
+    let places = |(hour, cells): (&i64, &Hour)| {
+        let places = places_in(project, filter, *hour, cells);
+        (!places.is_empty()).then_some((*hour, places))
+    };
+    match filter.order {
+        Order::NewestFirst => hours.rev().find_map(places),
+        Order::OldestFirst => { hours }.find_map(places),
+    }
+}
+
+fn places_in(project: &Project, filter: &ListFilter, hour: i64, cells: &Hour) -> Vec<Cursor> {
+    let mut places = Vec::new();
+    let mut take = |cell: &Cell| {
+        let all = cell.events.iter().map(|e| Cursor { time: e.time(hour), sequence: e.sequence() });
+        places.extend(all.filter(|at| filter.asks(*at)));
+    };
+    let only = |texts: &crate::memory::intern::Interner, text: &Option<String>| {
+        text.as_ref().map(|text| texts.find(text).unwrap_or(u32::MAX))
+    };
+    let customer = only(&project.customers, &filter.customer);
+    let event_type = only(&project.event_types, &filter.event_type);
+    for (_, cells) in cells.types.iter().filter(|(number, _)| event_type.is_none_or(|only| only == **number))
+    {
+        match customer {
+            Some(customer) => cells.get(&customer).into_iter().for_each(&mut take),
+            None => cells.values().for_each(&mut take),
+        }
+    }
+    places
+}

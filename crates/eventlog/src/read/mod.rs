@@ -1,0 +1,9 @@
+//! Reading: single events, lists, queries, and what changed.
+pub mod changes;
+pub mod fetch;
+mod groups;
+mod level;
+pub mod list;
+pub mod query;
+pub mod scan;
+mod tallies;

@@ -1,0 +1,219 @@
+//! A meter's usage by window and group.
+use super::groups::Groups;
+use super::level;
+use super::scan::ScanError;
+use super::tallies;
+use crate::error::ReadError;
+use crate::shared::Shared;
+use reckoner_domain::id::ProjectId;
+use reckoner_domain::json::Path;
+use reckoner_domain::level::LevelError;
+use reckoner_domain::meter::{Aggregation, Filter, Meter};
+use reckoner_domain::sum::Overflow;
+use reckoner_domain::tally::Usage;
+use reckoner_domain::time::{HOUR, Timestamp};
+use reckoner_domain::window::Window;
+use std::ops::Range;
+
+/// Most rows of an answer.
+pub const QUERY_ROWS_MAX: usize = 250_000;
+/// Most events a query reads one by one.
+pub const QUERY_EVENTS_MAX: u64 = 50_000_000;
+
+/// What rows are told apart by, beside their window.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GroupBy {
+    /// The customer.
+    Customer,
+    /// The subject.
+    Subject,
+    /// The text of a property.
+    Property(Path),
+}
+
+/// What is asked of a meter.
+#[derive(Clone, Debug)]
+pub struct Query<'a> {
+    /// Whose events.
+    pub project: ProjectId,
+    /// What is read from them.
+    pub meter: &'a Meter,
+    /// The windows, in order and without overlap.
+    pub windows: &'a [Window],
+    /// Only these customers; all when empty.
+    pub customers: Vec<String>,
+    /// Only these subjects; all when empty.
+    pub subjects: Vec<String>,
+    /// Conditions on properties; all must hold.
+    pub filters: Vec<Filter>,
+    /// What rows are told apart by.
+    pub group_by: Vec<GroupBy>,
+    /// Only events received no later than this.
+    pub as_of: Option<Timestamp>,
+    /// Whether windows without events have rows: those of each group with events, and where nothing
+    /// is grouped by those of the one group there is.
+    pub fill_zero: bool,
+}
+
+/// One row of an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// The window.
+    pub window: Window,
+    /// The customer, when grouped by it or when only one was asked for.
+    pub customer: Option<String>,
+    /// The subject, when grouped by it or when only one was asked for.
+    pub subject: Option<String>,
+    /// The texts of the properties grouped by, in their order; `None` where an event has none.
+    pub group: Vec<Option<String>>,
+    /// The meter's value; `None` where there is none without events.
+    pub usage: Option<Usage>,
+    /// How many events were read.
+    pub events: u64,
+    /// Whether a level was below zero (and counted as zero) for any length of time.
+    pub was_negative: bool,
+}
+
+/// Why a query has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum QueryError {
+    /// The answer has too many rows.
+    #[error("the answer has more than {QUERY_ROWS_MAX} rows; ask for fewer windows, groups or customers")]
+    TooManyRows,
+    /// Too many events would be read one by one.
+    #[error("the query reads more than {QUERY_EVENTS_MAX} events; ask for a shorter range")]
+    TooManyEvents,
+    /// A total left its 256 bits.
+    #[error(transparent)]
+    Overflow(#[from] Overflow),
+    /// The events could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+}
+
+impl From<LevelError> for Stop {
+    fn from(error: LevelError) -> Self {
+        match error {
+            LevelError::Overflow(error) => error.into(),
+            // Events are sorted before they are applied; an order the level refuses is no total.
+            LevelError::OutOfOrder => Overflow.into(),
+        }
+    }
+}
+
+/// Why an attempt at an answer ended.
+#[derive(Debug)]
+pub enum Stop {
+    /// The project was cleared meanwhile; try again.
+    Cleared,
+    /// There is no answer.
+    Error(QueryError),
+}
+
+impl<E: Into<QueryError>> From<E> for Stop {
+    fn from(error: E) -> Self {
+        Self::Error(error.into())
+    }
+}
+
+impl From<ScanError> for Stop {
+    fn from(error: ScanError) -> Self {
+        match error {
+            ScanError::Cleared => Self::Cleared,
+            ScanError::Read(error) => error.into(),
+        }
+    }
+}
+
+impl<'a> Query<'a> {
+    /// All customers, nothing filtered, nothing grouped.
+    pub fn new(project: ProjectId, meter: &'a Meter, windows: &'a [Window]) -> Self {
+        Self {
+            project,
+            meter,
+            windows,
+            customers: Vec::new(),
+            subjects: Vec::new(),
+            filters: Vec::new(),
+            group_by: Vec::new(),
+            as_of: None,
+            fill_zero: false,
+        }
+    }
+
+    /// The range of all windows.
+    pub(super) fn times(&self) -> Range<Timestamp> {
+        match (self.windows.first(), self.windows.last()) {
+            (Some(first), Some(last)) => first.start..last.end,
+            _ => Timestamp::default()..Timestamp::default(),
+        }
+    }
+
+    /// The window an instant lies in.
+    pub(super) fn window_of(&self, time: Timestamp) -> Option<usize> {
+        let after = self.windows.partition_point(|window| window.start <= time);
+        let index = after.checked_sub(1)?;
+        self.windows.get(index).filter(|window| window.contains(time)).map(|_| index)
+    }
+
+    /// The window that has the whole hour in it.
+    pub(super) fn window_of_hour(&self, hour: i64) -> Option<usize> {
+        let start = Timestamp::from_hour_index(hour);
+        let index = self.window_of(start)?;
+        self.windows.get(index).filter(|window| window.end.micros_since(start) >= HOUR).map(|_| index)
+    }
+
+    /// Whether totals of event type and customer are enough for it, as far as the query goes.
+    pub(super) fn asks_rollups(&self) -> bool {
+        let by_customer = self.group_by.iter().all(|by| *by == GroupBy::Customer);
+        by_customer && self.subjects.is_empty() && self.filters.is_empty() && self.as_of.is_none()
+    }
+}
+
+/// Answers a query. All rows are of one moment: the sequence that was committed when it began.
+pub fn run(shared: &Shared, query: &Query<'_>) -> Result<Vec<Row>, QueryError> {
+    loop {
+        let attempt = match query.meter.aggregation {
+            Aggregation::TimeWeightedAvg => level::run(shared, query),
+            _ => tallies::run(shared, query),
+        };
+        match attempt {
+            Ok(mut rows) => {
+                rows.sort_by(|a, b| order(a).cmp(&order(b)));
+                return Ok(rows);
+            }
+            Err(Stop::Cleared) => {}
+            Err(Stop::Error(error)) => return Err(error),
+        }
+    }
+}
+
+type Order<'r> = (Timestamp, Option<&'r str>, Option<&'r str>, &'r [Option<String>]);
+
+fn order(row: &Row) -> Order<'_> {
+    (row.window.start, row.customer.as_deref(), row.subject.as_deref(), &row.group)
+}
+
+/// Counts rows and events against their limits.
+#[derive(Default)]
+pub(super) struct Limits {
+    events: u64,
+}
+
+impl Limits {
+    /// So many events more are read.
+    pub fn read(&mut self, events: usize) -> Result<(), QueryError> {
+        self.events += events as u64;
+        if self.events > QUERY_EVENTS_MAX { Err(QueryError::TooManyEvents) } else { Ok(()) }
+    }
+}
+
+/// Whether so many rows are allowed.
+pub(super) fn check_rows(rows: usize) -> Result<(), QueryError> {
+    if rows > QUERY_ROWS_MAX { Err(QueryError::TooManyRows) } else { Ok(()) }
+}
+
+/// Whether so many rows are allowed when every group may have one for each window.
+pub(super) fn check_grid(groups: &Groups<'_>, windows: &[Window]) -> Result<(), QueryError> {
+    check_rows(groups.len().saturating_mul(windows.len()))
+}

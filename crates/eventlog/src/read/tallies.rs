@@ -1,0 +1,63 @@
+//! Queries of everything but levels: whole hours from rollups, the rest from events.
+use super::groups::Groups;
+use super::query::{Limits, Query, Row, Stop, check_grid, check_rows};
+use super::scan::{Scan, Wanted};
+use crate::shared::Shared;
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
+use reckoner_domain::tally::Tally;
+
+/// The running value of a row.
+struct Entry {
+    tally: Tally,
+    events: u64,
+}
+
+/// One attempt at an answer; rows in no order.
+pub fn run(shared: &Shared, query: &Query<'_>) -> Result<Vec<Row>, Stop> {
+    let meter = query.meter;
+    let rolled_up = meter.reads_rollups() && query.asks_rollups();
+    let wanted = |hour| match query.window_of_hour(hour) {
+        Some(_) if rolled_up => Wanted::Rollups,
+        _ => Wanted::Events,
+    };
+    let mut times = query.times();
+    times.start = meter.starts_at.map_or(times.start, |starts_at| times.start.max(starts_at));
+    let mut scan = Scan::new(shared, query.project, &meter.event_type, &query.customers, times);
+    let mut groups = Groups::new(query);
+    let mut limits = Limits::default();
+    let mut entries: HashMap<(usize, usize), Entry, RandomState> = HashMap::default();
+    let new = || Entry { tally: Tally::new(meter.aggregation, meter.weighting.is_some()), events: 0 };
+    while let Some(slice) = scan.next(wanted)? {
+        for (hour, customer, rollup) in &slice.rollups {
+            let Some(window) = query.window_of_hour(*hour) else { continue };
+            let entry = entries.entry((window, groups.of_customer(*customer))).or_insert_with(new);
+            entry.tally.add_rollup(rollup)?;
+            entry.events += rollup.count;
+        }
+        limits.read(slice.events.len())?;
+        scan.read(&slice, |place, event, customer| {
+            let Some(window) = query.window_of(event.time) else { return Ok(()) };
+            let Some((group, reading)) = groups.read(place, event, customer) else { return Ok(()) };
+            let entry = entries.entry((window, group)).or_insert_with(new);
+            entry.tally.add(&reading)?;
+            entry.events += 1;
+            Ok::<(), Stop>(())
+        })?;
+        check_rows(entries.len())?;
+    }
+    if query.fill_zero {
+        check_grid(&groups, query.windows)?;
+        let grid =
+            (0..query.windows.len()).flat_map(|window| (0..groups.len()).map(move |group| (window, group)));
+        for place in grid {
+            entries.entry(place).or_insert_with(new);
+        }
+    }
+    let blank = groups.rows(&scan)?;
+    let row = |((window, group), entry): ((usize, usize), Entry)| {
+        let (window, blank) = (*query.windows.get(window)?, blank.get(group)?.clone());
+        Some(Row { window, usage: entry.tally.usage(), events: entry.events, ..blank })
+    };
+    Ok(entries.into_iter().filter_map(row).collect())
+}

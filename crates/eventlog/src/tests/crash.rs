@@ -1,0 +1,280 @@
+//! The engine against the model: random operations, with crashes and faults at random moments.
+use super::model::{Model, Sent};
+use super::random::{self, PROJECTS, Question};
+use super::{at, commit, open};
+use crate::batch::Batch;
+use crate::disk::sim::{Faults, Rng, SimDisk};
+use crate::error::AppendError;
+use crate::log::Opened;
+use crate::read::changes::{self, Since};
+use crate::read::list::Cursor;
+use crate::read::query::{Query, Row};
+use crate::read::{list, query};
+use crate::write::core::Work;
+use reckoner_domain::event::Event;
+use reckoner_domain::id::ProjectId;
+use reckoner_domain::time::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// Crash schedules of a run, unless `RECKONER_CRASH_SCHEDULES` says otherwise.
+const SCHEDULES: u64 = 300;
+/// Different ids of a schedule.
+const IDS: usize = 150;
+
+struct Run {
+    rng: Rng,
+    disk: SimDisk,
+    log: Option<Opened>,
+    model: Model,
+    now: Timestamp,
+}
+
+#[test]
+fn any_schedule_of_crashes_equals_one_send_each() {
+    let number = |name: &str| {
+        #[expect(clippy::disallowed_methods, reason = "only the size of this test is set by it")]
+        let text = std::env::var(name).ok()?;
+        text.parse::<u64>().ok()
+    };
+    let first = number("RECKONER_CRASH_SEED").unwrap_or(1);
+    let count = number("RECKONER_CRASH_SCHEDULES").unwrap_or(SCHEDULES);
+    for seed in first..first + count {
+        let caught = std::panic::catch_unwind(|| Run::new(seed).run());
+        assert!(caught.is_ok(), "schedule RECKONER_CRASH_SEED={seed} fails");
+    }
+}
+
+impl Run {
+    fn new(seed: u64) -> Self {
+        let disk = SimDisk::new(seed);
+        Self { rng: Rng(seed ^ 0xabcd), log: None, disk, model: Model::default(), now: at(1_772_900_000) }
+    }
+
+    fn run(&mut self) {
+        for _ in 0..3 + self.rng.below(5) {
+            self.reopen();
+            self.check();
+            for _ in 0..self.rng.below(8) {
+                if !self.step() {
+                    break;
+                }
+            }
+            self.log = None;
+            self.end_process();
+        }
+        self.reopen();
+        self.check();
+    }
+
+    /// Opens the log, sometimes only after crashing while it opens.
+    fn reopen(&mut self) {
+        while self.rng.one_in(4) {
+            self.disk.set_faults(Faults { crash: Some(self.rng.below(8) as u64), ..Faults::default() });
+            drop(open(&self.disk));
+            self.end_process();
+        }
+        self.log = Some(open(&self.disk).expect("opens"));
+    }
+
+    /// The process ends, alone or with the machine.
+    fn end_process(&mut self) {
+        if self.rng.one_in(2) {
+            self.disk.lose_power();
+        } else {
+            self.disk.kill();
+        }
+    }
+
+    fn log(&mut self) -> &mut Opened {
+        self.log.as_mut().expect("is open")
+    }
+
+    /// Commits something; whether the log goes on.
+    fn step(&mut self) -> bool {
+        if self.rng.one_in(5) {
+            let mut random = |chance| self.rng.one_in(chance).then(|| self.rng.below(9) as u64);
+            let (crash, fail_sync, fail_write) = (random(2), random(3), random(3));
+            self.disk.set_faults(Faults { crash, fail_sync, fail_write });
+        }
+        self.now = self.now.plus_micros(self.rng.below(3) as i64 * 700_001);
+        if self.rng.one_in(25) { self.clear() } else { self.append() }
+    }
+
+    fn clear(&mut self) -> bool {
+        let project = *self.rng.pick(&PROJECTS);
+        let answer = Arc::new(parking_lot::Mutex::new(None));
+        let told = Arc::clone(&answer);
+        let now = self.now;
+        let work = Work::Clear(project, now, Box::new(move |result| *told.lock() = Some(result)));
+        self.log().core.run([work]);
+        let mut after = self.model.clone();
+        after.clear(project);
+        let answer = answer.lock().take().expect("an answer");
+        match answer {
+            Ok(sequence) => {
+                assert_eq!(sequence, after.sequence);
+                self.model = after;
+                true
+            }
+            Err(error) => {
+                assert!(matches!(error, AppendError::Stopped { .. }));
+                self.find_out(vec![after]);
+                false
+            }
+        }
+    }
+
+    fn append(&mut self) -> bool {
+        let mut batches = Vec::new();
+        let largest = if self.rng.one_in(10) { 60 } else { 6 };
+        for _ in 0..=self.rng.below(4) {
+            let project = *self.rng.pick(&PROJECTS);
+            let size = self.rng.below(largest);
+            let batch: Vec<Sent> =
+                (0..size).map(|_| random::sent(&mut self.rng, project, self.now, IDS)).collect();
+            batches.push((project, batch));
+        }
+        let encode = |(project, sent): &(ProjectId, Vec<Sent>)| {
+            let mut batch = Batch::new(*project, self.now);
+            for sent in sent {
+                batch.push(&sent.draft()).expect("fits");
+            }
+            batch
+        };
+        let encoded = batches.iter().map(encode).collect();
+        let answers = commit(self.log(), encoded);
+        let mut states = Vec::new();
+        let mut after = self.model.clone();
+        let mut going = true;
+        for ((_, batch), answer) in batches.iter().zip(answers) {
+            let expected = after.append(batch);
+            match answer.expect("an answer") {
+                Ok(outcomes) => {
+                    assert!(going, "nothing is acknowledged after a failure");
+                    assert_eq!(outcomes, expected);
+                    self.model = after.clone();
+                }
+                Err(error) => {
+                    assert!(matches!(error, AppendError::Stopped { .. }), "{error}");
+                    going = false;
+                    states.push(after.clone());
+                }
+            }
+        }
+        if !going {
+            self.find_out(states);
+        }
+        going
+    }
+
+    /// After a failure: the log holds what was acknowledged, and of the rest whole batches from the
+    /// front or nothing.
+    fn find_out(&mut self, states: Vec<Model>) {
+        self.log = None;
+        self.end_process();
+        self.reopen();
+        let sequence = self.log().shared.memory.read().sequence;
+        let state = states.into_iter().find(|state| state.sequence == sequence);
+        match state {
+            Some(state) => self.model = state,
+            None => assert_eq!(sequence, self.model.sequence, "acknowledged events are there, once"),
+        }
+        self.check_events();
+    }
+
+    fn check_events(&mut self) {
+        let shared = Arc::clone(&self.log().shared);
+        assert_eq!(shared.memory.read().sequence, self.model.sequence);
+        for event in &self.model.events {
+            let found = shared.get(event.project, &event.id).expect("reads");
+            assert_eq!(found.as_ref(), Some(event));
+        }
+        for project in PROJECTS {
+            let count = self.model.events.iter().filter(|event| event.project == project).count();
+            assert_eq!(changes::stats(&shared, project).events, count as u64);
+        }
+    }
+
+    fn check(&mut self) {
+        self.check_events();
+        let shared = Arc::clone(&self.log().shared);
+        for _ in 0..15 {
+            let mut filter = random::list_filter(&mut self.rng, IDS);
+            if !self.model.events.is_empty() && self.rng.one_in(3) {
+                let event = self.rng.pick(&self.model.events);
+                filter.after = Some(Cursor { time: event.time, sequence: event.sequence });
+            }
+            assert_eq!(list::run(&shared, &filter).expect("lists"), self.model.list(&filter), "{filter:?}");
+            let (meter, windows) = (random::meter(&mut self.rng), random::some_windows(&mut self.rng));
+            let Question { customers, subjects, filters, group_by, as_of, fill_zero } =
+                random::question(&mut self.rng, self.now);
+            let project = *self.rng.pick(&PROJECTS);
+            let query = Query {
+                customers,
+                subjects,
+                filters,
+                group_by,
+                as_of,
+                fill_zero,
+                ..Query::new(project, &meter, &windows)
+            };
+            let rows = query::run(&shared, &query).expect("answers");
+            assert_eq!(shown(&rows), shown(&self.model.query(&query)), "{query:?}");
+        }
+        self.check_changes();
+    }
+
+    fn check_changes(&mut self) {
+        let shared = Arc::clone(&self.log().shared);
+        let project = *self.rng.pick(&PROJECTS);
+        let by_hour = |counts: &dyn Fn(&Event) -> bool| {
+            let mut hours: BTreeMap<i64, BTreeSet<Arc<str>>> = BTreeMap::new();
+            for event in self.model.events.iter().filter(|e| e.project == project && counts(e)) {
+                hours.entry(event.time.hour_index()).or_default().insert(event.customer.as_str().into());
+            }
+            hours
+                .into_iter()
+                .map(|(hour, set)| (hour, set.into_iter().collect()))
+                .collect::<BTreeMap<i64, Vec<_>>>()
+        };
+        let after = self.model.sequence.saturating_sub(self.rng.below(10) as u64);
+        let before = random::time(&mut self.rng);
+        let early = |event: &Event| Timestamp::from_hour_index(event.time.hour_index()) < before;
+        let since = |carried| Since { after_sequence: after, before, carried };
+        let changes = changes::changed(&shared, project, since(&[]));
+        let newer = |event: &Event| event.sequence > after && early(event);
+        assert_eq!(changes.by_hour, by_hour(&newer));
+        let carried = [random::TYPES[0].to_owned()];
+        let touched = |event: &Event| {
+            let mut same = self.model.events.iter().filter(|other| {
+                other.project == project && other.customer == event.customer && other.event_type == carried[0]
+            });
+            let earlier = |other: &Event| other.time.hour_index() < event.time.hour_index();
+            event.event_type == carried[0] && same.any(|other| newer(other) && earlier(other))
+        };
+        let with_carried = changes::changed(&shared, project, since(&carried));
+        assert_eq!(with_carried.by_hour, by_hour(&|event| early(event) && (newer(event) || touched(event))));
+        assert_eq!(changes.through_sequence, self.model.sequence);
+        assert_eq!(changes.cleared_at, self.model.cleared_at.get(&project).copied().unwrap_or(0));
+        let mut times = [random::time(&mut self.rng), random::time(&mut self.rng)];
+        times.sort_unstable();
+        let times = times[0]..times[1];
+        let active = changes::active_hours(&shared, project, &times);
+        let hours = times.start.hour_index()..=times.end.plus_micros(-1).hour_index();
+        let known = by_hour(&|event| times.start < times.end && hours.contains(&event.time.hour_index()));
+        assert_eq!(active, known.into_keys().collect::<Vec<_>>());
+        let of_project = || self.model.events.iter().filter(|event| event.project == project);
+        let stats = changes::stats(&shared, project);
+        assert_eq!(stats.first_time, of_project().map(|event| event.time).min());
+        assert_eq!(stats.last_time, of_project().map(|event| event.time).max());
+        let names: BTreeSet<Arc<str>> = of_project().map(|event| event.customer.as_str().into()).collect();
+        assert_eq!(changes::customers(&shared, project), names.into_iter().collect::<Vec<_>>());
+    }
+}
+
+/// Rows with their values as shown: a quotient is the same however it was reached.
+fn shown(rows: &[Row]) -> Vec<(Row, Option<String>)> {
+    let show = |row: &Row| (Row { usage: None, ..row.clone() }, row.usage.map(|usage| usage.to_text()));
+    rows.iter().map(show).collect()
+}

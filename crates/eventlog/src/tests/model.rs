@@ -1,0 +1,231 @@
+//! What the engine must be equal to: a list of events and plain loops over it.
+use crate::read::list::{Cursor, ListFilter, Order};
+use crate::read::query::{GroupBy, Query, Row};
+use crate::write::outcome::Outcome;
+use reckoner_domain::event::{Event, EventDraft};
+use reckoner_domain::id::ProjectId;
+use reckoner_domain::level::level_windows;
+use reckoner_domain::meter::{Aggregation, Input, Readable, Reading};
+use reckoner_domain::sum::Sum;
+use reckoner_domain::tally::{Tally, Usage};
+use reckoner_domain::time::Timestamp;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// An event as sent, owning its texts.
+#[derive(Clone, Debug)]
+pub struct Sent {
+    pub event: Event,
+}
+
+impl Sent {
+    pub fn draft(&self) -> EventDraft<'_> {
+        let event = &self.event;
+        EventDraft {
+            id: &event.id,
+            customer: &event.customer,
+            event_type: &event.event_type,
+            value: event.value,
+            time: event.time_given.then_some(event.time),
+            subject: event.subject.as_deref(),
+            properties: event.properties.as_deref(),
+            source_context: event.source_context.as_deref(),
+        }
+    }
+}
+
+/// Everything committed.
+#[derive(Clone, Default)]
+pub struct Model {
+    pub events: Vec<Event>,
+    pub sequence: u64,
+    pub cleared_at: BTreeMap<ProjectId, u64>,
+}
+
+impl Model {
+    /// Judges and stores a batch.
+    pub fn append(&mut self, batch: &[Sent]) -> Vec<Outcome> {
+        batch.iter().map(|sent| self.judge(sent)).collect()
+    }
+
+    fn judge(&mut self, sent: &Sent) -> Outcome {
+        let same_id = |known: &&Event| known.project == sent.event.project && known.id == sent.event.id;
+        if let Some(known) = self.events.iter().find(same_id) {
+            let sequence = known.sequence;
+            let same = known.says_the_same(&sent.draft());
+            return if same { Outcome::Duplicate { sequence } } else { Outcome::Conflict { sequence } };
+        }
+        self.sequence += 1;
+        self.events.push(Event { sequence: self.sequence, ..sent.event.clone() });
+        Outcome::Accepted { sequence: self.sequence }
+    }
+
+    pub fn clear(&mut self, project: ProjectId) {
+        self.sequence += 1;
+        self.cleared_at.insert(project, self.sequence);
+        self.events.retain(|event| event.project != project);
+    }
+
+    pub fn list(&self, filter: &ListFilter) -> Vec<Event> {
+        let equal = |asked: &Option<String>, text: Option<&str>| asked.is_none() || asked.as_deref() == text;
+        let place = |event: &Event| Cursor { time: event.time, sequence: event.sequence };
+        let mut events: Vec<Event> = self.events.clone();
+        events.retain(|event| {
+            event.project == filter.project
+                && equal(&filter.customer, Some(&event.customer))
+                && equal(&filter.event_type, Some(&event.event_type))
+                && equal(&filter.subject, event.subject.as_deref())
+                && equal(&filter.id, Some(&event.id))
+                && filter.from.is_none_or(|from| event.time >= from)
+                && filter.to.is_none_or(|to| event.time < to)
+                && filter.filters.iter().all(|one| one.passes(&properties(event)))
+        });
+        events.sort_by_key(place);
+        if filter.order == Order::NewestFirst {
+            events.reverse();
+        }
+        if let Some(after) = filter.after {
+            events.retain(|event| match filter.order {
+                Order::NewestFirst => place(event) < after,
+                Order::OldestFirst => place(event) > after,
+            });
+        }
+        events.truncate(filter.limit);
+        events
+    }
+
+    pub fn query(&self, query: &Query<'_>) -> Vec<Row> {
+        let readings = self.readings(query);
+        let mut groups: BTreeMap<Key, Vec<Read>> = BTreeMap::new();
+        for read in readings {
+            groups.entry(read.key.clone()).or_default().push(read);
+        }
+        if query.group_by.is_empty() {
+            groups.entry((None, None, Vec::new())).or_default();
+        }
+        let level = query.meter.aggregation == Aggregation::TimeWeightedAvg;
+        let times = query.windows[0].start..query.windows.last().expect("a window").end;
+        groups.retain(|_, reads| {
+            query.group_by.is_empty()
+                || reads
+                    .iter()
+                    .any(|r| times.contains(&r.reading.time) || (level && r.reading.time < times.start))
+        });
+        let rows = groups
+            .iter()
+            .map(|(key, reads)| if level { levels(query, key, reads) } else { plain(query, key, reads) });
+        let mut rows: Vec<Row> = rows.flatten().collect();
+        rows.sort_by_key(|row| {
+            (row.window.start, row.customer.clone(), row.subject.clone(), row.group.clone())
+        });
+        rows
+    }
+
+    fn readings(&self, query: &Query<'_>) -> Vec<Read> {
+        let mut reads = Vec::new();
+        for event in &self.events {
+            let properties = properties(event);
+            let readable = Readable {
+                time: event.time,
+                sequence: event.sequence,
+                value: event.value,
+                properties: &properties,
+            };
+            let wanted = event.project == query.project
+                && event.event_type == query.meter.event_type
+                && (query.customers.is_empty() || query.customers.contains(&event.customer))
+                && (query.subjects.is_empty()
+                    || event.subject.as_ref().is_some_and(|subject| query.subjects.contains(subject)))
+                && query.filters.iter().all(|filter| filter.passes(&properties))
+                && query.as_of.is_none_or(|as_of| event.received_at <= as_of);
+            if let Some(reading) = query.meter.read(&readable).filter(|_| wanted) {
+                let holder = (event.customer.clone(), event.subject.clone());
+                reads.push(Read { key: key(query, event, &properties), reading, holder });
+            }
+        }
+        reads.sort_by_key(|read| (read.reading.time, read.reading.sequence));
+        reads
+    }
+}
+
+type Key = (Option<String>, Option<Option<String>>, Vec<Option<String>>);
+
+struct Read {
+    key: Key,
+    reading: Reading,
+    holder: (String, Option<String>),
+}
+
+fn properties(event: &Event) -> Value {
+    event.properties.as_deref().map_or(Value::Null, |text| serde_json::from_str(text).expect("JSON"))
+}
+
+fn key(query: &Query<'_>, event: &Event, properties: &Value) -> Key {
+    let mut key: Key = (None, None, Vec::new());
+    for by in &query.group_by {
+        match by {
+            GroupBy::Customer => key.0 = Some(event.customer.clone()),
+            GroupBy::Subject => key.1 = Some(event.subject.clone()),
+            GroupBy::Property(path) => key.2.push(path.find_text(properties)),
+        }
+    }
+    key
+}
+
+fn blank(query: &Query<'_>, key: &Key) -> Row {
+    let only = |texts: &[String]| (texts.len() == 1).then(|| texts[0].clone());
+    Row {
+        window: query.windows[0],
+        customer: key.0.clone().or_else(|| only(&query.customers)),
+        subject: key.1.clone().unwrap_or_else(|| only(&query.subjects)),
+        group: key.2.clone(),
+        usage: None,
+        events: 0,
+        was_negative: false,
+    }
+}
+
+fn plain(query: &Query<'_>, key: &Key, reads: &[Read]) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for window in query.windows {
+        let mut tally = Tally::new(query.meter.aggregation, query.meter.weighting.is_some());
+        let inside: Vec<_> = reads.iter().filter(|read| window.contains(read.reading.time)).collect();
+        for read in &inside {
+            tally.add(&read.reading).expect("fits");
+        }
+        if !inside.is_empty() || query.fill_zero {
+            let events = inside.len() as u64;
+            rows.push(Row { window: *window, usage: tally.usage(), events, ..blank(query, key) });
+        }
+    }
+    rows
+}
+
+fn levels(query: &Query<'_>, key: &Key, reads: &[Read]) -> Vec<Row> {
+    let mut stated: BTreeMap<_, Sum> = BTreeMap::new();
+    let mut changes: Vec<(Timestamp, Sum)> = Vec::new();
+    for read in reads {
+        let value = Sum::ZERO.plus_product(read.reading.value, read.reading.weight).expect("fits");
+        let before = stated.insert(read.holder.clone(), value).unwrap_or(Sum::ZERO);
+        let by = match query.meter.input {
+            Input::Delta => value,
+            Input::Level => value.minus_sum(before).expect("fits"),
+        };
+        changes.push((read.reading.time, by));
+    }
+    let closed = level_windows(Input::Delta, Sum::ZERO, changes, query.windows).expect("in order");
+    let mut rows = Vec::new();
+    for level in closed {
+        let known = reads.iter().any(|read| read.reading.time < level.window.end);
+        if known || query.fill_zero {
+            rows.push(Row {
+                window: level.window,
+                usage: level.average().map(Usage::Ratio),
+                events: reads.iter().filter(|read| level.window.contains(read.reading.time)).count() as u64,
+                was_negative: level.was_negative,
+                ..blank(query, key)
+            });
+        }
+    }
+    rows
+}

@@ -1,0 +1,282 @@
+//! The committer's work without its thread: judge, write, sync, apply, answer.
+use super::outcome::{OnAppended, OnCleared, Outcome, compare, count, read_event};
+use super::segments::{RollError, Segments};
+use crate::batch::Sealed;
+use crate::error::{AppendError, ReadError};
+use crate::format::frame::{self, FrameHeader, HEADER_BYTES, pad};
+use crate::format::record;
+use crate::hash::IdHash;
+use crate::shared::Shared;
+use crate::status::{Health, add};
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
+use reckoner_domain::id::ProjectId;
+use reckoner_domain::time::Timestamp;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// What the committer is asked to do.
+pub(crate) enum Work {
+    /// Store a batch.
+    Append(Sealed, OnAppended),
+    /// Forget a project's events.
+    Clear(ProjectId, Timestamp, OnCleared),
+}
+
+/// Commits groups.
+pub(crate) struct Core {
+    shared: Arc<Shared>,
+    segments: Segments,
+    /// The number of the next group.
+    group: u64,
+    /// The sequence of the next record.
+    sequence: u64,
+    /// The frames of the group so far.
+    buffer: Vec<u8>,
+    /// The ids of the group so far.
+    pending: HashMap<IdHash, Pending, RandomState>,
+    answers: Vec<(OnAppended, Vec<Outcome>)>,
+    stopped: Option<Arc<str>>,
+}
+
+/// An event of the group so far.
+struct Pending {
+    sequence: u64,
+    record: Range<usize>,
+    project: ProjectId,
+    received_at: Timestamp,
+}
+
+impl Core {
+    /// Goes on behind the last group and record.
+    pub fn new(shared: Arc<Shared>, segments: Segments, last_group: u64, last_sequence: u64) -> Self {
+        Self {
+            shared,
+            segments,
+            group: last_group + 1,
+            sequence: last_sequence + 1,
+            buffer: Vec::new(),
+            pending: HashMap::default(),
+            answers: Vec::new(),
+            stopped: None,
+        }
+    }
+
+    /// Most bytes of a batch.
+    pub fn batch_bytes_max(&self) -> u64 {
+        self.segments.group_bytes_max()
+    }
+
+    /// Commits a group and answers.
+    pub fn run(&mut self, works: impl IntoIterator<Item = Work>) {
+        for work in works {
+            match work {
+                Work::Append(batch, on_done) => self.append(&batch, on_done),
+                Work::Clear(project, at, on_done) => {
+                    self.flush();
+                    on_done(self.clear(project, at));
+                }
+            }
+        }
+        self.flush();
+    }
+
+    fn append(&mut self, batch: &Sealed, on_done: OnAppended) {
+        if let Err(error) = self.make_room(batch.bytes.len()) {
+            return on_done(Err(error));
+        }
+        match self.judge_all(batch) {
+            Ok(outcomes) => self.answers.push((on_done, outcomes)),
+            Err(error) => {
+                let reason = self.stop(&format!("cannot compare with a stored event: {error}"));
+                on_done(Err(AppendError::Stopped { reason }));
+            }
+        }
+    }
+
+    /// Makes sure that a frame of this many bytes fits behind the group so far.
+    fn make_room(&mut self, bytes: usize) -> Result<(), AppendError> {
+        if bytes as u64 > self.segments.group_bytes_max() {
+            return Err(AppendError::TooLarge);
+        }
+        if self.stopped.is_none() && !self.segments.fits(self.buffer.len() + bytes) {
+            self.flush();
+            if self.stopped.is_none() && !self.segments.fits(bytes) {
+                self.roll()?;
+            }
+        }
+        match &self.stopped {
+            Some(reason) => Err(AppendError::Stopped { reason: Arc::clone(reason) }),
+            None => Ok(()),
+        }
+    }
+
+    fn roll(&mut self) -> Result<(), AppendError> {
+        match self.segments.roll(self.sequence) {
+            Ok((number, file)) => {
+                self.shared.memory.write().places.begin_segment(number, self.sequence, file);
+                *self.shared.health.lock() = Health::Healthy;
+                Ok(())
+            }
+            Err(RollError::Full) => {
+                *self.shared.health.lock() = Health::Full;
+                Err(AppendError::Full)
+            }
+            Err(RollError::Failed(error)) => {
+                let reason = self.stop(&format!("cannot begin a segment: {error}"));
+                Err(AppendError::Stopped { reason })
+            }
+        }
+    }
+
+    /// Judges a batch's events and puts a frame of those that are new behind the group so far.
+    fn judge_all(&mut self, batch: &Sealed) -> Result<Vec<Outcome>, ReadError> {
+        let cleared_at = self.shared.memory.read().cleared_at(batch.project);
+        let start = self.buffer.len();
+        let first_sequence = self.sequence;
+        self.buffer.resize(start + HEADER_BYTES, 0);
+        let mut outcomes = Vec::with_capacity(batch.items.len());
+        for (hash, range) in &batch.items {
+            let id = hash.after_clear(cleared_at);
+            outcomes.push(self.judge(batch, id, batch.record(range))?);
+        }
+        let records = (self.sequence - first_sequence) as u32;
+        if records == 0 {
+            self.buffer.truncate(start);
+            return Ok(outcomes);
+        }
+        pad(&mut self.buffer);
+        let whole = records as usize == batch.items.len();
+        self.finish_frame(start, |payload| FrameHeader {
+            length: (HEADER_BYTES + payload.len()) as u32,
+            group: 0,
+            first_sequence,
+            received_at: batch.received_at,
+            project: batch.project,
+            records,
+            payload_crc: if whole { batch.payload_crc } else { crc32c::crc32c(payload) },
+            group_start: 0,
+        });
+        Ok(outcomes)
+    }
+
+    /// Writes the header of the frame at `start`, of this group.
+    fn finish_frame(&mut self, start: usize, header: impl FnOnce(&[u8]) -> FrameHeader) {
+        let (offset, salt) = self.segments.position();
+        let header = header(self.buffer.get(start + HEADER_BYTES..).unwrap_or_default());
+        let header = FrameHeader { group: self.group, group_start: offset as u32, ..header };
+        if let Some(head) = self.buffer.get_mut(start..start + HEADER_BYTES) {
+            head.copy_from_slice(&header.encode(salt));
+        }
+    }
+
+    fn judge(&mut self, batch: &Sealed, id: IdHash, record: &[u8]) -> Result<Outcome, ReadError> {
+        if let Some(pending) = self.pending.get(&id) {
+            let known = self.buffer.get(pending.record.clone()).unwrap_or_default();
+            let sequence = pending.sequence;
+            if known == record && pending.received_at == batch.received_at {
+                return Ok(Outcome::Duplicate { sequence });
+            }
+            let known = read_event(known, pending.received_at)
+                .map(|known| known.to_event(pending.project, sequence, pending.received_at));
+            return Ok(compare(known.as_ref(), sequence, record, batch.received_at));
+        }
+        if let Some(sequence) = self.shared.ids.get(id) {
+            let known = self.shared.event(sequence)?;
+            return Ok(compare(known.as_ref(), sequence, record, batch.received_at));
+        }
+        let start = self.buffer.len();
+        self.buffer.extend_from_slice(record);
+        let sequence = self.sequence;
+        self.sequence += 1;
+        let pending = Pending {
+            sequence,
+            record: start..self.buffer.len(),
+            project: batch.project,
+            received_at: batch.received_at,
+        };
+        self.pending.insert(id, pending);
+        Ok(Outcome::Accepted { sequence })
+    }
+
+    fn clear(&mut self, project: ProjectId, received_at: Timestamp) -> Result<u64, AppendError> {
+        let mut payload = Vec::new();
+        record::put_cleared(&mut payload);
+        pad(&mut payload);
+        self.make_room(HEADER_BYTES + payload.len())?;
+        let sequence = self.sequence;
+        self.sequence += 1;
+        self.buffer.resize(HEADER_BYTES, 0);
+        self.buffer.extend_from_slice(&payload);
+        self.finish_frame(0, |payload| FrameHeader {
+            length: (HEADER_BYTES + payload.len()) as u32,
+            group: 0,
+            first_sequence: sequence,
+            received_at,
+            project,
+            records: 1,
+            payload_crc: crc32c::crc32c(payload),
+            group_start: 0,
+        });
+        self.flush();
+        match &self.stopped {
+            Some(reason) => Err(AppendError::Stopped { reason: Arc::clone(reason) }),
+            None => Ok(sequence),
+        }
+    }
+
+    /// Writes the group so far, makes it durable, shows it to readers and answers.
+    fn flush(&mut self) {
+        if !self.buffer.is_empty() && self.stopped.is_none() {
+            self.commit();
+        }
+        self.buffer.clear();
+        for (on_done, outcomes) in self.answers.drain(..) {
+            on_done(match &self.stopped {
+                Some(reason) => Err(AppendError::Stopped { reason: Arc::clone(reason) }),
+                None => {
+                    count(&self.shared, &outcomes);
+                    Ok(outcomes)
+                }
+            });
+        }
+    }
+
+    fn commit(&mut self) {
+        let (offset, salt) = self.segments.position();
+        let started = Instant::now();
+        if let Err(error) = self.segments.commit(&self.buffer) {
+            self.stop(&format!("cannot write and sync: {error}"));
+            return;
+        }
+        self.shared.counters.committed(started.elapsed());
+        add(&self.shared.counters.bytes, self.buffer.len() as u64);
+        self.group += 1;
+        if let Err(reason) = self.apply(offset, salt) {
+            self.stop(&reason);
+            return;
+        }
+        for (id, pending) in self.pending.drain() {
+            self.shared.ids.insert(id, pending.sequence);
+        }
+    }
+
+    fn apply(&mut self, offset: u64, salt: u32) -> Result<(), String> {
+        let mut at = 0;
+        while let Some(rest) = self.buffer.get(at..).filter(|rest| !rest.is_empty()) {
+            let frame = frame::read(rest, salt).ok_or("a frame just written cannot be read")?;
+            // Locked frame by frame, so that readers never wait for a whole group.
+            let mut memory = self.shared.memory.write();
+            memory.apply(&frame, offset + at as u64, |_, _, _| {}).map_err(|error| error.to_string())?;
+            at += frame.header.length as usize;
+        }
+        Ok(())
+    }
+
+    fn stop(&mut self, reason: &str) -> Arc<str> {
+        let reason = Arc::clone(self.stopped.get_or_insert_with(|| reason.into()));
+        *self.shared.health.lock() = Health::Stopped { reason: Arc::clone(&reason) };
+        reason
+    }
+}

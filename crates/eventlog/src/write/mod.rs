@@ -1,0 +1,6 @@
+//! Writing: one thread that judges, writes, syncs, applies and answers, group by group.
+pub mod committer;
+pub mod core;
+pub mod outcome;
+pub mod prepare;
+pub mod segments;

@@ -1,0 +1,93 @@
+//! What each route asks of its caller. A route that is not listed asks for `admin`, and a test
+//! fails on it.
+use crate::store::Scope;
+
+/// What a route asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Nothing.
+    Public,
+    /// Nothing or a read key, as configured.
+    Metrics,
+    /// A key with this scope.
+    Key(Scope),
+}
+
+/// What a route asks for, by method and path pattern; `None` where it is not listed.
+pub fn required(method: &str, pattern: &str) -> Option<Access> {
+    ROUTES.iter().find(|(m, p, _)| *m == method && *p == pattern).map(|(_, _, access)| *access)
+}
+
+const INGEST: Access = Access::Key(Scope::Ingest);
+const READ: Access = Access::Key(Scope::Read);
+const ADMIN: Access = Access::Key(Scope::Admin);
+
+/// Every route: method, path pattern, what it asks for.
+pub const ROUTES: &[(&str, &str, Access)] = &[
+    ("GET", "/", Access::Public),
+    ("GET", "/ping", Access::Public),
+    ("GET", "/health", Access::Public),
+    ("GET", "/health/live", Access::Public),
+    ("GET", "/health/ready", Access::Public),
+    ("GET", "/docs", Access::Public),
+    ("GET", "/openapi.json", Access::Public),
+    ("GET", "/metrics", Access::Metrics),
+    ("POST", "/usage/{event_type}", INGEST),
+    ("POST", "/usagebatch", INGEST),
+    ("GET", "/events", READ),
+    ("GET", "/aggregations", READ),
+    ("POST", "/aggregations/trigger", INGEST),
+    ("GET", "/config", READ),
+    ("POST", "/v1/events", INGEST),
+    ("GET", "/v1/events", READ),
+    ("GET", "/v1/events/{id}", READ),
+    ("GET", "/v1/meters", READ),
+    ("POST", "/v1/meters", ADMIN),
+    ("GET", "/v1/meters/{key}", READ),
+    ("DELETE", "/v1/meters/{key}", ADMIN),
+    ("GET", "/v1/meters/{key}/versions", READ),
+    ("GET", "/v1/meters/{key}/query", READ),
+    ("POST", "/v1/meters/{key}/query", READ),
+    ("GET", "/v1/customers", READ),
+    ("POST", "/v1/customers", ADMIN),
+    ("GET", "/v1/customers/{customer}", READ),
+    ("PATCH", "/v1/customers/{customer}", ADMIN),
+    ("GET", "/v1/aggregations", READ),
+    ("GET", "/v1/aggregations/{id}", READ),
+    ("GET", "/v1/jobs/runs", READ),
+    ("GET", "/v1/webhook-endpoints", READ),
+    ("POST", "/v1/webhook-endpoints", ADMIN),
+    ("GET", "/v1/webhook-endpoints/{id}", READ),
+    ("PATCH", "/v1/webhook-endpoints/{id}", ADMIN),
+    ("DELETE", "/v1/webhook-endpoints/{id}", ADMIN),
+    ("POST", "/v1/webhook-endpoints/{id}/rotate-secret", ADMIN),
+    ("POST", "/v1/webhook-endpoints/{id}/ping", ADMIN),
+    ("POST", "/v1/webhook-endpoints/{id}/replay", ADMIN),
+    ("GET", "/v1/webhook-deliveries", READ),
+    ("GET", "/v1/webhook-deliveries/{id}", READ),
+    ("GET", "/v1/webhook-deliveries/{id}/attempts", READ),
+    ("POST", "/v1/webhook-deliveries/{id}/resend", ADMIN),
+    ("GET", "/v1/api-keys", ADMIN),
+    ("POST", "/v1/api-keys", ADMIN),
+    ("DELETE", "/v1/api-keys/{id}", ADMIN),
+    ("GET", "/v1/test-clock", READ),
+    ("PUT", "/v1/test-clock", ADMIN),
+    ("DELETE", "/v1/test-clock", ADMIN),
+    ("POST", "/v1/test-clock/advance", ADMIN),
+    ("POST", "/v1/clear", ADMIN),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_route_is_listed_once() {
+        let mut names: Vec<_> = ROUTES.iter().map(|(method, pattern, _)| (method, pattern)).collect();
+        names.sort_unstable();
+        let before = names.len();
+        names.dedup();
+        assert_eq!(names.len(), before);
+        assert_eq!(required("DELETE", "/ping"), None);
+    }
+}

@@ -1,0 +1,162 @@
+//! `reckoner keys`: API keys, through a server or in its store.
+use super::client::{self, Client, JSON, Request, RetryPolicy};
+use super::error::CliError;
+use super::host::{
+    KeysArgs, KeysCommand, KeysCreateArgs, KeysListArgs, KeysPlace, KeysRevokeArgs, ServeArgs,
+};
+use super::output::{self, Out};
+use super::serve;
+use super::table::{Align, Table};
+use crate::app;
+use crate::auth::keys::{make_key, to_row};
+use crate::clock::Clock;
+use crate::http::v1::api_keys::to_api;
+use crate::store::projects::{self, Project};
+use crate::store::{Cursor, Db, LIMIT_MAX, Limit, Scopes, api_keys};
+use reckoner_api::api_key::{ApiKey, CreatedApiKey};
+use reckoner_api::list::List;
+use reckoner_domain::id::ApiKeyId;
+use serde_json::json;
+
+/// Runs `reckoner keys`.
+pub async fn run(args: KeysArgs, out: Out<'_>) -> Result<(), CliError> {
+    match args.command {
+        KeysCommand::Create(args) => create(args, out).await,
+        KeysCommand::List(args) => list(args, out).await,
+        KeysCommand::Revoke(args) => revoke(args, out).await,
+    }
+}
+
+/// Where keys are kept.
+enum Keeper {
+    Server(Client),
+    Store { db: Db, project: Project, clock: Clock },
+}
+
+async fn keeper(place: KeysPlace) -> Result<Keeper, CliError> {
+    let KeysPlace { target, data_dir, database_url, project } = place;
+    if data_dir.is_none() && database_url.is_none() {
+        return Ok(Keeper::Server(target.client(RetryPolicy::ONCE)?));
+    }
+    let told = ServeArgs { data_dir, database_url, ..ServeArgs::default() };
+    let loaded = serve::load(&told).map_err(|error| CliError::usage(error.to_string()))?;
+    let failed = |error: crate::store::StoreError| CliError::failed(format!("the store: {error}"));
+    if loaded.config.database_url.is_none() && !loaded.config.data_dir.join(app::CONTROL_PLANE).is_file() {
+        let dir = loaded.config.data_dir.display();
+        return Err(CliError::usage(format!("{dir} is no data directory: no server was started on it")));
+    }
+    let db = app::open_db(&loaded.config).await.map_err(failed)?;
+    let clock = Clock::system();
+    projects::ensure(&db, clock.real()).await.map_err(failed)?;
+    let project = projects::get_by_name(&db, &project).await;
+    let project = project.map_err(|_| CliError::usage("--project must be live or test"))?;
+    Ok(Keeper::Store { db, project, clock })
+}
+
+async fn create(args: KeysCreateArgs, out: Out<'_>) -> Result<(), CliError> {
+    let name = args.name.unwrap_or_else(|| "key".to_owned());
+    let made: CreatedApiKey = match keeper(args.place).await? {
+        Keeper::Server(client) => {
+            let expires_at = args.expires_at.map(|time| time.to_string());
+            let body = json!({"name": name, "scopes": args.scopes, "expires_at": expires_at});
+            client.json(&Request::post("/v1/api-keys", JSON, client::body(&body))).await?
+        }
+        Keeper::Store { db, project, clock } => {
+            let scopes: Scopes =
+                args.scopes.join(",").parse().map_err(|error| CliError::usage(format!("--scope {error}")))?;
+            if args.expires_at.is_some_and(|end| end <= clock.real()) {
+                return Err(CliError::usage("--expires-at must lie in the future"));
+            }
+            let failed = |error: &dyn std::fmt::Display| CliError::failed(error.to_string());
+            let key = make_key(&project.name).map_err(|error| failed(&error))?;
+            let row =
+                to_row(&key, project.id, &name, scopes, clock.real()).map_err(|error| failed(&error))?;
+            let row = api_keys::ApiKey { expires_at: args.expires_at, ..row };
+            let stored = api_keys::insert(&db, &row).await.map_err(|error| failed(&error))?;
+            db.close().await;
+            CreatedApiKey { api_key: to_api(stored), key }
+        }
+    };
+    if args.json {
+        return output::json(out, &made);
+    }
+    writeln!(out, "{}", made.key)?;
+    Ok(writeln!(
+        out,
+        "{} ({}): keep it, it is not shown again",
+        made.api_key.id,
+        made.api_key.scopes.join(", ")
+    )?)
+}
+
+async fn list(args: KeysListArgs, out: Out<'_>) -> Result<(), CliError> {
+    let keys = match keeper(args.place).await? {
+        Keeper::Server(client) => listed_by_server(&client).await?,
+        Keeper::Store { db, project, .. } => listed_in_store(&db, &project).await?,
+    };
+    if args.json {
+        return output::json(out, &keys);
+    }
+    let mut table =
+        Table::new(&["ID", "NAME", "PREFIX", "SCOPES", "LAST USED", "STATE"].map(|name| (name, Align::Left)));
+    for key in &keys {
+        let state = match (&key.revoked_at, &key.expires_at) {
+            (Some(at), _) => format!("revoked {at}"),
+            (None, Some(at)) => format!("until {at}"),
+            (None, None) => "active".to_owned(),
+        };
+        let used = key.last_used_at.clone().unwrap_or_default();
+        table.row([key.id.clone(), key.name.clone(), key.prefix.clone(), key.scopes.join(","), used, state]);
+    }
+    table.print(out, "")
+}
+
+async fn listed_by_server(client: &Client) -> Result<Vec<ApiKey>, CliError> {
+    let mut keys = Vec::new();
+    let mut cursor: Option<String> = None;
+    loop {
+        let request =
+            Request::get("/v1/api-keys").with("limit", LIMIT_MAX.to_string()).with_some("cursor", cursor);
+        let page: List<ApiKey> = client.json(&request).await?;
+        keys.extend(page.data);
+        cursor = page.next_cursor;
+        if cursor.is_none() {
+            return Ok(keys);
+        }
+    }
+}
+
+async fn listed_in_store(db: &Db, project: &Project) -> Result<Vec<ApiKey>, CliError> {
+    let mut keys = Vec::new();
+    let mut after: Option<Cursor> = None;
+    let limit = Limit::new(LIMIT_MAX).unwrap_or_default();
+    loop {
+        let page = api_keys::list(db, project.id, after.as_ref(), limit).await;
+        let page = page.map_err(|error| CliError::failed(error.to_string()))?;
+        keys.extend(page.items.into_iter().map(to_api));
+        after = page.next;
+        if after.is_none() {
+            return Ok(keys);
+        }
+    }
+}
+
+async fn revoke(args: KeysRevokeArgs, out: Out<'_>) -> Result<(), CliError> {
+    let revoked: ApiKey = match keeper(args.place).await? {
+        Keeper::Server(client) => {
+            let path = format!("/v1/api-keys/{}", client::segment(&args.id));
+            client.json(&Request::delete(path)).await?
+        }
+        Keeper::Store { db, project, clock } => {
+            let id = ApiKeyId::parse(&args.id).map_err(|error| CliError::usage(error.to_string()))?;
+            let revoked = api_keys::revoke(&db, project.id, &id, clock.real()).await;
+            let revoked = revoked.map_err(|error| CliError::failed(format!("{}: {error}", args.id)))?;
+            db.close().await;
+            to_api(revoked)
+        }
+    };
+    if args.json {
+        return output::json(out, &revoked);
+    }
+    Ok(writeln!(out, "revoked {}", revoked.id)?)
+}

@@ -1,0 +1,67 @@
+//! `reckoner serve`: runs the server.
+use super::error::CliError;
+use super::host::{ConfigFiles, ServeArgs};
+use super::output::Out;
+use super::signals;
+use crate::app::{self, Server};
+use crate::clock::Clock;
+use crate::config::{self, ConfigError, Files, Loaded};
+use crate::http::state::App;
+use crate::telemetry;
+use std::collections::BTreeMap;
+
+/// Runs the server until it is told to stop.
+pub async fn run(args: ServeArgs, out: Out<'_>) -> Result<(), CliError> {
+    let loaded = load(&args).map_err(|error| CliError::usage(error.to_string()))?;
+    telemetry::start_log(&loaded.config.log).map_err(CliError::usage)?;
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
+    let failed = |error: app::StartError| CliError::failed(error.to_string());
+    let stop = signals::stop_server()?;
+    let server = Server::start(loaded.config, Clock::system()).await.map_err(failed)?;
+    let address = server.address().map_err(failed)?;
+    writeln!(out, "listening on http://{address}")?;
+    for shown in &server.shown_keys {
+        writeln!(out, "API key of project {} (shown once, keep it): {}", shown.project, shown.key)?;
+    }
+    out.flush()?;
+    let reload = tokio::spawn(reload_on_hangup(server.app().clone(), args));
+    let served = server.serve(stop).await.map_err(failed);
+    reload.abort();
+    served
+}
+
+/// Files, environment and flags together, checked.
+pub fn load(args: &ServeArgs) -> Result<Loaded, ConfigError> {
+    let ServeArgs { data_dir, listen, files, database_url } = args;
+    let mut flags: BTreeMap<&'static str, String> = BTreeMap::new();
+    flags.extend(data_dir.as_ref().map(|dir| ("data_dir", dir.display().to_string())));
+    flags.extend(listen.clone().map(|listen| ("listen", listen)));
+    flags.extend(database_url.clone().map(|url| ("database_url", url)));
+    config::load(&to_files(files), flags, config::environment(), app::check_definitions)
+}
+
+fn to_files(files: &ConfigFiles) -> Files {
+    Files { config: files.config.clone(), systemconfig: files.systemconfig.clone() }
+}
+
+/// Reads the files again on SIGHUP. A bad one is refused and the old one stays; what only a start
+/// can change is left as it is.
+async fn reload_on_hangup(app: App, args: ServeArgs) {
+    let Ok(mut hangup) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()) else {
+        tracing::warn!("SIGHUP cannot be listened for: the files are read at start only");
+        return;
+    };
+    while hangup.recv().await.is_some() {
+        match load(&args) {
+            Err(error) => tracing::error!("the configuration stays as it was: {error}"),
+            Ok(loaded) => match app::apply_definitions(&app, loaded.config.definitions).await {
+                Ok(()) => tracing::info!(
+                    "the configuration was read again: meters, periods and webhooks are in force"
+                ),
+                Err(error) => tracing::error!("the configuration stays as it was: {error}"),
+            },
+        }
+    }
+}

@@ -1,0 +1,300 @@
+//! Configuration: file, environment and flags, checked as a whole. The only place that reads the
+//! environment.
+mod reader;
+mod secret;
+mod settings;
+mod system;
+
+use reader::Reader;
+use settings::{read_settings, warnings};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+pub use reader::{Problem, SettingDoc, Sources};
+pub use secret::Secret;
+pub use system::{Definitions, FileWebhook};
+
+/// Fewest characters of a secret or key given by an operator.
+pub const SECRET_CHARS_MIN: usize = 32;
+/// Names `reckoner.toml` where no flag does.
+pub const CONFIG_ENV: &str = "RECKONER_CONFIG";
+/// Names `systemconfig.json` where no flag does.
+pub const SYSTEMCONFIG_ENV: &str = "RECKONER_SYSTEMCONFIG";
+
+/// Everything the server is told at its start.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where the event log and the embedded control plane lie.
+    pub data_dir: PathBuf,
+    /// Where HTTP is served.
+    pub listen: SocketAddr,
+    /// PostgreSQL for the control plane; SQLite in the data directory when absent.
+    pub database_url: Option<Secret>,
+    /// Most connections to PostgreSQL.
+    pub database_pool_max: u32,
+    /// Encrypts secrets at rest.
+    pub secret_key: Option<Secret>,
+    /// An administrator key of project `live`.
+    pub bootstrap_api_key: Option<Secret>,
+    /// An administrator key of project `test`.
+    pub bootstrap_test_api_key: Option<Secret>,
+    /// The IANA time zone of calendar periods, for customers without one of their own.
+    pub time_zone: String,
+    /// What connections may ask of the server.
+    pub http: Http,
+    /// What ingest accepts.
+    pub ingest: Ingest,
+    /// How webhooks are sent.
+    pub webhooks: Webhooks,
+    /// When jobs run.
+    pub jobs: Jobs,
+    /// Whether `/metrics` is open: always, never, or on loopback only.
+    pub metrics: MetricsAccess,
+    /// How the log is written.
+    pub log: Log,
+    /// Meters, periods and the operator's endpoints.
+    pub definitions: Definitions,
+}
+
+/// What connections may ask of the server.
+#[derive(Clone, Debug)]
+pub struct Http {
+    /// Most connections at once; more wait to be accepted.
+    pub connections_max: u32,
+    /// How long a request's headers may take to arrive, and a connection may idle, in seconds.
+    pub headers_s_max: u64,
+    /// How long a body may pause, and a client may take nothing of its answer, in seconds.
+    pub pause_s_max: u64,
+}
+
+/// What ingest accepts.
+#[derive(Clone, Debug)]
+pub struct Ingest {
+    /// Most bytes of a request's body as sent.
+    pub body_bytes_max: usize,
+    /// Most bytes of a request's body once inflated.
+    pub inflated_bytes_max: usize,
+    /// Most bytes of all large bodies held at once.
+    pub held_bytes_max: usize,
+    /// How far in the future an event may lie, in seconds.
+    pub future_s_max: u64,
+    /// How far in the past an event may lie without the `backfill` scope, in seconds.
+    pub past_s_max: u64,
+    /// Whether event types that no meter reads are stored.
+    pub accept_unmetered: bool,
+}
+
+/// How webhooks are sent.
+#[derive(Clone, Debug)]
+pub struct Webhooks {
+    /// Whether endpoints made by API may have private addresses.
+    pub allow_private: bool,
+    /// Whether deliveries are only logged.
+    pub dry_run: bool,
+}
+
+/// When jobs run.
+#[derive(Clone, Debug)]
+pub struct Jobs {
+    /// When periods are aggregated, as a cron expression in UTC.
+    pub aggregate_cron: String,
+}
+
+/// Who may read `/metrics`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MetricsAccess {
+    /// Anyone when listening on loopback, otherwise holders of a read key.
+    Auto,
+    /// Anyone.
+    Open,
+    /// Holders of a read key.
+    Key,
+}
+
+impl FromStr for MetricsAccess {
+    type Err = ();
+    fn from_str(text: &str) -> Result<Self, ()> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "open" => Ok(Self::Open),
+            "key" => Ok(Self::Key),
+            _ => Err(()),
+        }
+    }
+}
+
+/// How the log is written.
+#[derive(Clone, Debug)]
+pub struct Log {
+    /// A filter such as `info` or `reckoner_server=debug`.
+    pub level: String,
+    /// Whether lines are JSON.
+    pub json: bool,
+}
+
+/// A configuration that was read, with what an operator should know about it.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// The configuration.
+    pub config: Config,
+    /// Every setting with its value in force.
+    pub settings: Vec<SettingDoc>,
+    /// What works but should be looked at.
+    pub warnings: Vec<String>,
+}
+
+/// A configuration that cannot be used.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("the configuration has {} problem(s):\n{}", .0.len(), lines(.0))]
+pub struct ConfigError(pub Vec<Problem>);
+
+fn lines(problems: &[Problem]) -> String {
+    problems.iter().map(|problem| format!("  - {problem}")).collect::<Vec<_>>().join("\n")
+}
+
+/// Where configuration is looked for.
+#[derive(Clone, Debug, Default)]
+pub struct Files {
+    /// `reckoner.toml`.
+    pub config: Option<PathBuf>,
+    /// `systemconfig.json`.
+    pub systemconfig: Option<PathBuf>,
+}
+
+impl Files {
+    /// The files that no flag names, as the environment names them.
+    fn or_of_environment(&self, env: &BTreeMap<String, String>) -> Self {
+        let named = |name: &str| env.get(name).filter(|path| !path.is_empty()).map(PathBuf::from);
+        Self {
+            config: self.config.clone().or_else(|| named(CONFIG_ENV)),
+            systemconfig: self.systemconfig.clone().or_else(|| named(SYSTEMCONFIG_ENV)),
+        }
+    }
+}
+
+/// The process's environment; variables that are no UTF-8 are left out.
+#[expect(clippy::disallowed_methods, reason = "this module is where the environment is read")]
+pub fn environment() -> BTreeMap<String, String> {
+    std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))).collect()
+}
+
+/// Reads and checks everything; nothing is used unless all of it is right. `check` knows what makes
+/// the definitions of the files usable.
+pub fn load(
+    files: &Files,
+    flags: BTreeMap<&'static str, String>,
+    env: BTreeMap<String, String>,
+    check: impl FnOnce(&Definitions) -> Vec<Problem>,
+) -> Result<Loaded, ConfigError> {
+    let mut problems = Vec::new();
+    let files = files.or_of_environment(&env);
+    let file = files.config.as_deref().and_then(|path| read_file(path, &mut problems)).unwrap_or_default();
+    let file = file.parse::<toml::Table>().unwrap_or_else(|error| {
+        problems.push(Problem { setting: "config".into(), reason: format!("is no TOML: {error}") });
+        toml::Table::new()
+    });
+    let sources = Sources { flags, env, file };
+    let system = files.systemconfig.as_deref().and_then(|path| read_file(path, &mut problems));
+    let own = system::read_toml(&sources.file, &mut problems);
+    let system = system.map(|text| system::read_system(&text, &mut problems));
+    let definitions = merge(system, own);
+    problems.append(&mut check(&definitions));
+    let mut reader = Reader::new(&sources);
+    let config = read_settings(&mut reader, definitions);
+    reader.refuse_unknown(&["periods", "meters", "webhook_endpoints"]);
+    problems.append(&mut reader.problems);
+    if !problems.is_empty() {
+        return Err(ConfigError(problems));
+    }
+    let warnings = warnings(&config);
+    Ok(Loaded { config, settings: reader.docs, warnings })
+}
+
+fn read_file(path: &Path, problems: &mut Vec<Problem>) -> Option<String> {
+    std::fs::read_to_string(path)
+        .map_err(|error| {
+            problems.push(Problem {
+                setting: path.display().to_string(),
+                reason: format!("cannot be read: {error}"),
+            });
+        })
+        .ok()
+}
+
+/// Both files together; without either the default periods are aggregated.
+fn merge(system: Option<Definitions>, own: Option<Definitions>) -> Definitions {
+    match (system, own) {
+        (Some(mut system), Some(own)) => {
+            system.meters = own.meters;
+            system.webhooks.extend(own.webhooks);
+            if system.periods.is_empty() {
+                system.periods = own.periods;
+            }
+            system
+        }
+        (Some(one), None) | (None, Some(one)) => one,
+        (None, None) => Definitions { periods: system::default_periods(), ..Definitions::default() },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load_env(env: &[(&str, &str)]) -> Result<Loaded, ConfigError> {
+        let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        load(&Files::default(), BTreeMap::new(), env, |_| Vec::new())
+    }
+
+    #[test]
+    fn defaults_are_usable() {
+        let loaded = load_env(&[]).expect("usable");
+        assert_eq!(loaded.config.ingest.body_bytes_max, 8 << 20);
+        assert_eq!(loaded.config.definitions.periods.len(), 4);
+        assert!(
+            loaded.settings.iter().any(|setting| setting.env_name() == "RECKONER_WEBHOOKS_ALLOW_PRIVATE")
+        );
+    }
+
+    #[test]
+    fn all_problems_are_listed_and_no_secret_is_shown() {
+        let error = load_env(&[
+            ("RECKONER_BOOTSTRAP_API_KEY", "short-secret"),
+            ("RECKONER_LISTEN", "nowhere"),
+            ("DATABASE_URL", "mysql://root:hunter2@db"),
+            ("DRY_RUN", "perhaps"),
+            ("RECKONER_JOBS_AGGREGATE_CRON", "now and then"),
+            ("RECKONER_LOG_LEVEL", "info,=="),
+            ("RECKONER_CONFIG", "/no/such/file"),
+        ])
+        .expect_err("seven problems")
+        .to_string();
+        let names = ["bootstrap_api_key", "listen", "database_url", "dry_run", "jobs.aggregate_cron"];
+        for name in names.into_iter().chain(["log.level", "/no/such/file"]) {
+            assert!(error.contains(&format!("- {name}: ")), "{name} in {error}");
+        }
+        assert!(!error.contains("short-secret") && !error.contains("hunter2"), "{error}");
+    }
+
+    #[test]
+    fn weak_secrets_are_pointed_out() {
+        let warned = |key: &str| {
+            let loaded = load_env(&[("RECKONER_BOOTSTRAP_API_KEY", key)]).expect("usable");
+            loaded.warnings.iter().any(|text| text.starts_with("bootstrap_api_key looks like"))
+        };
+        assert!(warned("change-me-change-me-change-me-change-me") && warned(&"x".repeat(40)));
+        assert!(!warned("9f86d081884c7d659a2feaa0c55ad015 a3bf4f1b"));
+    }
+
+    #[test]
+    fn secrets_are_masked_in_the_listing() {
+        let key = "k".repeat(SECRET_CHARS_MIN);
+        let loaded = load_env(&[("RECKONER_BOOTSTRAP_API_KEY", &key)]).expect("usable");
+        assert!(
+            !format!("{:?}", loaded.settings).contains(&key)
+                && !format!("{:?}", loaded.config).contains(&key)
+        );
+    }
+}

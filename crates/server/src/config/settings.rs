@@ -1,0 +1,270 @@
+//! The settings there are: names, meanings, defaults, ranges, and what must hold between them.
+use super::reader::{Reader, named};
+use super::{
+    Config, Definitions, Http, Ingest, Jobs, Log, MetricsAccess, SECRET_CHARS_MIN, Secret, Webhooks,
+};
+use crate::clock;
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use tracing_subscriber::EnvFilter;
+
+const MINUTE_S: u64 = 60;
+const DAY_S: u64 = 86_400;
+
+pub(super) fn read_settings(reader: &mut Reader<'_>, definitions: Definitions) -> Config {
+    let [secret_key, bootstrap_api_key, bootstrap_test_api_key] = read_keys(reader);
+    let config = Config {
+        data_dir: PathBuf::from(reader.value(
+            named("data_dir", "Directory of the event log and the embedded control plane."),
+            "./data".to_owned(),
+            "a path",
+        )),
+        listen: reader.value(
+            named("listen", "Address and port HTTP is served on; port 0 picks a free one."),
+            SocketAddr::from(([127, 0, 0, 1], 8080)),
+            "an address and port such as 127.0.0.1:8080",
+        ),
+        database_url: reader.optional(
+            named(
+                "database_url",
+                "PostgreSQL for the control plane; SQLite in the data directory when unset.",
+            )
+            .also(&["DATABASE_URL"])
+            .secret(),
+            "an address such as postgres://user:password@host/database",
+        ),
+        database_pool_max: reader.number(
+            named("database_pool_max", "Most connections to PostgreSQL.").also(&["DB_POOL_MAX"]),
+            10,
+            2..=1_000,
+        ) as u32,
+        secret_key,
+        bootstrap_api_key,
+        bootstrap_test_api_key,
+        time_zone: reader.value(
+            named("time_zone", "IANA time zone of calendar periods; fixed once periods are aggregated."),
+            "UTC".to_owned(),
+            "an IANA time zone such as Europe/Berlin",
+        ),
+        http: read_http(reader),
+        ingest: read_ingest(reader),
+        webhooks: read_webhooks(reader),
+        jobs: Jobs {
+            aggregate_cron: reader.value(
+                named(
+                    "jobs.aggregate_cron",
+                    "When completed periods are aggregated: a cron expression, in UTC.",
+                ),
+                "*/15 * * * *".to_owned(),
+                "a cron expression",
+            ),
+        },
+        metrics: read_metrics(reader),
+        log: Log {
+            level: reader.value(
+                named("log.level", "What is logged: error, warn, info, debug, trace, or a filter by module."),
+                "info".to_owned(),
+                "a filter",
+            ),
+            json: reader.flag(named("log.json", "Whether log lines are JSON."), false),
+        },
+        definitions,
+    };
+    check(reader, &config);
+    config
+}
+
+/// The key of secrets at rest and the administrators' keys of `live` and `test`.
+fn read_keys(reader: &mut Reader<'_>) -> [Option<Secret>; 3] {
+    [
+        named("secret_key", "Encrypts secrets at rest; made and kept in the data directory when unset."),
+        named("bootstrap_api_key", "An administrator key of project live."),
+        named("bootstrap_test_api_key", "An administrator key of project test."),
+    ]
+    .map(|setting| reader.optional(setting.secret(), "a text"))
+}
+
+fn read_webhooks(reader: &mut Reader<'_>) -> Webhooks {
+    Webhooks {
+        allow_private: reader.flag(
+            named("webhooks.allow_private", "Whether endpoints made by API may have private addresses."),
+            false,
+        ),
+        dry_run: reader.flag(
+            named("dry_run", "Whether webhooks are logged and recorded, but not sent.").also(&["DRY_RUN"]),
+            false,
+        ),
+    }
+}
+
+fn read_http(reader: &mut Reader<'_>) -> Http {
+    Http {
+        connections_max: reader.number(
+            named("http.connections_max", "Most connections at once; more wait to be accepted."),
+            10_000,
+            1..=1_000_000,
+        ) as u32,
+        headers_s_max: reader.number(
+            named(
+                "http.headers_s_max",
+                "How long a request's headers may take to arrive, and a connection may idle, in seconds.",
+            ),
+            60,
+            1..=3_600,
+        ),
+        pause_s_max: reader.number(
+            named(
+                "http.pause_s_max",
+                "How long a body may pause, and a client may take nothing of its answer, in seconds.",
+            ),
+            60,
+            1..=3_600,
+        ),
+    }
+}
+
+fn read_ingest(reader: &mut Reader<'_>) -> Ingest {
+    const MIB: u64 = 1 << 20;
+    Ingest {
+        body_bytes_max: reader.number(
+            named("ingest.body_bytes_max", "Most bytes of a request's body as sent."),
+            8 * MIB,
+            1_024..=1_024 * MIB,
+        ) as usize,
+        inflated_bytes_max: reader.number(
+            named("ingest.inflated_bytes_max", "Most bytes of a request's body once inflated."),
+            64 * MIB,
+            1_024..=4_096 * MIB,
+        ) as usize,
+        held_bytes_max: reader.number(
+            named("ingest.held_bytes_max", "Most bytes of all large bodies held at once."),
+            512 * MIB,
+            MIB..=1_024 * 1_024 * MIB,
+        ) as usize,
+        future_s_max: reader.number(
+            named("ingest.future_s_max", "How far in the future an event may lie, in seconds."),
+            5 * MINUTE_S,
+            0..=365 * DAY_S,
+        ),
+        past_s_max: reader.number(
+            named(
+                "ingest.past_s_max",
+                "How far in the past an event may lie without the backfill scope, in seconds.",
+            ),
+            35 * DAY_S,
+            0..=36_500 * DAY_S,
+        ),
+        accept_unmetered: reader.flag(
+            named("ingest.accept_unmetered", "Whether event types that no meter reads are stored."),
+            false,
+        ),
+    }
+}
+
+fn read_metrics(reader: &mut Reader<'_>) -> MetricsAccess {
+    let about =
+        named("metrics", "Who reads /metrics: open, key (a read key), auto (open on loopback, else key).");
+    let name = reader.value(about, "auto".to_owned(), "auto, open or key");
+    name.parse().unwrap_or_else(|()| {
+        reader.problem("metrics", "must be auto, open or key");
+        MetricsAccess::Auto
+    })
+}
+
+fn check(reader: &mut Reader<'_>, config: &Config) {
+    let keys = [
+        ("bootstrap_api_key", &config.bootstrap_api_key),
+        ("bootstrap_test_api_key", &config.bootstrap_test_api_key),
+        ("secret_key", &config.secret_key),
+    ];
+    for (name, key) in keys {
+        let Some(key) = key else { continue };
+        let text = key.expose();
+        // What a header can carry.
+        let printable = text.chars().all(|c| c.is_ascii_graphic() || c == ' ') && text == text.trim();
+        if text.len() < SECRET_CHARS_MIN || !printable {
+            let reason = format!(
+                "must have at least {SECRET_CHARS_MIN} printable ASCII characters, no space at an end"
+            );
+            reader.problem(name, reason);
+        }
+    }
+    if let (Some(live), Some(test)) = (&config.bootstrap_api_key, &config.bootstrap_test_api_key)
+        && live == test
+    {
+        reader.problem(
+            "bootstrap_test_api_key",
+            "must differ from bootstrap_api_key: a key belongs to one project",
+        );
+    }
+    if let Some(url) = &config.database_url
+        && !url.expose().starts_with("postgres://")
+        && !url.expose().starts_with("postgresql://")
+    {
+        reader.problem("database_url", "must begin with postgres:// or postgresql://");
+    }
+    if clock::zone(&config.time_zone).is_none() {
+        reader.problem("time_zone", "must be an IANA time zone such as Europe/Berlin");
+    }
+    if let Err(error) = EnvFilter::try_new(&config.log.level) {
+        reader.problem("log.level", format!("must be a level or a filter by module: {error}"));
+    }
+    if let Err(error) = config.jobs.aggregate_cron.parse::<croner::Cron>() {
+        reader.problem("jobs.aggregate_cron", format!("must be a cron expression: {error}"));
+    }
+    if config.ingest.inflated_bytes_max < config.ingest.body_bytes_max {
+        reader.problem("ingest.inflated_bytes_max", "must not be below ingest.body_bytes_max");
+    }
+    if config.ingest.held_bytes_max < config.ingest.body_bytes_max + config.ingest.inflated_bytes_max {
+        reader.problem("ingest.held_bytes_max", "must have room for one body, as sent and inflated");
+    }
+}
+
+pub(super) fn warnings(config: &Config) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let definitions = &config.definitions;
+    if definitions.periods.is_empty() {
+        warnings
+            .push("no periods are configured: aggregation is off and its endpoints answer 503".to_owned());
+    }
+    if definitions.events.is_empty() && definitions.meters.is_empty() {
+        warnings.push("no meters are configured by file: make some with POST /v1/meters".to_owned());
+    }
+    for webhook in definitions.webhooks.iter().filter(|webhook| webhook.project.is_none()) {
+        warnings
+            .push(format!("webhook {} names no project: it gets deliveries of live and test", webhook.url));
+    }
+    for webhook in &definitions.webhooks {
+        if webhook.secret.expose().chars().count() < SECRET_CHARS_MIN {
+            let text = "has a secret below 32 characters: whoever guesses it forges deliveries";
+            warnings.push(format!("webhook {} {text}", webhook.url));
+        }
+    }
+    let keys = [
+        ("bootstrap_api_key", &config.bootstrap_api_key),
+        ("bootstrap_test_api_key", &config.bootstrap_test_api_key),
+        ("secret_key", &config.secret_key),
+    ];
+    for (name, key) in keys {
+        if key.as_ref().is_some_and(|key| is_placeholder(key.expose())) {
+            warnings.push(format!("{name} looks like a placeholder: make one with `openssl rand -hex 32`"));
+        }
+    }
+    if config.webhooks.dry_run {
+        warnings.push("dry run: webhooks are logged and recorded, but not sent".to_owned());
+    }
+    if config.webhooks.allow_private {
+        warnings.push("webhooks.allow_private: endpoints made by API may reach private addresses".to_owned());
+    }
+    warnings
+}
+
+/// Whether a text was left in its place by whoever copied an example.
+fn is_placeholder(text: &str) -> bool {
+    const WORDS: [&str; 6] = ["change", "replace", "placeholder", "example", "your-", "your_"];
+    const DISTINCT_CHARS_MIN: usize = 8;
+    let lower = text.to_ascii_lowercase();
+    let distinct: BTreeSet<char> = lower.chars().collect();
+    WORDS.iter().any(|word| lower.contains(word)) || distinct.len() < DISTINCT_CHARS_MIN
+}

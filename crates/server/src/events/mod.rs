@@ -1,0 +1,199 @@
+//! Events, as the rest of the server sees them: stored once acknowledged, and read on threads that
+//! serve no requests.
+use reckoner_domain::event::Event;
+use reckoner_domain::id::ProjectId;
+use reckoner_domain::meter::{Filter, Meter};
+use reckoner_domain::time::Timestamp;
+use reckoner_domain::window::Window;
+use reckoner_eventlog::{EventLog, ReadError};
+use std::sync::Arc;
+use tokio::sync::oneshot;
+
+pub use reckoner_eventlog::{
+    AppendError, BATCH_EVENTS_MAX, Batch, COMMIT_MICROS_BOUNDS, Changes, Cursor, GroupBy, Health,
+    LIST_EVENTS_MAX, ListFilter, Order, Outcome, QueryError, Row, Since, Stats, Status,
+};
+
+/// The event engine of this process.
+#[derive(Clone)]
+pub struct Events {
+    log: EventLog,
+}
+
+/// A usage query with everything it needs.
+#[derive(Clone, Debug)]
+pub struct UsageQuery {
+    /// Whose events.
+    pub project: ProjectId,
+    /// What is read from them.
+    pub meter: Meter,
+    /// Contiguous ranges, each a row or more.
+    pub windows: Vec<Window>,
+    /// Only these customers; all when empty.
+    pub customers: Vec<String>,
+    /// Only these subjects; all when empty.
+    pub subjects: Vec<String>,
+    /// Only events whose properties pass.
+    pub filters: Vec<Filter>,
+    /// A row for each combination.
+    pub group_by: Vec<GroupBy>,
+    /// Only events received until then.
+    pub as_of: Option<Timestamp>,
+    /// Whether windows without events have rows.
+    pub fill_zero: bool,
+}
+
+impl UsageQuery {
+    /// All of a project's events in these windows, as one meter reads them.
+    pub fn new(project: ProjectId, meter: Meter, windows: Vec<Window>) -> Self {
+        Self {
+            project,
+            meter,
+            windows,
+            customers: Vec::new(),
+            subjects: Vec::new(),
+            filters: Vec::new(),
+            group_by: Vec::new(),
+            as_of: None,
+            fill_zero: false,
+        }
+    }
+}
+
+/// Why events could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum EventsError {
+    /// The engine failed.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The query asks for too much, or the engine failed.
+    #[error(transparent)]
+    Query(#[from] QueryError),
+    /// The server is shutting down.
+    #[error("the server is shutting down")]
+    Stopping,
+}
+
+impl Events {
+    /// Over an open log.
+    pub fn new(log: EventLog) -> Self {
+        Self { log }
+    }
+
+    /// Stores a batch; answers once it is on stable storage.
+    pub async fn append(&self, batch: Batch) -> Result<Vec<Outcome>, AppendError> {
+        let (done, answer) = oneshot::channel();
+        self.log.submit(
+            batch,
+            Box::new(move |outcome| {
+                // Nobody waits when the client has gone away.
+                let _ = done.send(outcome);
+            }),
+        )?;
+        answer
+            .await
+            .unwrap_or_else(|_| Err(AppendError::Stopped { reason: "the event log was closed".into() }))
+    }
+
+    /// A meter's values.
+    pub async fn query(&self, query: UsageQuery) -> Result<Vec<Row>, EventsError> {
+        self.read(move |log| {
+            log.query(&reckoner_eventlog::Query {
+                project: query.project,
+                meter: &query.meter,
+                windows: &query.windows,
+                customers: query.customers,
+                subjects: query.subjects,
+                filters: query.filters,
+                group_by: query.group_by,
+                as_of: query.as_of,
+                fill_zero: query.fill_zero,
+            })
+        })
+        .await
+    }
+
+    /// Events in order of time.
+    pub async fn list(&self, filter: ListFilter) -> Result<Vec<Event>, EventsError> {
+        self.read(move |log| log.list(&filter)).await
+    }
+
+    /// The event with this id.
+    pub async fn get(&self, project: ProjectId, id: String) -> Result<Option<Event>, EventsError> {
+        self.read(move |log| log.get(project, &id)).await
+    }
+
+    /// Which hours of which customers changed after a sequence, among those that begin before an
+    /// instant; for the `carried` event types the customer's later hours too.
+    pub async fn changed(
+        &self,
+        project: ProjectId,
+        after_sequence: u64,
+        before: Timestamp,
+        carried: Vec<String>,
+    ) -> Result<Changes, EventsError> {
+        self.read(move |log| {
+            let since = Since { after_sequence, before, carried: &carried };
+            Ok::<_, ReadError>(log.changed(project, since))
+        })
+        .await
+    }
+
+    /// The hours with events that have instants in a range, in order.
+    pub async fn active_hours(
+        &self,
+        project: ProjectId,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<i64>, EventsError> {
+        self.read(move |log| Ok::<_, ReadError>(log.active_hours(project, from, to))).await
+    }
+
+    /// Every customer with events.
+    pub async fn customers(&self, project: ProjectId) -> Result<Vec<Arc<str>>, EventsError> {
+        self.read(move |log| Ok::<_, ReadError>(log.customers(project))).await
+    }
+
+    /// Forgets a project's events at an instant of its clock; returns how many there were.
+    pub async fn clear(&self, project: ProjectId, at: Timestamp) -> Result<u64, AppendError> {
+        let log = self.log.clone();
+        // What is committed between the two is forgotten and not counted.
+        let cleared = tokio::task::spawn_blocking(move || {
+            let events = log.stats(project).events;
+            log.clear(project, at).map(|_| events)
+        })
+        .await;
+        cleared.unwrap_or_else(|_| Err(AppendError::Stopped { reason: "the server is shutting down".into() }))
+    }
+
+    /// How many events and customers a project has.
+    pub fn stats(&self, project: ProjectId) -> Stats {
+        self.log.stats(project)
+    }
+
+    /// Identifies the event log.
+    pub fn store_id(&self) -> u128 {
+        self.log.store_id()
+    }
+
+    /// The engine's health and counters.
+    pub fn status(&self) -> Status {
+        self.log.status()
+    }
+
+    /// Commits what is queued and lets go of the directory.
+    pub async fn close(&self) {
+        let log = self.log.clone();
+        // A failure to join means the runtime is gone, and with it every waiting request.
+        let _ = tokio::task::spawn_blocking(move || log.close()).await;
+    }
+
+    async fn read<T: Send + 'static, E: Into<EventsError> + Send + 'static>(
+        &self,
+        read: impl FnOnce(&EventLog) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, EventsError> {
+        let log = self.log.clone();
+        let answer = tokio::task::spawn_blocking(move || read(&log)).await;
+        answer.map_err(|_| EventsError::Stopping)?.map_err(Into::into)
+    }
+}

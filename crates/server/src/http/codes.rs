@@ -1,0 +1,32 @@
+//! The codes of problems, for programs: none is ever renamed.
+
+/// Each code with what it means. `/docs` lists them, and `type` of a problem leads there.
+pub const CODES: [(&str, &str); 22] = [
+    ("malformed", "The request cannot be read: no JSON, no UTF-8, nested too deep, a body that ended early."),
+    ("unauthenticated", "No credential, or one that is unknown, revoked or expired."),
+    ("forbidden", "The key lacks the scope that the route asks for."),
+    ("not_found", "Nothing of that name in the key's project."),
+    ("method_not_allowed", "The path does not answer this method; `Allow` names those it does."),
+    ("already_exists", "An object of that name exists."),
+    ("stale", "The object has another version than `If-Match` says: read it again."),
+    ("event_conflict", "The event's id is taken by an event with other content."),
+    ("clock_not_frozen", "Only a frozen test clock can be advanced."),
+    ("clock_backwards", "The test clock would move back, and the project has events."),
+    ("endpoint_disabled", "The webhook endpoint is disabled: enable it first."),
+    ("endpoint_of_file", "The webhook endpoint comes from the operator's file and is changed there."),
+    ("too_many_endpoints", "The project has as many webhook endpoints as it may have."),
+    ("idempotency_key_in_use", "A request under the same `Idempotency-Key` is being done: ask again."),
+    ("idempotency_key_reused", "Another request was sent under this `Idempotency-Key`: take a new one."),
+    ("too_large", "Larger than a limit, which `detail` names."),
+    ("too_slow", "The request did not arrive in time: send it again."),
+    ("unsupported_media_type", "A type or encoding of body that is not read."),
+    ("invalid", "Fields are wrong; `errors` lists all of them."),
+    ("busy", "Temporarily unavailable: try again after `Retry-After`."),
+    ("disk_full", "The disk is full: nothing is lost, and nothing is accepted until space returns."),
+    ("internal", "The server failed; its log has the details under the request id."),
+];
+
+/// Whether a code is told to clients.
+pub fn is_known(code: &str) -> bool {
+    CODES.iter().any(|(known, _)| *known == code)
+}

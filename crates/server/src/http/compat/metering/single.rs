@@ -1,0 +1,75 @@
+//! `POST /usage/{eventType}`.
+use super::check::{Sent, Types};
+use super::{BodyFault, as_container, may_backfill, no_event_types, read_body};
+use crate::events::Outcome;
+use crate::http::compat::{Named, Refused, failure};
+use crate::http::extract::By;
+use crate::http::state::App;
+use crate::random;
+use axum::Json;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+/// Capture one event.
+#[utoipa::path(
+    post, path = "/usage/{event_type}", operation_id = "capture_event", tag = "system A",
+    params(("event_type" = String, Path, description = "A configured event type.")),
+    request_body(content = Object, description = "`{customerId, value, metadata?}`; optional: `id` or `idempotencyKey`, `timestamp`, `subject`, `sourceContext`", content_type = "application/json"),
+    responses(
+        (status = 201, description = "`{message, eventType, customerId}`", body = Object),
+        (status = 400, description = "`{error}`", body = Object),
+        (status = 401, description = "`{error}`", body = Object),
+        (status = 403, description = "`{error}`", body = Object),
+        (status = 409, description = "`{error}`", body = Object),
+        (status = 413, description = "`{error}`", body = Object),
+        (status = 415, description = "`{error}`", body = Object),
+        (status = 422, description = "`{error, details}`", body = Object),
+        (status = 503, description = "`{error}`", body = Object),
+        (status = 507, description = "`{error}`", body = Object),
+    ),
+    security(("api_key" = ["ingest"])),
+)]
+pub async fn capture(
+    State(app): State<App>,
+    By(caller): By,
+    Named(event_type): Named,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Refused> {
+    let catalogue = app.recorder.catalogues.of(caller.project);
+    let now = app.clock.of_project(caller.project);
+    let rules = app.recorder.rules(&catalogue, now, may_backfill(&caller));
+    let types = Types { rules, definitions: &app.definitions() };
+    if types.none() {
+        return Ok(no_event_types());
+    }
+    if let Some(reason) = types.fault(&event_type) {
+        return Ok(failure(StatusCode::BAD_REQUEST, &reason, None));
+    }
+    let no_object = || failure(StatusCode::BAD_REQUEST, "Request body must be a JSON object", None);
+    let bytes = match read_body(&app, &headers, body).await {
+        Ok(bytes) => bytes,
+        Err(BodyFault::Missing) => return Ok(no_object()),
+        Err(BodyFault::Unreadable(error)) => return Err(Refused(error)),
+    };
+    let Ok(text) = as_container(&bytes) else { return Ok(no_object()) };
+    let Ok(sent) = Sent::read(text) else { return Ok(no_object()) };
+    let make_id = || random::uuid_text(app.clock.real()).map_err(|error| error.to_string());
+    let checked = match sent.of_type(&event_type).check(&types, make_id) {
+        Ok(checked) => checked,
+        Err(details) => {
+            let body = json!({"error": "Validation failed", "details": details});
+            return Ok((StatusCode::UNPROCESSABLE_ENTITY, Json(body)).into_response());
+        }
+    };
+    let customer = checked.customer.to_string();
+    let outcomes = app.recorder.record(caller.project, now, &[checked]).await?;
+    if matches!(outcomes.first(), Some(Outcome::Conflict { .. })) {
+        return Ok(failure(StatusCode::CONFLICT, "The id is taken by an event with other content", None));
+    }
+    let body = json!({"message": "Event captured", "eventType": event_type, "customerId": customer});
+    Ok((StatusCode::CREATED, Json(body)).into_response())
+}

@@ -1,0 +1,81 @@
+//! Whether the server is alive, ready, and what it depends on.
+use super::state::App;
+use crate::events::Health;
+use crate::store::projects;
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use rustix::fs::statvfs;
+use serde_json::{Value, json};
+use std::sync::atomic::Ordering;
+
+/// Free bytes of the data directory's disk below which it counts as full: databases need room to
+/// write, beyond what the event log has set aside.
+const DISK_FREE_BYTES_MIN: u64 = 4 * 1024 * 1024;
+
+/// Each dependency: healthy or not, how long it took to answer, and why not.
+#[utoipa::path(
+    get, path = "/health", operation_id = "get_health", tag = "health",
+    responses((status = 200, description = "Healthy", body = Object), (status = 503, description = "Unhealthy", body = Object)),
+)]
+pub async fn health(State(app): State<App>) -> (StatusCode, Json<Value>) {
+    let began = app.clock.real();
+    let database = projects::list(&app.db).await;
+    let latency_ms = app.clock.real().micros_since(began) / 1_000;
+    let database = match database {
+        Ok(_) => json!({"status": "healthy", "latencyMs": latency_ms}),
+        Err(error) => {
+            tracing::warn!(%error, "the database is unhealthy");
+            json!({"status": "unhealthy", "latencyMs": latency_ms, "error": "the database does not answer"})
+        }
+    };
+    let events = match app.events.status().health {
+        Health::Healthy => json!({"status": "healthy"}),
+        Health::Full => json!({"status": "unhealthy", "error": "the disk is full"}),
+        Health::Stopped { .. } => json!({"status": "unhealthy", "error": "the event log has stopped"}),
+    };
+    let disk = match statvfs(&app.config.data_dir) {
+        Ok(disk) if disk.f_bavail.saturating_mul(disk.f_frsize) < DISK_FREE_BYTES_MIN => {
+            json!({"status": "unhealthy", "error": "the disk is full"})
+        }
+        Ok(_) => json!({"status": "healthy"}),
+        Err(error) => {
+            tracing::warn!(%error, "the data directory cannot be looked at");
+            json!({"status": "unhealthy", "error": "the data directory cannot be looked at"})
+        }
+    };
+    let healthy =
+        [&database, &events, &disk].iter().all(|check| check.get("status") == Some(&json!("healthy")));
+    let (code, status) =
+        if healthy { (StatusCode::OK, "healthy") } else { (StatusCode::SERVICE_UNAVAILABLE, "unhealthy") };
+    let body = json!({
+        "status": status,
+        "service": "reckoner",
+        "version": env!("CARGO_PKG_VERSION"),
+        "timestamp": app.clock.real().to_millis_text(),
+        "checks": {"database": database, "events": events, "disk": disk},
+    });
+    (code, Json(body))
+}
+
+/// Whether the process answers at all.
+#[utoipa::path(get, path = "/health/live", operation_id = "get_liveness", tag = "health", responses((status = 200, body = Object)))]
+pub async fn live() -> Json<Value> {
+    Json(json!({"status": "alive"}))
+}
+
+/// Whether it takes requests: the stores work and it is not shutting down.
+#[utoipa::path(
+    get, path = "/health/ready", operation_id = "get_readiness", tag = "health",
+    responses((status = 200, description = "Ready", body = Object), (status = 503, description = "Not ready", body = Object)),
+)]
+pub async fn ready(State(app): State<App>) -> (StatusCode, Json<Value>) {
+    let stopping = app.stopping.load(Ordering::Relaxed);
+    let stopped = matches!(app.events.status().health, Health::Stopped { .. });
+    let database = projects::list(&app.db).await.is_ok();
+    if stopping || stopped || !database {
+        let why = if stopping { "shutting down" } else { "a store does not work; see /health" };
+        return (StatusCode::SERVICE_UNAVAILABLE, Json(json!({"status": "not ready", "reason": why})));
+    }
+    (StatusCode::OK, Json(json!({"status": "ready"})))
+}

@@ -1,0 +1,102 @@
+//! No handler runs before its route's access rule was met.
+use crate::auth::access::{Access, required};
+use crate::auth::keys::Caller;
+use crate::config::MetricsAccess;
+use crate::http::compat;
+use crate::http::error::ApiError;
+use crate::http::state::App;
+use crate::store::{Scope, StoreError};
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderMap, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use reckoner_domain::id::ApiKeyId;
+
+/// Longest credential looked at.
+const CREDENTIAL_BYTES_MAX: usize = 1_024;
+
+/// Lets a request through whose caller may do what the route does, with the [`Caller`] attached.
+pub async fn layer(State(app): State<App>, mut request: Request, next: Next) -> Response {
+    let pattern = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str).to_owned();
+    let method = if request.method() == "HEAD" { "GET" } else { request.method().as_str() };
+    let scope = match required(method, &pattern).unwrap_or(Access::Key(Scope::Admin)) {
+        Access::Public => return next.run(request).await,
+        Access::Metrics if metrics_open(&app) => return next.run(request).await,
+        Access::Metrics => Scope::Read,
+        Access::Key(scope) => scope,
+    };
+    match authenticate(&app, request.headers(), scope).await {
+        Ok(caller) => {
+            request.extensions_mut().insert(caller);
+            next.run(request).await
+        }
+        Err(error) if pattern.starts_with("/v1/") => error.into_response(),
+        Err(error) => compat::refusal(&error),
+    }
+}
+
+async fn authenticate(app: &App, headers: &HeaderMap, scope: Scope) -> Result<Caller, ApiError> {
+    let key = credential(headers).ok_or_else(ApiError::unauthenticated)?;
+    let caller = find(app, key).await?.ok_or_else(ApiError::unauthenticated)?;
+    if !caller.scopes.has(scope) {
+        return Err(ApiError::forbidden(format!("the key lacks the scope {}", scope.as_str())));
+    }
+    Ok(caller)
+}
+
+/// The holder of a key, given whole or as `ID.KEY`.
+async fn find(app: &App, credential: &str) -> Result<Option<Caller>, StoreError> {
+    if let Some(caller) = app.keys.caller(credential).await? {
+        return Ok(Some(caller));
+    }
+    let named = credential.split_once('.').and_then(|(id, key)| Some((ApiKeyId::parse(id).ok()?, key)));
+    let Some((id, key)) = named else { return Ok(None) };
+    Ok(app.keys.caller(key).await?.filter(|caller| caller.key == id))
+}
+
+fn metrics_open(app: &App) -> bool {
+    match app.config.metrics {
+        MetricsAccess::Open => true,
+        MetricsAccess::Key => false,
+        MetricsAccess::Auto => app.config.listen.ip().is_loopback(),
+    }
+}
+
+/// The key of a request: `x-apikey`, `Authorization: Bearer` or `Authorization: ApiKey`.
+fn credential(headers: &HeaderMap) -> Option<&str> {
+    let own =
+        headers.get("x-apikey").and_then(|value| value.to_str().ok()).filter(|key| !key.trim().is_empty());
+    let key = own.or_else(|| {
+        let (scheme, key) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+        let known = scheme.eq_ignore_ascii_case("bearer") || scheme.eq_ignore_ascii_case("apikey");
+        known.then_some(key)
+    });
+    key.map(str::trim).filter(|key| (1..=CREDENTIAL_BYTES_MAX).contains(&key.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn three_forms_of_credential_are_taken() {
+        let key = |name: &'static str, value: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(name, value.parse().expect("a header value"));
+            credential(&headers).map(str::to_owned)
+        };
+        for (name, value) in [
+            ("x-apikey", "k"),
+            ("authorization", "Bearer k"),
+            ("authorization", "apikey k"),
+            ("authorization", "bearer  k"),
+        ] {
+            assert_eq!(key(name, value).as_deref(), Some("k"), "{name}: {value}");
+        }
+        for (name, value) in
+            [("x-apikey", ""), ("authorization", "Basic k"), ("authorization", "k"), ("cookie", "k")]
+        {
+            assert_eq!(key(name, value), None, "{name}: {value}");
+        }
+    }
+}

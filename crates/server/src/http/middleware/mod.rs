@@ -1,0 +1,7 @@
+//! What every request passes through.
+pub mod authenticate;
+pub mod idempotency;
+pub mod observe;
+pub mod path;
+pub mod protect;
+pub mod request_id;

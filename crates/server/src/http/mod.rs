@@ -1,0 +1,19 @@
+//! HTTP: the native API, the compatible paths, and what surrounds them.
+pub mod body;
+pub mod codes;
+pub mod compat;
+pub mod docs;
+pub mod error;
+pub mod extract;
+pub mod health;
+pub mod inflate;
+pub mod listen;
+pub mod metrics;
+pub mod middleware;
+pub mod openapi;
+pub mod paced;
+pub mod pagination;
+pub mod router;
+pub mod stalls;
+pub mod state;
+pub mod v1;

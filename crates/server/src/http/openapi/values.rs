@@ -1,0 +1,65 @@
+//! Which values a field may have, where the code has a list of them, and which fields are times.
+use crate::store::Scope;
+use reckoner_domain::meter::Aggregation;
+use reckoner_domain::period::Period;
+use reckoner_domain::window::WindowSize;
+use serde_json::{Value, json};
+
+/// States of a delivery.
+pub const DELIVERY_STATES: [&str; 4] = ["pending", "delivered", "failed", "canceled"];
+
+/// Tells of a property of a schema, or of a parameter.
+pub fn tell(owner: &str, name: &str, schema: &mut Value) {
+    if let Some(values) = values(owner, name) {
+        let nullable = schema["type"].as_array().is_some_and(|types| types.iter().any(|one| one == "null"));
+        let place = if schema["items"].is_object() { &mut schema["items"] } else { &mut *schema };
+        let null = (nullable && !place["type"].is_string()).then_some(Value::Null);
+        place["enum"] = values.iter().map(|value| json!(value)).chain(null).collect();
+    }
+    let text = schema["type"] == "string"
+        || schema["type"].as_array().is_some_and(|types| types.contains(&json!("string")));
+    if text && is_time(name) {
+        schema["format"] = "date-time".into();
+    }
+}
+
+fn values(owner: &str, name: &str) -> Option<&'static [&'static str]> {
+    Some(match (owner, name) {
+        ("NewApiKey" | "ApiKey" | "CreatedApiKey", "scopes") => &Scope::NAMES,
+        ("NewMeter" | "Meter", "aggregation") => &Aggregation::NAMES,
+        ("NewMeter" | "Meter", "input") => &["delta", "level"],
+        ("Meter" | "Endpoint" | "EndpointWithSecret", "source") => &["file", "api"],
+        ("Aggregation" | "parameters", "period") => &Period::NAMES,
+        ("Delivery" | "parameters", "state") => &DELIVERY_STATES,
+        ("Clear", "what") => &["events", "aggregations"],
+        ("UsageQuery" | "Usage" | "parameters", "window") => &WindowSize::NAMES,
+        ("UsageQuery" | "parameters", "fill") => &["zero"],
+        ("parameters", "outcomes") => &["all"],
+        _ => return None,
+    })
+}
+
+fn is_time(name: &str) -> bool {
+    let named = ["from", "to", "time", "as_of", "frozen_time", "failing_since"].contains(&name);
+    named || ["_at", "_start", "_end"].iter().any(|end| name.ends_with(end))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_told_where_they_belong() {
+        let told = |owner: &str, name: &str, mut schema: Value| {
+            tell(owner, name, &mut schema);
+            schema
+        };
+        let list = told("NewApiKey", "scopes", json!({"type": "array", "items": {"type": "string"}}));
+        assert_eq!(list["items"]["enum"], json!(Scope::NAMES));
+        let input = told("NewMeter", "input", json!({"type": ["string", "null"]}));
+        assert_eq!(input["enum"], json!(["delta", "level", null]));
+        let time = told("Meter", "created_at", json!({"type": "string"}));
+        assert_eq!(time, json!({"type": "string", "format": "date-time"}));
+        assert_eq!(told("Meter", "unit", json!({"type": "string"})), json!({"type": "string"}));
+    }
+}

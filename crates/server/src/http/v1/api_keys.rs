@@ -1,0 +1,124 @@
+//! `/v1/api-keys`.
+use super::time;
+use crate::auth::keys::{make_key, to_row};
+use crate::http::error::{ApiError, choice_error, field_error};
+use crate::http::extract::{By, Json as JsonBody, Params};
+use crate::http::pagination;
+use crate::http::state::App;
+use crate::ingest::draft::text_fault;
+use crate::store::api_keys::{self, ApiKey};
+use crate::store::{Scope, Scopes, StoreError};
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use reckoner_api::api_key::{ApiKey as ApiApiKey, CreatedApiKey, NewApiKey};
+use reckoner_api::error::Problem;
+use reckoner_api::list::{List, PageParams};
+use reckoner_domain::id::ApiKeyId;
+
+/// Most bytes of a key's name.
+const NAME_BYTES_MAX: usize = 255;
+
+/// List the project's keys, in the order of making.
+#[utoipa::path(
+    get, path = "/v1/api-keys", operation_id = "list_api_keys", tag = "api keys", params(PageParams),
+    responses(
+        (status = 200, body = List<ApiApiKey>),
+        (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 403, body = Problem, content_type = "application/problem+json"),
+        (status = 422, body = Problem, content_type = "application/problem+json"),
+    ),
+    security(("api_key" = ["admin"])),
+)]
+pub async fn list(
+    State(app): State<App>,
+    By(caller): By,
+    Params(params): Params<PageParams>,
+) -> Result<Json<List<ApiApiKey>>, ApiError> {
+    let (limit, after) = pagination::page(params.limit.as_deref(), params.cursor.as_deref())?;
+    let page = api_keys::list(&app.db, caller.project, after.as_ref(), limit).await?;
+    Ok(Json(pagination::to_api_list(page, to_api)))
+}
+
+/// Make a key. Its value is shown in this answer and never again.
+#[utoipa::path(
+    post, path = "/v1/api-keys", operation_id = "create_api_key", tag = "api keys", request_body = NewApiKey,
+    responses(
+        (status = 201, body = CreatedApiKey),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 403, body = Problem, content_type = "application/problem+json"),
+        (status = 413, body = Problem, content_type = "application/problem+json"),
+        (status = 415, body = Problem, content_type = "application/problem+json"),
+        (status = 422, body = Problem, content_type = "application/problem+json"),
+    ),
+    security(("api_key" = ["admin"])),
+)]
+pub async fn create(
+    State(app): State<App>,
+    By(caller): By,
+    JsonBody(new): JsonBody<NewApiKey>,
+) -> Result<(StatusCode, Json<CreatedApiKey>), ApiError> {
+    let mut errors = Vec::new();
+    let now = app.clock.real();
+    let name = new.name.unwrap_or_else(|| "key".to_owned());
+    if let Some(reason) = text_fault(&name, NAME_BYTES_MAX) {
+        errors.push(field_error("name", reason));
+    }
+    let scopes: Option<Scopes> = new.scopes.iter().map(|name| name.parse::<Scope>().ok()).collect();
+    let scopes = scopes.filter(|scopes| !scopes.is_empty());
+    if scopes.is_none() {
+        errors.push(choice_error("scopes", &Scope::NAMES));
+    }
+    let expires_at = time::optional("expires_at", new.expires_at.as_deref(), &mut errors);
+    if expires_at.is_some_and(|end| end <= now) {
+        errors.push(field_error("expires_at", "must lie in the future"));
+    }
+    let (Some(scopes), []) = (scopes, errors.as_slice()) else { return Err(ApiError::invalid(errors)) };
+    let project = app.project(caller.project).map_or("key", |project| project.name.as_str());
+    let key = make_key(project)?;
+    let row = ApiKey { expires_at, ..to_row(&key, caller.project, &name, scopes, now)? };
+    let stored = api_keys::insert(&app.db, &row).await?;
+    Ok((StatusCode::CREATED, Json(CreatedApiKey { api_key: to_api(stored), key })))
+}
+
+/// Revoke a key: it ceases to work at once here, within two seconds on other nodes.
+#[utoipa::path(
+    delete, path = "/v1/api-keys/{id}", operation_id = "revoke_api_key", tag = "api keys",
+    params(("id" = String, Path, description = "`key_...`")),
+    responses(
+        (status = 200, body = ApiApiKey),
+        (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 403, body = Problem, content_type = "application/problem+json"),
+        (status = 404, body = Problem, content_type = "application/problem+json"),
+    ),
+    security(("api_key" = ["admin"])),
+)]
+pub async fn revoke(
+    State(app): State<App>,
+    By(caller): By,
+    Path(id): Path<String>,
+) -> Result<Json<ApiApiKey>, ApiError> {
+    let id = ApiKeyId::parse(&id).map_err(|_| ApiError::not_found("API key"))?;
+    let revoked = api_keys::revoke(&app.db, caller.project, &id, app.clock.real()).await;
+    app.keys.forget();
+    match revoked {
+        Ok(key) => Ok(Json(to_api(key))),
+        Err(StoreError::NotFound) => Err(ApiError::not_found("API key")),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// A key as the API shows it.
+pub fn to_api(key: ApiKey) -> ApiApiKey {
+    ApiApiKey {
+        id: key.id.to_string(),
+        name: key.name,
+        prefix: key.prefix,
+        scopes: key.scopes.iter().map(|scope| scope.as_str().to_owned()).collect(),
+        created_at: key.created_at.to_string(),
+        expires_at: key.expires_at.map(|time| time.to_string()),
+        revoked_at: key.revoked_at.map(|time| time.to_string()),
+        last_used_at: key.last_used_at.map(|time| time.to_string()),
+    }
+}

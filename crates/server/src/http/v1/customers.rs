@@ -1,0 +1,224 @@
+//! `/v1/customers`.
+use crate::clock;
+use crate::http::error::{ApiError, field_error};
+use crate::http::extract::{By, Json as JsonBody, Params};
+use crate::http::pagination;
+use crate::http::state::App;
+use crate::ingest::draft::{CUSTOMER_ID_PREFIX, text_fault};
+use crate::random;
+use crate::store::customers::{self, Customer, Details, Filter};
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use reckoner_api::customer::{Customer as ApiCustomer, CustomerChange, NewCustomer};
+use reckoner_api::error::{FieldError, Problem};
+use reckoner_api::list::List;
+use reckoner_domain::event::CUSTOMER_BYTES_MAX;
+use reckoner_domain::id::CustomerId;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+use utoipa::IntoParams;
+
+/// Most bytes of a name shown.
+const NAME_BYTES_MAX: usize = 255;
+/// Most entries of a customer's metadata.
+const METADATA_ENTRIES_MAX: usize = 50;
+/// Most bytes of a key or value of metadata.
+const METADATA_BYTES_MAX: usize = 500;
+
+/// Which customers are listed.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct CustomerParams {
+    /// Those whose own id begins with this.
+    external_id_prefix: Option<String>,
+    /// Most customers of a page: 1 to 1,000, by default 50.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 1000)]
+    limit: Option<String>,
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// List customers, in the order of making.
+#[utoipa::path(
+    get, path = "/v1/customers", operation_id = "list_customers", tag = "customers", params(CustomerParams),
+    responses(
+        (status = 200, body = List<ApiCustomer>),
+        (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 403, body = Problem, content_type = "application/problem+json"),
+        (status = 422, body = Problem, content_type = "application/problem+json"),
+    ),
+    security(("api_key" = ["read"])),
+)]
+pub async fn list(
+    State(app): State<App>,
+    By(caller): By,
+    Params(params): Params<CustomerParams>,
+) -> Result<Json<List<ApiCustomer>>, ApiError> {
+    let (limit, after) = pagination::page(params.limit.as_deref(), params.cursor.as_deref())?;
+    let filter = Filter { external_id_prefix: params.external_id_prefix.as_deref(), ..Filter::default() };
+    let page = customers::list(&app.db, caller.project, &filter, after.as_ref(), limit).await?;
+    Ok(Json(pagination::to_api_list(page, to_api)))
+}
+
+/// Make a customer. Customers are also made by their first event.
+#[utoipa::path(
+    post, path = "/v1/customers", operation_id = "create_customer", tag = "customers", request_body = NewCustomer,
+    responses(
+        (status = 201, body = ApiCustomer),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 403, body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "The own id is taken", body = Problem, content_type = "application/problem+json"),
+        (status = 413, body = Problem, content_type = "application/problem+json"),
+        (status = 415, body = Problem, content_type = "application/problem+json"),
+        (status = 422, body = Problem, content_type = "application/problem+json"),
+    ),
+    security(("api_key" = ["admin"])),
+)]
+pub async fn create(
+    State(app): State<App>,
+    By(caller): By,
+    JsonBody(new): JsonBody<NewCustomer>,
+) -> Result<(StatusCode, Json<ApiCustomer>), ApiError> {
+    let mut errors = Vec::new();
+    if let Some(reason) = text_fault(&new.external_id, CUSTOMER_BYTES_MAX) {
+        errors.push(field_error("external_id", reason));
+    }
+    if new.external_id.starts_with(CUSTOMER_ID_PREFIX) {
+        errors.push(field_error("external_id", format!("may not begin with {CUSTOMER_ID_PREFIX}")));
+    }
+    if new.time_zone.as_deref().is_some_and(|name| clock::zone(name).is_none()) {
+        errors.push(field_error("time_zone", "must be an IANA time zone such as Europe/Berlin"));
+    }
+    check_name(new.display_name.as_deref(), &mut errors);
+    let metadata = read_metadata(new.metadata.unwrap_or_default(), &mut errors);
+    if !errors.is_empty() {
+        return Err(ApiError::invalid(errors));
+    }
+    let customer = Customer {
+        id: CustomerId::from_bits(random::id_bits(app.clock.real())?),
+        project: caller.project,
+        external_id: new.external_id,
+        details: Details { display_name: new.display_name, time_zone: new.time_zone, metadata },
+        created_at: app.clock.of_project(caller.project),
+        version: 1,
+    };
+    customers::create(&app.db, &customer).await?;
+    Ok((StatusCode::CREATED, Json(to_api(customer))))
+}
+
+/// Get a customer by its own id or Reckoner's.
+#[utoipa::path(
+    get, path = "/v1/customers/{customer}", operation_id = "get_customer", tag = "customers",
+    params(("customer" = String, Path, description = "The customer's own id, or `cus_...`.")),
+    responses(
+        (status = 200, body = ApiCustomer),
+        (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 403, body = Problem, content_type = "application/problem+json"),
+        (status = 404, body = Problem, content_type = "application/problem+json"),
+    ),
+    security(("api_key" = ["read"])),
+)]
+pub async fn get(
+    State(app): State<App>,
+    By(caller): By,
+    Path(customer): Path<String>,
+) -> Result<Json<ApiCustomer>, ApiError> {
+    Ok(Json(to_api(find(&app, &caller, &customer).await?)))
+}
+
+/// Change a customer. Its time zone stays: aggregated periods are never cut anew.
+#[utoipa::path(
+    patch, path = "/v1/customers/{customer}", operation_id = "update_customer", tag = "customers", request_body = CustomerChange,
+    params(
+        ("customer" = String, Path, description = "The customer's own id, or `cus_...`."),
+        ("If-Match" = Option<String>, Header, description = "The version that is changed."),
+    ),
+    responses(
+        (status = 200, body = ApiCustomer),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 403, body = Problem, content_type = "application/problem+json"),
+        (status = 404, body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "It changed since it was read", body = Problem, content_type = "application/problem+json"),
+        (status = 413, body = Problem, content_type = "application/problem+json"),
+        (status = 415, body = Problem, content_type = "application/problem+json"),
+        (status = 422, body = Problem, content_type = "application/problem+json"),
+    ),
+    security(("api_key" = ["admin"])),
+)]
+pub async fn update(
+    State(app): State<App>,
+    By(caller): By,
+    Path(customer): Path<String>,
+    headers: HeaderMap,
+    JsonBody(change): JsonBody<CustomerChange>,
+) -> Result<Json<ApiCustomer>, ApiError> {
+    let known = find(&app, &caller, &customer).await?;
+    let version = if_match(&headers)?.unwrap_or(known.version);
+    let mut errors = Vec::new();
+    check_name(change.display_name.as_deref(), &mut errors);
+    let metadata = change.metadata.map(|metadata| read_metadata(metadata, &mut errors));
+    if !errors.is_empty() {
+        return Err(ApiError::invalid(errors));
+    }
+    let details = Details {
+        display_name: change.display_name.or(known.details.display_name),
+        metadata: metadata.unwrap_or(known.details.metadata),
+        ..known.details
+    };
+    let changed = customers::update(&app.db, caller.project, &known.id, version, &details).await?;
+    Ok(Json(to_api(changed)))
+}
+
+async fn find(app: &App, caller: &crate::auth::keys::Caller, name: &str) -> Result<Customer, ApiError> {
+    let found = customers::find(&app.db, caller.project, name).await;
+    found.map_err(|error| match error {
+        crate::store::StoreError::NotFound => ApiError::not_found("customer"),
+        error => error.into(),
+    })
+}
+
+/// The version that `If-Match` names, bare or quoted.
+pub fn if_match(headers: &HeaderMap) -> Result<Option<u32>, ApiError> {
+    let Some(value) = headers.get(header::IF_MATCH) else { return Ok(None) };
+    let version = value.to_str().ok().and_then(|text| text.trim_matches('"').parse().ok());
+    version.map(Some).ok_or_else(|| ApiError::field("If-Match", "must be the version of the object"))
+}
+
+fn check_name(name: Option<&str>, errors: &mut Vec<FieldError>) {
+    if let Some(reason) = name.and_then(|name| text_fault(name, NAME_BYTES_MAX)) {
+        errors.push(field_error("display_name", reason));
+    }
+}
+
+fn read_metadata(metadata: BTreeMap<String, String>, errors: &mut Vec<FieldError>) -> Map<String, Value> {
+    if metadata.len() > METADATA_ENTRIES_MAX {
+        errors.push(field_error("metadata", format!("must have at most {METADATA_ENTRIES_MAX} entries")));
+    }
+    for (key, value) in &metadata {
+        let wrong = |text: &str| text.len() > METADATA_BYTES_MAX || text.contains('\0');
+        if wrong(key) || wrong(value) {
+            let reason = format!("must have keys and values of at most {METADATA_BYTES_MAX} bytes");
+            errors
+                .push(field_error(&format!("metadata.{}", key.chars().take(50).collect::<String>()), reason));
+        }
+    }
+    metadata.into_iter().map(|(key, value)| (key, Value::String(value))).collect()
+}
+
+fn to_api(customer: Customer) -> ApiCustomer {
+    let text = |value: Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    ApiCustomer {
+        id: customer.id.to_string(),
+        external_id: customer.external_id,
+        display_name: customer.details.display_name,
+        time_zone: customer.details.time_zone,
+        metadata: customer.details.metadata.into_iter().map(|(key, value)| (key, text(value))).collect(),
+        created_at: customer.created_at.to_string(),
+        version: i64::from(customer.version),
+    }
+}

@@ -1,0 +1,6 @@
+//! `/v1/events`.
+pub mod ingest;
+pub mod judge;
+pub mod lines;
+pub mod list;
+pub mod ndjson;

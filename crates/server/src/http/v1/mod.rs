@@ -1,0 +1,13 @@
+//! The native API.
+pub mod aggregations;
+pub mod api_keys;
+pub mod clear;
+pub mod customers;
+pub mod events;
+pub mod jobs;
+pub mod meters;
+pub mod test_clock;
+pub mod time;
+pub mod usage;
+pub mod webhook_deliveries;
+pub mod webhook_endpoints;

@@ -1,0 +1,128 @@
+//! Checked events become stored ones.
+use super::catalogues::Catalogues;
+use super::customers::KnownCustomers;
+use super::draft::{Checked, Rules};
+use crate::clock::Clock;
+use crate::config;
+use crate::events::{AppendError, Batch, Events, Outcome};
+use crate::random::{self, NoRandomness};
+use crate::store::{Db, StoreError, customers};
+use reckoner_domain::id::{CustomerId, ProjectId};
+use reckoner_domain::meter::Catalogue;
+use reckoner_domain::time::Timestamp;
+
+/// Why events were not stored.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// The event engine took none of them, or cannot say.
+    #[error(transparent)]
+    Append(#[from] AppendError),
+    /// They are stored, but their new customers are not yet; sending again is safe.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// No id could be made for a customer.
+    #[error(transparent)]
+    Random(#[from] NoRandomness),
+    /// The request has more events than a batch.
+    #[error("{0}")]
+    Batch(String),
+}
+
+/// Stores events and makes their customers. Clones share one state.
+#[derive(Clone)]
+pub struct Recorder {
+    db: Db,
+    clock: Clock,
+    events: Events,
+    limits: config::Ingest,
+    /// The meters that events are held against.
+    pub catalogues: Catalogues,
+    known: KnownCustomers,
+}
+
+impl Recorder {
+    /// A recorder with these limits.
+    pub fn new(db: Db, clock: Clock, events: Events, limits: config::Ingest) -> Self {
+        Self {
+            db,
+            clock,
+            events,
+            limits,
+            catalogues: Catalogues::default(),
+            known: KnownCustomers::default(),
+        }
+    }
+
+    /// What events of a request that arrived at `now` are held against.
+    pub fn rules<'c>(&self, catalogue: &'c Catalogue, now: Timestamp, backfill: bool) -> Rules<'c> {
+        Rules {
+            catalogue,
+            now,
+            future_s_max: self.limits.future_s_max,
+            past_s_max: (!backfill).then_some(self.limits.past_s_max),
+            accept_unmetered: self.limits.accept_unmetered,
+        }
+    }
+
+    /// Stores events that arrived at `now`; each is judged by itself. Answers once they and their
+    /// customers are on stable storage.
+    pub async fn record(
+        &self,
+        project: ProjectId,
+        now: Timestamp,
+        checked: &[Checked<'_>],
+    ) -> Result<Vec<Outcome>, RecordError> {
+        if checked.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut batch = Batch::new(project, now);
+        for event in checked {
+            batch.push(&event.draft()).map_err(|error| RecordError::Batch(error.to_string()))?;
+        }
+        let outcomes = self.events.append(batch).await?;
+        count_outcomes(&outcomes);
+        // A conflict changes nothing: its customer may not exist.
+        let stored = checked.iter().zip(&outcomes);
+        let stored = stored.filter(|(_, outcome)| !matches!(outcome, Outcome::Conflict { .. }));
+        let unknown = self.known.unknown(project, stored.map(|(event, _)| event.customer.as_ref()));
+        self.ensure_customers(project, unknown).await?;
+        Ok(outcomes)
+    }
+
+    /// Makes the customers that are absent. Run at start for all customers with events, it closes
+    /// the gap that a crash between the two stores may leave.
+    pub async fn ensure_customers(
+        &self,
+        project: ProjectId,
+        customers: Vec<String>,
+    ) -> Result<(), RecordError> {
+        if customers.is_empty() {
+            return Ok(());
+        }
+        let names: Vec<&str> = customers.iter().map(String::as_str).collect();
+        let now = self.clock.of_project(project);
+        let real = self.clock.real();
+        let first = random::id_bits(real)?;
+        // Random bits lie at the end: the next numbers are as unique as the first.
+        let mut ids = (0..).map(|step| CustomerId::from_bits(first.wrapping_add(step)));
+        let make_id = move || ids.next().unwrap_or_else(|| CustomerId::from_bits(first));
+        customers::ensure_many(&self.db, project, &names, now, make_id).await?;
+        self.known.remember(project, customers);
+        Ok(())
+    }
+}
+
+fn count_outcomes(outcomes: &[Outcome]) {
+    let (mut accepted, mut duplicate, mut conflict) = (0, 0, 0);
+    for outcome in outcomes {
+        match outcome {
+            Outcome::Accepted { .. } => accepted += 1,
+            Outcome::Duplicate { .. } => duplicate += 1,
+            Outcome::Conflict { .. } => conflict += 1,
+        }
+    }
+    metrics::counter!("ingest_events_total", "result" => "accepted").increment(accepted);
+    metrics::counter!("ingest_events_total", "result" => "duplicate").increment(duplicate);
+    metrics::counter!("ingest_events_total", "result" => "conflict").increment(conflict);
+    metrics::counter!("usage_duplicates_total").increment(duplicate);
+}

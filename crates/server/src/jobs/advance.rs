@@ -1,0 +1,153 @@
+//! The clock of a test project: frozen, advanced with every job that falls due on the way, released.
+use super::run::{JobError, Moment, Turn, detached, pause_before_claim};
+use super::view::View;
+use super::{AGGREGATE, Jobs};
+use crate::clock::Backwards;
+use crate::store::{projects, watermarks};
+use futures_util::FutureExt;
+use reckoner_domain::id::ProjectId;
+use reckoner_domain::time::Timestamp;
+use std::panic::AssertUnwindSafe;
+use tokio::sync::Mutex;
+
+/// One clock moves at a time, and none while a project is cleared.
+pub(super) static MOVING: Mutex<()> = Mutex::const_new(());
+/// How often a job under way elsewhere is waited for: about half a minute.
+const PAUSES_MAX: u32 = 66;
+
+/// Why a clock did not arrive.
+#[derive(Debug, thiserror::Error)]
+pub enum ClockError {
+    /// The clock is not frozen.
+    #[error("the clock is not frozen: set it with PUT /v1/test-clock first")]
+    NotFrozen,
+    /// The time lies behind it.
+    #[error("the time {0}")]
+    Backwards(#[from] Backwards),
+    /// Another worker runs the project's jobs, and does not come to an end.
+    #[error("the project's jobs are running elsewhere")]
+    Busy,
+    /// A job failed; the clock stands where it was run.
+    #[error(transparent)]
+    Job(#[from] JobError),
+}
+
+impl Jobs {
+    /// Freezes a clock at `to`: any time while the project has no events, afterwards not before
+    /// what it shows.
+    pub async fn freeze(&self, project: ProjectId, to: Timestamp) -> Result<(), ClockError> {
+        let jobs = self.clone();
+        detached(async move {
+            let _moving = MOVING.lock().await;
+            jobs.allow_move(project, to)?;
+            let before = jobs.clock.frozen_at(project);
+            jobs.alone(project).await?;
+            let set = jobs.set_frozen(project, before, Some(to)).await;
+            if set.is_ok() {
+                jobs.clock.freeze(project, to);
+            }
+            jobs.unclaim(project).await?;
+            Ok(set?)
+        })
+        .await
+    }
+
+    /// Lets a clock follow real time again.
+    pub async fn release(&self, project: ProjectId) -> Result<(), ClockError> {
+        let jobs = self.clone();
+        detached(async move {
+            let _moving = MOVING.lock().await;
+            let Some(before) = jobs.clock.frozen_at(project) else { return Ok(()) };
+            jobs.allow_move(project, jobs.clock.real())?;
+            jobs.alone(project).await?;
+            let set = jobs.set_frozen(project, Some(before), None).await;
+            if set.is_ok() {
+                jobs.clock.release(project);
+            }
+            jobs.unclaim(project).await?;
+            Ok(set?)
+        })
+        .await
+    }
+
+    /// Moves a frozen clock to `target`, tick by tick where there is something to do; ticks without
+    /// work are skipped. Answers how many runs there were once all is done; goes on to the end when
+    /// nobody waits for the answer.
+    pub async fn advance(&self, project: ProjectId, target: Timestamp) -> Result<u64, ClockError> {
+        let jobs = self.clone();
+        detached(async move { jobs.advance_by_ticks(project, target).await }).await
+    }
+
+    async fn advance_by_ticks(&self, project: ProjectId, target: Timestamp) -> Result<u64, ClockError> {
+        let _moving = MOVING.lock().await;
+        let now = self.clock.frozen_at(project).ok_or(ClockError::NotFrozen)?;
+        if target < now {
+            return Err(Backwards { now }.into());
+        }
+        let mut turn = self.alone(project).await?;
+        let ticks = AssertUnwindSafe(self.tick(&mut turn, now, target)).catch_unwind().await;
+        self.unclaim(project).await?;
+        ticks.unwrap_or(Err(JobError::Panicked.into()))
+    }
+
+    async fn tick(&self, turn: &mut Turn, mut now: Timestamp, target: Timestamp) -> Result<u64, ClockError> {
+        let project = turn.project();
+        let mut runs = 0;
+        loop {
+            let view = self.view(project, target).await?;
+            let Some(tick) = self.next_tick(&view, now, target) else { break };
+            self.run(turn, &view, Moment { now: tick, current: false, clock_from: Some(now) }).await?;
+            self.clock.advance(project, tick)?;
+            now = tick;
+            runs += 1;
+        }
+        if now != target {
+            let moved = projects::set_frozen_time(&self.db, project, Some(now), Some(target)).await;
+            moved.map_err(JobError::from)?;
+            self.clock.advance(project, target)?;
+        }
+        Ok(runs)
+    }
+
+    /// A project without events may have any time; others only move on.
+    fn allow_move(&self, project: ProjectId, to: Timestamp) -> Result<(), ClockError> {
+        let now = self.clock.of_project(project);
+        if to < now && self.events.stats(project).events > 0 { Err(Backwards { now }.into()) } else { Ok(()) }
+    }
+
+    async fn set_frozen(
+        &self,
+        project: ProjectId,
+        from: Option<Timestamp>,
+        to: Option<Timestamp>,
+    ) -> Result<(), JobError> {
+        let mut tx = self.db.begin().await?;
+        projects::set_frozen_time(&mut tx, project, from, to).await?;
+        if self.events.stats(project).events == 0 {
+            // The watermark belongs to the time before.
+            watermarks::reset(&mut tx, project, AGGREGATE).await?;
+        }
+        Ok(tx.commit().await?)
+    }
+
+    /// The next tick after `now`, and not after `target`, at which a period is due.
+    fn next_tick(&self, view: &View, now: Timestamp, target: Timestamp) -> Option<Timestamp> {
+        let scene = view.scene(target, false);
+        let of_end =
+            |end| if end > now { self.schedule.next_from(end) } else { self.schedule.next_after(now) };
+        let ended = scene.first_end().and_then(of_end);
+        let late = if scene.has_late() { self.schedule.next_after(now) } else { None };
+        ended.into_iter().chain(late).min().filter(|tick| *tick <= target)
+    }
+
+    /// Keeps jobs of the project from running until [`Jobs::unclaim`].
+    pub(super) async fn alone(&self, project: ProjectId) -> Result<Turn, ClockError> {
+        for pause in 0..=PAUSES_MAX {
+            if let Some(turn) = self.claim(project).await? {
+                return Ok(turn);
+            }
+            pause_before_claim(pause).await;
+        }
+        Err(ClockError::Busy)
+    }
+}

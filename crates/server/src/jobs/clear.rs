@@ -1,0 +1,57 @@
+//! Clearing a project: its aggregations, and its events when told to.
+use super::advance::{ClockError, MOVING};
+use super::payload::EVENT_TYPES;
+use super::run::{JobError, detached};
+use super::{AGGREGATE, Jobs};
+use crate::events::AppendError;
+use crate::store::{StoreError, aggregations, job_retries, watermarks, webhook_messages};
+use reckoner_domain::id::ProjectId;
+
+/// Why a project was not cleared.
+#[derive(Debug, thiserror::Error)]
+pub enum ClearError {
+    /// Its jobs could not be kept from running.
+    #[error(transparent)]
+    Clock(#[from] ClockError),
+    /// The control plane failed.
+    #[error(transparent)]
+    Job(#[from] JobError),
+    /// The event engine failed.
+    #[error(transparent)]
+    Append(#[from] AppendError),
+}
+
+impl Jobs {
+    /// Deletes a project's aggregations, and its events when told to; how many of each there were.
+    pub async fn clear(&self, project: ProjectId, events: bool) -> Result<(u64, u64), ClearError> {
+        let jobs = self.clone();
+        detached(async move {
+            let _moving = MOVING.lock().await;
+            jobs.alone(project).await?;
+            let cleared = jobs.clear_alone(project, events).await;
+            jobs.unclaim(project).await?;
+            cleared
+        })
+        .await
+    }
+
+    /// Aggregations first: a crash before the events are cleared leaves aggregations to be made
+    /// anew, and never some of events that are gone.
+    async fn clear_alone(&self, project: ProjectId, events: bool) -> Result<(u64, u64), ClearError> {
+        let aggregations = self.clear_aggregations(project).await.map_err(JobError::from)?;
+        let gone = if events { self.events.clear(project, self.clock.of_project(project)).await? } else { 0 };
+        Ok((gone, aggregations))
+    }
+
+    async fn clear_aggregations(&self, project: ProjectId) -> Result<u64, StoreError> {
+        let mut tx = self.db.begin().await?;
+        let aggregations = aggregations::delete_all(&mut tx, project).await?;
+        watermarks::reset(&mut tx, project, AGGREGATE).await?;
+        job_retries::remove_all(&mut tx, project, AGGREGATE).await?;
+        for event_type in EVENT_TYPES {
+            webhook_messages::detach_all(&mut tx, project, event_type).await?;
+        }
+        tx.commit().await?;
+        Ok(aggregations)
+    }
+}

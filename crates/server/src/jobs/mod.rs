@@ -1,0 +1,57 @@
+//! What runs by the clock: aggregation of completed periods, on real time or as a test clock is
+//! advanced.
+mod advance;
+mod aggregate;
+mod clear;
+mod figures;
+mod housekeeping;
+mod payload;
+mod plan;
+mod reader;
+mod run;
+mod schedule;
+mod scheduler;
+mod trigger;
+mod view;
+mod zones;
+
+pub use advance::ClockError;
+pub use aggregate::Done;
+pub use clear::ClearError;
+pub use run::JobError;
+pub use schedule::Schedule;
+pub use scheduler::Scheduler;
+pub use trigger::{Trigger, Triggered};
+
+use crate::clock::Clock;
+use crate::config::Definitions;
+use crate::events::Events;
+use crate::ingest::catalogues::Catalogues;
+use crate::store::Db;
+use crate::webhooks::dispatcher::Waker;
+use parking_lot::RwLock;
+use std::sync::Arc;
+
+/// The job that aggregates periods.
+pub const AGGREGATE: &str = "aggregate";
+
+/// What jobs work with. Clones share it.
+#[derive(Clone)]
+pub struct Jobs {
+    /// The control plane.
+    pub db: Db,
+    /// Time.
+    pub clock: Clock,
+    /// The event engine.
+    pub events: Events,
+    /// The meters of every project.
+    pub catalogues: Catalogues,
+    /// Which periods are aggregated.
+    pub definitions: Arc<RwLock<Arc<Definitions>>>,
+    /// Wakes the webhook dispatcher.
+    pub waker: Waker,
+    /// When periods are aggregated.
+    pub schedule: Schedule,
+    /// Names this process among several.
+    pub worker: String,
+}

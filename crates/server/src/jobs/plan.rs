@@ -1,0 +1,182 @@
+//! Which periods of which customers are to be aggregated: a pure function of what changed, what
+//! has events, and the clock.
+use super::zones::Zones;
+use jiff::tz::TimeZone;
+use reckoner_domain::period::{Period, PeriodSpan};
+use reckoner_domain::time::{HOUR, Timestamp};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// Periods of one kind that an hour can touch.
+const SPANS_OF_HOUR_MAX: usize = 8;
+
+/// A period to aggregate, for whom.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Task {
+    /// The period.
+    pub span: PeriodSpan,
+    /// For which customers.
+    pub who: Who,
+    /// Whether the period has ended.
+    pub complete: bool,
+}
+
+/// Which customers a task is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Who {
+    /// All but these, whose time zone of their own cuts the period elsewhere.
+    AllBut(Arc<BTreeSet<String>>),
+    /// These.
+    Only(Arc<BTreeSet<String>>),
+}
+
+impl Who {
+    /// Whether a customer is among them.
+    pub fn has(&self, customer: &str) -> bool {
+        match self {
+            Self::AllBut(others) => !others.contains(customer),
+            Self::Only(customers) => customers.contains(customer),
+        }
+    }
+}
+
+/// What there is to look at.
+#[derive(Clone, Copy, Debug)]
+pub struct Scene<'a> {
+    /// Which periods are aggregated.
+    pub periods: &'a [Period],
+    /// The time zones that cut them.
+    pub zones: &'a Zones,
+    /// Until when completed periods were dealt with before.
+    pub done_until: Timestamp,
+    /// The project's time.
+    pub now: Timestamp,
+    /// The hours with events from the [`horizon`] on, in order.
+    pub active_hours: &'a [i64],
+    /// The hours before `done_until` that changed since the last run, and for whom.
+    pub changed: &'a BTreeMap<i64, Vec<Arc<str>>>,
+    /// Whether current, incomplete periods are wanted too.
+    pub with_current: bool,
+}
+
+/// From when on hours are of interest: the start of the earliest period that was open.
+pub fn horizon(periods: &[Period], zones: &Zones, done_until: Timestamp) -> Timestamp {
+    let starts = zones.all().flat_map(|zone| periods.iter().map(|p| p.span_at(done_until, zone).start));
+    starts.min().unwrap_or(done_until)
+}
+
+/// The customers that share a clock, and the period it cuts.
+struct Cut<'a> {
+    period: Period,
+    zone: &'a TimeZone,
+    who: Who,
+}
+
+impl<'a> Scene<'a> {
+    /// The tasks, in the order of the periods' ends.
+    pub fn tasks(&self) -> Vec<Task> {
+        let mut tasks = Vec::new();
+        for cut in self.cuts() {
+            let spans = self.spans(&cut).take_while(|span| span.start <= self.now);
+            let spans = spans.filter(|span| self.is_due(span) || (self.with_current && span.end > self.now));
+            tasks.extend(spans.map(|span| self.task(span, cut.who.clone())));
+            tasks.extend(self.late(&cut));
+        }
+        tasks.sort_by(|a, b| order(&a.span).cmp(&order(&b.span)));
+        tasks
+    }
+
+    /// The end of the earliest period that has ended since the last run.
+    pub fn first_end(&self) -> Option<Timestamp> {
+        let first = |cut: Cut<'_>| self.spans(&cut).find(|span| span.end > self.done_until);
+        let ends = self.cuts().filter_map(|cut| first(cut).map(|span| span.end));
+        ends.filter(|end| *end <= self.now).min()
+    }
+
+    /// Whether a period changed after it was dealt with.
+    pub fn has_late(&self) -> bool {
+        self.cuts().any(|cut| !self.late(&cut).is_empty())
+    }
+
+    fn cuts(&self) -> impl Iterator<Item = Cut<'a>> {
+        let zones = self.zones;
+        self.periods.iter().flat_map(move |period| {
+            // Hours are those of UTC, whatever the zone.
+            let own = if *period == Period::Hourly { &[] } else { zones.own() };
+            let others = if own.is_empty() { Arc::default() } else { zones.with_own() };
+            let cut = move |zone: &'a TimeZone, who| Cut { period: *period, zone, who };
+            let own_cuts = own.iter().map(move |own| cut(&own.zone, Who::Only(Arc::clone(&own.customers))));
+            std::iter::once(cut(zones.project(), Who::AllBut(others))).chain(own_cuts)
+        })
+    }
+
+    fn task(&self, span: PeriodSpan, who: Who) -> Task {
+        // What was dealt with as ended stays so, even where the clock was set back by a restart.
+        let complete = span.end <= self.now.max(self.done_until);
+        Task { span, who, complete }
+    }
+
+    fn is_due(&self, span: &PeriodSpan) -> bool {
+        span.end > self.done_until && span.end <= self.now
+    }
+
+    /// The periods with events, from the one that was open on, each found from its first hour: the
+    /// other hours of it are passed over.
+    fn spans(&self, cut: &Cut<'a>) -> impl Iterator<Item = PeriodSpan> + use<'a> {
+        let (period, zone, hours) = (cut.period, cut.zone, self.active_hours);
+        let open = period.span_at(self.done_until, zone).start;
+        let mut index = hours.partition_point(|hour| hour_end(*hour) <= open);
+        let mut passed = open;
+        std::iter::from_fn(move || {
+            let hour = *hours.get(index)?;
+            let spans: Vec<_> =
+                of_hour(period, hour, zone).into_iter().filter(|span| span.end > passed).collect();
+            passed = spans.last().map_or(hour_end(hour), |span| span.end);
+            let next = hours.partition_point(|hour| hour_end(*hour) <= passed);
+            index = next.max(index.saturating_add(1));
+            Some(spans)
+        })
+        .flatten()
+    }
+
+    /// The periods that changed after they were dealt with, for those customers that changed.
+    fn late(&self, cut: &Cut<'_>) -> Vec<Task> {
+        let mut found: BTreeMap<Key, BTreeSet<String>> = BTreeMap::new();
+        for (hour, customers) in self.changed {
+            let concerned: Vec<&Arc<str>> = customers.iter().filter(|name| cut.who.has(name)).collect();
+            if concerned.is_empty() {
+                continue;
+            }
+            let spans = of_hour(cut.period, *hour, cut.zone);
+            for span in spans.into_iter().filter(|span| span.end <= self.done_until) {
+                found.entry(key(span)).or_default().extend(concerned.iter().map(ToString::to_string));
+            }
+        }
+        let span = |(end, period, key, start): Key| PeriodSpan { period, key, start, end };
+        let task = |(key, who)| self.task(span(key), Who::Only(Arc::new(who)));
+        found.into_iter().map(task).collect()
+    }
+}
+
+type Key = (Timestamp, Period, String, Timestamp);
+
+fn key(span: PeriodSpan) -> Key {
+    (span.end, span.period, span.key, span.start)
+}
+
+fn order(span: &PeriodSpan) -> (Timestamp, Period, &str) {
+    (span.end, span.period, &span.key)
+}
+
+fn hour_end(hour: i64) -> Timestamp {
+    Timestamp::from_hour_index(hour).plus_micros(HOUR)
+}
+
+/// The periods that an hour touches: two where the zone's day changes within it.
+fn of_hour(period: Period, hour: i64, zone: &TimeZone) -> Vec<PeriodSpan> {
+    let start = Timestamp::from_hour_index(hour);
+    period.spans_overlapping(start, start.plus_micros(HOUR), zone, SPANS_OF_HOUR_MAX).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,96 @@
+//! Runs jobs when they are due by real time. Projects whose clock is frozen wait for it to be
+//! advanced.
+use super::Jobs;
+use super::housekeeping;
+use crate::auth::keys::Keys;
+use crate::store::projects::{self, Project};
+use reckoner_domain::time::{SECOND, Timestamp};
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+/// Longest sleep: the machine's clock may be set meanwhile.
+const SLEEP_S_MAX: i64 = 30;
+/// How long a run under way may take when the server stops, in seconds. What is cut off then is
+/// done after the next start.
+const STOP_S_MAX: u64 = 2;
+
+/// The running scheduler.
+pub struct Scheduler {
+    stop: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+impl Scheduler {
+    /// Starts: first what fell due while the server was down, then tick by tick.
+    pub fn start(jobs: Jobs, keys: Keys) -> Self {
+        let (stop, mut stopping) = watch::channel(false);
+        let task = tokio::spawn(async move {
+            run_all(&jobs).await;
+            let mut ran_until = jobs.clock.real();
+            while !*stopping.borrow() {
+                let next = next_tick(&jobs, &mut ran_until);
+                tokio::select! {
+                    () = tokio::time::sleep(until(next, jobs.clock.real())) => {}
+                    _ = stopping.changed() => break,
+                }
+                if next.is_some_and(|next| next <= jobs.clock.real()) {
+                    ran_until = jobs.clock.real();
+                    run_all(&jobs).await;
+                }
+                housekeeping::run(&jobs, &keys).await;
+            }
+        });
+        Self { stop, task }
+    }
+
+    /// Ends after the run under way, or without it when it takes long.
+    pub async fn stop(self) {
+        let Self { stop, mut task } = self;
+        // A task that has ended does not listen any more.
+        let _ = stop.send(true);
+        match tokio::time::timeout(Duration::from_secs(STOP_S_MAX), &mut task).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(%error, "the scheduler failed"),
+            Err(_) => {
+                task.abort();
+                tracing::warn!("a job under way was cut off; the next start takes it up again");
+            }
+        }
+    }
+}
+
+/// The first tick after the last run. Where the machine's clock was set back it counts from there:
+/// nobody waits until it has caught up.
+fn next_tick(jobs: &Jobs, ran_until: &mut Timestamp) -> Option<Timestamp> {
+    *ran_until = jobs.clock.real().min(*ran_until);
+    jobs.schedule.next_after(*ran_until)
+}
+
+fn until(next: Option<Timestamp>, now: Timestamp) -> Duration {
+    let micros = next.map_or(SLEEP_S_MAX * SECOND, |next| next.micros_since(now));
+    Duration::from_micros(micros.clamp(0, SLEEP_S_MAX * SECOND).unsigned_abs())
+}
+
+/// Aggregates every project that follows real time; one that fails does not keep the others.
+async fn run_all(jobs: &Jobs) {
+    let projects = match projects::list(&jobs.db).await {
+        Ok(projects) => projects,
+        Err(error) => {
+            tracing::error!(%error, "jobs could not run: the projects cannot be read");
+            return;
+        }
+    };
+    for Project { id, name, .. } in projects {
+        if jobs.clock.frozen_at(id).is_some() {
+            continue;
+        }
+        match jobs.run_aggregate(id, false).await {
+            Ok(Some(done)) => tracing::info!(project = %name, "aggregated: {}", done.describe()),
+            Ok(None) => {}
+            Err(error) => {
+                tracing::error!(project = %name, %error, "aggregation failed; the next tick tries again");
+            }
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! What a run looks at: how far the job has come, what changed since, and which hours have events.
+use super::plan::{Scene, horizon};
+use super::run::JobError;
+use super::zones::Zones;
+use super::{AGGREGATE, Jobs};
+use crate::clock;
+use crate::config::Definitions;
+use crate::store::watermarks::{self, Watermark};
+use crate::store::{customers, projects};
+use reckoner_domain::id::ProjectId;
+use reckoner_domain::meter::Aggregation;
+use reckoner_domain::time::{HOUR, Timestamp};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// What is known at one moment.
+pub struct View {
+    /// How far the job has come; `None` before its first run.
+    pub mark: Option<Watermark>,
+    /// Every event up to this sequence is seen.
+    pub through_sequence: u64,
+    definitions: Arc<Definitions>,
+    zones: Zones,
+    active_hours: Vec<i64>,
+    changed: BTreeMap<i64, Vec<Arc<str>>>,
+}
+
+impl View {
+    /// Until when completed periods were dealt with.
+    pub fn done_until(&self) -> Timestamp {
+        self.mark.map_or(Timestamp::MIN, |mark| mark.time)
+    }
+
+    /// What there is to do at `now`; the view must reach that far.
+    pub fn scene(&self, now: Timestamp, with_current: bool) -> Scene<'_> {
+        Scene {
+            periods: &self.definitions.periods,
+            zones: &self.zones,
+            done_until: self.done_until(),
+            now,
+            active_hours: &self.active_hours,
+            changed: &self.changed,
+            with_current,
+        }
+    }
+}
+
+impl Jobs {
+    /// Looks at a project's events of all times up to `until`.
+    pub(super) async fn view(&self, project: ProjectId, until: Timestamp) -> Result<View, JobError> {
+        let mark = watermarks::get(&self.db, project, AGGREGATE).await?;
+        let (sequence, done_until) = mark.map_or((0, Timestamp::MIN), |mark| (mark.sequence, mark.time));
+        let definitions = self.definitions.read().clone();
+        let project_zone = projects::get(&self.db, project).await?.time_zone;
+        let own_zones = customers::time_zones(&self.db, project).await?;
+        let zones = Zones::new(&project_zone, own_zones, clock::zone).map_err(JobError::UnknownZone)?;
+        // Later hours belong to periods that are still to be dealt with, for everyone.
+        let carried = self.carried_types(project);
+        let changes = self.events.changed(project, sequence, done_until, carried).await?;
+        let from = horizon(&definitions.periods, &zones, done_until);
+        let active_hours = self.events.active_hours(project, from, until.plus_micros(HOUR)).await?;
+        Ok(View {
+            mark,
+            through_sequence: changes.through_sequence,
+            definitions,
+            zones,
+            active_hours,
+            changed: changes.by_hour,
+        })
+    }
+
+    /// The event types that meters read as levels: what changes one changes all later ones.
+    fn carried_types(&self, project: ProjectId) -> Vec<String> {
+        let catalogue = self.catalogues.of(project);
+        let levels = catalogue.iter().filter(|meter| meter.aggregation == Aggregation::TimeWeightedAvg);
+        let types: BTreeSet<String> = levels.map(|meter| meter.event_type.clone()).collect();
+        types.into_iter().collect()
+    }
+}

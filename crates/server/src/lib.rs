@@ -1,0 +1,14 @@
+//! Reckoner's server: usage events in; totals, webhooks and aggregations out.
+pub mod app;
+pub mod auth;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod events;
+pub mod http;
+pub mod ingest;
+pub mod jobs;
+pub mod random;
+pub mod store;
+pub mod telemetry;
+pub mod webhooks;

@@ -1,0 +1,336 @@
+//! Applying freshly computed aggregations, exactly once however many workers compute them.
+use super::super::db::Tx;
+use super::super::error::{Result, StoreError};
+use super::super::exec::Exec;
+use super::super::query::Val;
+use super::super::row;
+use super::{Aggregation, Figures, Row, Span, from_row, id_of};
+use crate::sql;
+use reckoner_domain::id::ProjectId;
+use reckoner_domain::time::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Aggregations of one statement: fourteen arguments each stay below both engines' limits.
+const ROWS_MAX: usize = 500;
+
+/// An aggregation as it was just computed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    /// The customer's own id.
+    pub customer: String,
+    /// The period.
+    pub span: Span,
+    /// What each meter shows; only meters that had events.
+    pub figures: Figures,
+    /// How many events there were.
+    pub event_count: u64,
+    /// Whether the period had ended.
+    pub complete: bool,
+    /// The last event that was looked at.
+    pub through_sequence: u64,
+}
+
+/// What a candidate did to the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Applied {
+    /// It is the first of its customer and period.
+    Created,
+    /// The period had not ended before and has now.
+    Completed,
+    /// The period had ended before and its content changed.
+    Revised,
+    /// The period has not ended and its content changed.
+    Refreshed,
+    /// Nothing that anyone sees changed.
+    Unchanged,
+}
+
+/// What customers are told about an aggregation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Announcement {
+    /// `aggregation.completed`
+    Completed,
+    /// `aggregation.updated`
+    Updated,
+}
+
+/// What a candidate did, and the aggregation as it is stored now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// What it did.
+    pub applied: Applied,
+    /// As stored now.
+    pub aggregation: Aggregation,
+}
+
+impl Outcome {
+    /// Whether anything that anyone sees changed.
+    pub fn is_change(&self) -> bool {
+        self.applied != Applied::Unchanged
+    }
+
+    /// The webhook that is due; of all workers that applied a change, exactly one gets it.
+    pub fn announcement(&self) -> Option<Announcement> {
+        match self.applied {
+            Applied::Created if self.aggregation.complete => Some(Announcement::Completed),
+            Applied::Completed => Some(Announcement::Completed),
+            Applied::Revised => Some(Announcement::Updated),
+            Applied::Created | Applied::Refreshed | Applied::Unchanged => None,
+        }
+    }
+}
+
+/// Applies one candidate; `None` when it has no event and there is nothing to change.
+pub async fn apply(
+    tx: &mut Tx,
+    project: ProjectId,
+    candidate: Candidate,
+    now: Timestamp,
+) -> Result<Option<Outcome>> {
+    Ok(apply_many(tx, project, vec![candidate], now).await?.pop())
+}
+
+/// Applies candidates, in a transaction in which the caller also enqueues what is announced.
+/// Outcomes come by id. A candidate without events makes no aggregation but empties one that is
+/// there; of several for one id the one that looked at most events counts.
+///
+/// Call it once a transaction. Rows are locked in two rounds, each in the order of ids (first those
+/// inserted, then those there before), so that workers wait for each other but never in a circle.
+pub async fn apply_many(
+    tx: &mut Tx,
+    project: ProjectId,
+    candidates: Vec<Candidate>,
+    now: Timestamp,
+) -> Result<Vec<Outcome>> {
+    let candidates = by_id(candidates);
+    let created = insert_absent(tx, project, &candidates, now).await?;
+    let known = lock(tx, project, candidates.keys().filter(|id| !created.contains(*id))).await?;
+    let mut outcomes = BTreeMap::new();
+    let mut changed = Vec::new();
+    for stored in known {
+        let Some(candidate) = candidates.get(&stored.id) else { continue };
+        let outcome = decide(&stored, candidate, now);
+        if outcome.aggregation != stored {
+            changed.push(to_row(&outcome.aggregation)?);
+        }
+        outcomes.insert(stored.id, outcome);
+    }
+    overwrite(tx, changed).await?;
+    for (id, candidate) in candidates {
+        if created.contains(&id) {
+            let aggregation = fresh(project, id.clone(), candidate, now);
+            outcomes.insert(id, Outcome { applied: Applied::Created, aggregation });
+        }
+    }
+    Ok(outcomes.into_values().collect())
+}
+
+/// Candidates by id, the one that looked at most events of each.
+fn by_id(candidates: Vec<Candidate>) -> BTreeMap<String, Candidate> {
+    let mut by_id: BTreeMap<String, Candidate> = BTreeMap::new();
+    for candidate in candidates {
+        let id = id_of(&candidate.customer, &candidate.span);
+        let newer = by_id.get(&id).is_none_or(|known| known.through_sequence <= candidate.through_sequence);
+        if newer {
+            by_id.insert(id, candidate);
+        }
+    }
+    by_id
+}
+
+/// What becomes of a stored aggregation. A candidate that looked at fewer events than the stored one
+/// never replaces its content, but its word that the period has ended counts.
+fn decide(stored: &Aggregation, candidate: &Candidate, now: Timestamp) -> Outcome {
+    let mut aggregation = stored.clone();
+    let mut content_changed = false;
+    if candidate.through_sequence >= stored.through_sequence {
+        content_changed = stored.figures != candidate.figures || stored.event_count != candidate.event_count;
+        aggregation.figures = candidate.figures.clone();
+        aggregation.event_count = candidate.event_count;
+        aggregation.through_sequence = candidate.through_sequence;
+    }
+    aggregation.complete |= candidate.complete;
+    let applied = match (stored.complete, aggregation.complete) {
+        (false, true) => Applied::Completed,
+        (true, _) if content_changed => Applied::Revised,
+        _ if content_changed => Applied::Refreshed,
+        _ => Applied::Unchanged,
+    };
+    if applied == Applied::Revised {
+        aggregation.revision = aggregation.revision.saturating_add(1);
+    }
+    if applied != Applied::Unchanged {
+        aggregation.updated_at = now;
+    }
+    Outcome { applied, aggregation }
+}
+
+fn fresh(project: ProjectId, id: String, candidate: Candidate, now: Timestamp) -> Aggregation {
+    Aggregation {
+        project,
+        id,
+        customer: candidate.customer,
+        span: candidate.span,
+        figures: candidate.figures,
+        event_count: candidate.event_count,
+        complete: candidate.complete,
+        revision: 1,
+        through_sequence: candidate.through_sequence,
+        created_at: now,
+        updated_at: now,
+    }
+}
+
+/// A row's values in the order of [`COLUMNS`].
+fn to_row(aggregation: &Aggregation) -> Result<Vec<Val>> {
+    let data =
+        serde_json::to_string(&aggregation.figures).map_err(|error| StoreError::corrupt("data", error))?;
+    Ok(vec![
+        aggregation.project.into(),
+        aggregation.id.as_str().into(),
+        aggregation.customer.as_str().into(),
+        aggregation.span.period.as_str().into(),
+        aggregation.span.key.as_str().into(),
+        aggregation.span.start.into(),
+        aggregation.span.end.into(),
+        data.into(),
+        aggregation.event_count.into(),
+        aggregation.complete.into(),
+        aggregation.revision.into(),
+        aggregation.through_sequence.into(),
+        aggregation.created_at.into(),
+        aggregation.updated_at.into(),
+    ])
+}
+
+macro_rules! insert_into {
+    () => {
+        "insert into aggregations (project_id, id, customer, period, period_key, period_start, period_end,
+         data, event_count, complete, revision, through_sequence, created_at, updated_at) values "
+    };
+}
+
+/// Inserts what is absent, in order, and returns the ids of what was inserted. Whoever inserts the
+/// same at once waits here and finds it there.
+async fn insert_absent(
+    tx: &mut Tx,
+    project: ProjectId,
+    candidates: &BTreeMap<String, Candidate>,
+    now: Timestamp,
+) -> Result<BTreeSet<String>> {
+    let mut rows = Vec::with_capacity(candidates.len());
+    for (id, candidate) in candidates.iter().filter(|(_, candidate)| candidate.event_count > 0) {
+        rows.push(to_row(&fresh(project, id.clone(), candidate.clone(), now))?);
+    }
+    let mut created = BTreeSet::new();
+    while !rows.is_empty() {
+        let chunk = rows.drain(..rows.len().min(ROWS_MAX));
+        let query = sql!(insert_into!())
+            .rows(chunk)
+            .push(" on conflict (project_id, id) do nothing returning id", []);
+        let new: Vec<(String,)> = tx.all(query).await?;
+        created.extend(new.into_iter().map(|(id,)| id));
+    }
+    Ok(created)
+}
+
+/// The stored aggregations, held until the transaction ends.
+async fn lock(
+    tx: &mut Tx,
+    project: ProjectId,
+    ids: impl Iterator<Item = &String>,
+) -> Result<Vec<Aggregation>> {
+    let ids: Vec<&str> = ids.map(String::as_str).collect();
+    let mut stored = Vec::with_capacity(ids.len());
+    for chunk in ids.chunks(ROWS_MAX) {
+        let query = sql!("select * from aggregations where project_id = $1 and id in ", project)
+            .list(chunk.iter().map(|id| Val::from(*id)))
+            .push(" order by id", [])
+            .locking();
+        let rows: Vec<Row> = tx.all(query).await?;
+        stored.extend(row::each(rows, from_row)?);
+    }
+    Ok(stored)
+}
+
+/// Writes rows that are there and locked anew.
+async fn overwrite(tx: &mut Tx, mut rows: Vec<Vec<Val>>) -> Result<()> {
+    while !rows.is_empty() {
+        let chunk = rows.drain(..rows.len().min(ROWS_MAX));
+        let query = sql!(insert_into!()).rows(chunk).push(
+            " on conflict (project_id, id) do update set data = excluded.data,
+             event_count = excluded.event_count, complete = excluded.complete,
+             revision = excluded.revision, through_sequence = excluded.through_sequence,
+             updated_at = excluded.updated_at",
+            [],
+        );
+        tx.run(query).await?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn candidate(value: &str, complete: bool, through_sequence: u64) -> Candidate {
+        let time = Timestamp::default();
+        let figure = super::super::Figure { value: value.into(), count: 1 };
+        Candidate {
+            customer: "c".into(),
+            span: Span { period: "daily".into(), key: "20260114".into(), start: time, end: time },
+            figures: [("m".to_owned(), figure)].into(),
+            event_count: 1,
+            complete,
+            through_sequence,
+        }
+    }
+
+    fn now() -> Timestamp {
+        Timestamp::from_micros_clamped(9)
+    }
+
+    fn stored(candidate: Candidate) -> Aggregation {
+        fresh(ProjectId(1), "c_daily_20260114".into(), candidate, Timestamp::default())
+    }
+
+    #[test]
+    fn what_a_candidate_does() {
+        use Applied::{Completed, Refreshed, Revised, Unchanged};
+        let (open, closed) = (false, true);
+        for (before, after, applied, value, revision) in [
+            (("1", open, 5), ("1", open, 5), Unchanged, "1", 1),
+            (("1", open, 5), ("2", open, 6), Refreshed, "2", 1),
+            (("1", open, 5), ("2", open, 4), Unchanged, "1", 1),
+            (("1", open, 5), ("2", closed, 6), Completed, "2", 1),
+            (("1", open, 5), ("1", closed, 5), Completed, "1", 1),
+            (("1", open, 5), ("0", closed, 4), Completed, "1", 1),
+            (("1", closed, 5), ("1", closed, 9), Unchanged, "1", 1),
+            (("1", closed, 5), ("2", closed, 5), Revised, "2", 2),
+            (("1", closed, 5), ("2", closed, 4), Unchanged, "1", 1),
+            (("1", closed, 5), ("2", open, 6), Revised, "2", 2),
+        ] {
+            let build = |(value, complete, sequence)| candidate(value, complete, sequence);
+            let outcome = decide(&stored(build(before)), &build(after), now());
+            let told = (outcome.applied, outcome.aggregation.revision);
+            assert_eq!(told, (applied, revision), "{before:?} {after:?}");
+            let aggregation = &outcome.aggregation;
+            assert_eq!(aggregation.figures["m"].value, value, "{before:?} {after:?}");
+            assert_eq!(aggregation.complete, before.1 || after.1);
+            assert_eq!(aggregation.through_sequence, before.2.max(after.2));
+            assert_eq!(aggregation.updated_at == now(), applied != Unchanged);
+        }
+    }
+
+    #[test]
+    fn only_ended_periods_are_announced() {
+        let outcome =
+            |applied, complete| Outcome { applied, aggregation: stored(candidate("1", complete, 1)) };
+        assert_eq!(outcome(Applied::Created, false).announcement(), None);
+        assert_eq!(outcome(Applied::Refreshed, false).announcement(), None);
+        assert_eq!(outcome(Applied::Created, true).announcement(), Some(Announcement::Completed));
+        assert_eq!(outcome(Applied::Completed, true).announcement(), Some(Announcement::Completed));
+        assert_eq!(outcome(Applied::Revised, true).announcement(), Some(Announcement::Updated));
+        assert_eq!(outcome(Applied::Unchanged, true).announcement(), None);
+    }
+}

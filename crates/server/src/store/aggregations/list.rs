@@ -1,0 +1,110 @@
+//! Reading aggregations.
+use super::super::error::Result;
+use super::super::exec::Exec;
+use super::super::page::{Cursor, Limit, Page};
+use super::super::query::Val;
+use super::super::row;
+use super::{Aggregation, from_row};
+use crate::sql;
+use reckoner_domain::id::ProjectId;
+use reckoner_domain::time::Timestamp;
+
+/// Ids of one statement.
+const IDS_MAX: usize = 1_000;
+
+/// Which aggregations to list.
+#[derive(Clone, Debug, Default)]
+pub struct Filter<'a> {
+    /// Of this customer, by its own id.
+    pub customer: Option<&'a str>,
+    /// Of this period, by its name.
+    pub period: Option<&'a str>,
+    /// Of periods that start at this instant or later.
+    pub from: Option<Timestamp>,
+    /// Of periods that start at this instant or earlier.
+    pub to: Option<Timestamp>,
+}
+
+/// Aggregations, those of the newest period first and by id within it.
+pub async fn list(
+    on: impl Exec,
+    project: ProjectId,
+    filter: &Filter<'_>,
+    after: Option<&Cursor>,
+    limit: Limit,
+) -> Result<Page<Aggregation>> {
+    let mut query = sql!("select * from aggregations where project_id = $1", project)
+        .when(filter.customer, " and customer = ?")
+        .when(filter.period, " and period = ?")
+        .when(filter.from, " and period_start >= ?")
+        .when(filter.to, " and period_start <= ?");
+    if let Some(after) = after {
+        // The first condition is implied by the second, but bounds the index.
+        query = query.push(
+            " and period_start <= ? and (period_start < ? or id > ?)",
+            [after.time.into(), after.time.into(), after.id.as_str().into()],
+        );
+    }
+    let rows = on.all(query.push(" order by period_start desc, id limit ?", [limit.probe().into()])).await?;
+    let cursor =
+        |aggregation: &Aggregation| Cursor { time: aggregation.span.start, id: aggregation.id.clone() };
+    Ok(Page::new(row::each(rows, from_row)?, limit, cursor))
+}
+
+/// The aggregation with this id.
+pub async fn get(on: impl Exec, project: ProjectId, id: &str) -> Result<Aggregation> {
+    from_row(on.one(sql!("select * from aggregations where project_id = $1 and id = $2", project, id)).await?)
+}
+
+/// Those of these aggregations that are there, in no order; at most 1,000 ids.
+pub async fn find_many(on: impl Exec, project: ProjectId, ids: &[&str]) -> Result<Vec<Aggregation>> {
+    debug_assert!(ids.len() <= IDS_MAX, "at most {IDS_MAX} ids");
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let query = sql!("select * from aggregations where project_id = $1 and id in ", project)
+        .list(ids.iter().map(|id| Val::from(*id)));
+    row::each(on.all(query).await?, from_row)
+}
+
+/// Incomplete aggregations whose period has ended at `now`, the earliest end first.
+pub async fn due(
+    on: impl Exec,
+    project: ProjectId,
+    now: Timestamp,
+    limit: Limit,
+) -> Result<Vec<Aggregation>> {
+    let query = sql!(
+        "select * from aggregations where project_id = $1 and not complete and period_end <= $2
+         order by period_end, id limit $3",
+        project,
+        now,
+        limit.rows()
+    );
+    row::each(on.all(query).await?, from_row)
+}
+
+/// How many aggregations of periods there are that `now` lies in.
+pub async fn count_current(on: impl Exec, project: ProjectId, now: Timestamp) -> Result<u64> {
+    let (number,): (i64,) = on
+        .one(sql!(
+            "select count(*) from aggregations
+             where project_id = $1 and not complete and period_start <= $2 and period_end > $2",
+            project,
+            now
+        ))
+        .await?;
+    row::sequence("count", number)
+}
+
+/// How many aggregations there are.
+pub async fn count(on: impl Exec, project: ProjectId) -> Result<u64> {
+    let (number,): (i64,) =
+        on.one(sql!("select count(*) from aggregations where project_id = $1", project)).await?;
+    row::sequence("count", number)
+}
+
+/// Deletes every aggregation of a project and says how many there were.
+pub async fn delete_all(on: impl Exec, project: ProjectId) -> Result<u64> {
+    on.run(sql!("delete from aggregations where project_id = $1", project)).await
+}

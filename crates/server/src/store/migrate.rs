@@ -1,0 +1,30 @@
+//! Bringing the schema up to date, with several processes starting at once.
+use super::error::Result;
+use sqlx::migrate::Migrator;
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::{Connection, Executor, SqlitePool};
+
+static MIGRATOR: Migrator = sqlx::migrate!("./migrations");
+
+/// The type of texts that are ordered by bytes whatever collation the database was made with. The
+/// race of two starts ends as either error.
+const BYTEWISE_TEXT: &str = "do $$ begin
+    create domain bytewise_text as text collate \"C\";
+exception when duplicate_object or unique_violation then null; end $$";
+
+/// Migrates SQLite, all or nothing, under its write lock.
+pub(super) async fn sqlite(writer: &SqlitePool) -> Result<()> {
+    let mut transaction = writer.begin_with("begin immediate").await?;
+    MIGRATOR.run_direct(None, &mut *transaction, false).await?;
+    transaction.commit().await?;
+    Ok(())
+}
+
+/// Migrates PostgreSQL under an advisory lock, on a connection without timeouts.
+pub(super) async fn postgres(options: &PgConnectOptions) -> Result<()> {
+    let mut connection = PgConnection::connect_with(options).await?;
+    connection.execute(BYTEWISE_TEXT).await?;
+    MIGRATOR.run_direct(None, &mut connection, false).await?;
+    connection.close().await?;
+    Ok(())
+}

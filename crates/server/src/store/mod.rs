@@ -1,0 +1,57 @@
+//! The control plane: everything that is state and no event, on SQLite or PostgreSQL.
+//!
+//! One schema, one set of migrations and one SQL text for both. Each aggregate root has a file of
+//! typed functions over anything that executes: a [`Db`], or a [`Tx`] where several writes belong
+//! together. Every function names the project it acts on.
+pub mod aggregations;
+pub mod api_keys;
+pub mod customers;
+mod db;
+mod error;
+mod exec;
+pub mod idempotency;
+pub mod job_retries;
+pub mod job_runs;
+pub mod leases;
+mod meter_definition;
+pub mod meters;
+mod migrate;
+mod open;
+mod page;
+pub mod projects;
+mod query;
+mod row;
+mod scope;
+pub mod settings;
+pub mod watermarks;
+pub mod webhook_deliveries;
+pub mod webhook_endpoints;
+pub mod webhook_messages;
+pub mod webhook_queue;
+pub mod webhook_status;
+
+pub use db::{Db, Engine, PoolState, Tx};
+pub use error::{Result, StoreError};
+pub use exec::{Exec, Record};
+pub use meter_definition::{Definition, DefinitionError};
+pub use open::{PostgresSettings, SqliteSettings};
+pub use page::{Cursor, CursorError, LIMIT_COMPATIBLE_MAX, LIMIT_DEFAULT, LIMIT_MAX, Limit, Page};
+pub use query::{Query, STATEMENTS, Statement, Val};
+pub use row::{count, json, sequence, time};
+pub use scope::{Scope, Scopes, UnknownScope};
+
+/// Registers a statement and binds its arguments to `$1`, `$2`, ...: one text for both engines, or
+/// `sqlite: .., postgres: ..` where one cannot serve both.
+#[macro_export]
+macro_rules! sql {
+    (sqlite: $sqlite:expr, postgres: $postgres:expr $(, $arg:expr)* $(,)?) => {{
+        #[expect(unsafe_code, reason = "the linker collects the registry")]
+        #[linkme::distributed_slice($crate::store::STATEMENTS)]
+        static STATEMENT: $crate::store::Statement =
+            $crate::store::Statement { sqlite: $sqlite, postgres: $postgres };
+        $crate::store::Query::new(&STATEMENT, vec![$($crate::store::Val::from($arg)),*])
+    }};
+    ($text:expr $(, $arg:expr)* $(,)?) => {
+        $crate::sql!(sqlite: $text, postgres: $text $(, $arg)*)
+    };
+}

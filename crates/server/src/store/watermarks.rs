@@ -1,0 +1,74 @@
+//! How far each job has come.
+use super::error::Result;
+use super::exec::Exec;
+use super::row;
+use crate::sql;
+use reckoner_domain::id::ProjectId;
+use reckoner_domain::time::Timestamp;
+
+/// How far a job has come in a project.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Watermark {
+    /// The last event it has dealt with; 0 before the first.
+    pub sequence: u64,
+    /// The instant it has dealt with, by the project's clock.
+    pub time: Timestamp,
+}
+
+#[derive(Clone, Copy, sqlx::FromRow)]
+struct Row {
+    sequence: i64,
+    time: i64,
+}
+
+fn from_row(row: Row) -> Result<Watermark> {
+    Ok(Watermark { sequence: row::sequence("sequence", row.sequence)?, time: row::time("time", row.time)? })
+}
+
+/// How far a job has come; `None` before its first run.
+pub async fn get(on: impl Exec, project: ProjectId, job: &str) -> Result<Option<Watermark>> {
+    let query =
+        sql!("select sequence, time from job_watermarks where project_id = $1 and job = $2", project, job);
+    on.opt(query).await?.map(from_row).transpose()
+}
+
+/// Moves a job's watermark from where it was read to where it shall be. False when it was elsewhere
+/// already, because another worker moved it.
+pub async fn advance(
+    on: impl Exec,
+    (project, job): (ProjectId, &str),
+    from: Option<Watermark>,
+    to: Watermark,
+    now: Timestamp,
+) -> Result<bool> {
+    let query = match from {
+        None => sql!(
+            "insert into job_watermarks (project_id, job, sequence, time, updated_at)
+             values ($1, $2, $3, $4, $5) on conflict (project_id, job) do nothing",
+            project,
+            job,
+            to.sequence,
+            to.time,
+            now
+        ),
+        Some(from) => sql!(
+            "update job_watermarks set sequence = $3, time = $4, updated_at = $5
+             where project_id = $1 and job = $2 and sequence = $6 and time = $7",
+            project,
+            job,
+            to.sequence,
+            to.time,
+            now,
+            from.sequence,
+            from.time
+        ),
+    };
+    Ok(on.run(query).await? == 1)
+}
+
+/// Forgets how far a job has come: its next run begins at the beginning.
+pub async fn reset(on: impl Exec, project: ProjectId, job: &str) -> Result<()> {
+    on.run(sql!("delete from job_watermarks where project_id = $1 and job = $2", project, job))
+        .await
+        .map(drop)
+}

@@ -1,0 +1,53 @@
+//! Logs and metrics of the process.
+use crate::config::Log;
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::util::SubscriberInitExt;
+
+/// Upper bounds of the buckets of everything measured in seconds.
+const SECONDS: [f64; 14] =
+    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0];
+
+/// Starts logging to standard error. `Err` names a filter that cannot be read; a second call in one
+/// process keeps the first.
+pub fn start_log(log: &Log) -> Result<(), String> {
+    let filter = EnvFilter::try_new(&log.level).map_err(|error| format!("log.level: {error}"))?;
+    let ansi = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    let builder =
+        tracing_subscriber::fmt().with_env_filter(filter).with_ansi(ansi).with_writer(std::io::stderr);
+    let started = if log.json { builder.json().finish().try_init() } else { builder.finish().try_init() };
+    if let Err(error) = started {
+        tracing::debug!(%error, "logging was started before");
+    }
+    Ok(())
+}
+
+/// Starts collecting metrics; they are served by `/metrics`.
+pub fn start_metrics() -> Result<PrometheusHandle, BuildError> {
+    let builder =
+        PrometheusBuilder::new().set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)?;
+    let recorder = builder.build_recorder();
+    let handle = recorder.handle();
+    if metrics::set_global_recorder(recorder).is_err() {
+        tracing::debug!("metrics were started before");
+    }
+    describe();
+    Ok(handle)
+}
+
+fn describe() {
+    use metrics::{describe_counter, describe_gauge, describe_histogram};
+    describe_counter!("http_requests_total", "Requests answered, by method, route and status.");
+    describe_histogram!("http_request_seconds", "Time until the answer began.");
+    describe_counter!("ingest_events_total", "Events judged: accepted, duplicate, conflict, rejected.");
+    describe_counter!("usage_duplicates_total", "Events that were sent again.");
+    describe_gauge!("ingest_queue_batches", "Requests that wait to be committed.");
+    describe_gauge!("ingest_queue_bytes", "Bytes that wait to be committed.");
+    describe_gauge!("event_log_sequence", "The last committed sequence.");
+    describe_gauge!("event_log_segments", "Segments of the event log.");
+    describe_gauge!("event_log_bytes", "Bytes of the event log.");
+    describe_counter!("job_runs_total", "Runs of jobs, by job and result.");
+    describe_histogram!("job_seconds", "How long runs of jobs took.");
+    describe_gauge!("db_pool_connections", "Connections of the control plane's pool, by state.");
+    describe_gauge!("db_connection_pool_utilization", "Used connections of the pool, in percent.");
+}

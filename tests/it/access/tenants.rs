@@ -1,0 +1,141 @@
+//! One project never sees another's objects.
+use super::described;
+use crate::support::server::{Answer, LIVE_KEY, Server, TEST_KEY};
+use reqwest::Method;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+async fn ask(server: &Server, key: &str, method: &str, path: &str, body: Option<&Value>) -> Answer {
+    let mut request = server.request(Method::from_bytes(method.as_bytes()).expect("a method"), path, key);
+    if let Some(body) = body {
+        request = request.json(body);
+    }
+    Answer::of(request.send().await).await
+}
+
+async fn made(server: &Server, path: &str, body: Value) -> Value {
+    let answer = ask(server, LIVE_KEY, "POST", path, Some(&body)).await;
+    assert!(answer.status.is_success(), "{path}: {}", answer.text);
+    answer.json()
+}
+
+/// Objects of project `live`, one of each kind, by the pattern of their path.
+async fn objects(server: &Server) -> BTreeMap<&'static str, String> {
+    made(server, "/v1/meters", json!({"key": "of.live", "aggregation": "sum"})).await;
+    let customer = made(server, "/v1/customers", json!({"external_id": "acme"})).await;
+    made(server, "/v1/events", json!({"id": "e1", "customer": "acme", "meter": "of.live", "value": 3})).await;
+    let hook = json!({"url": "https://example.com/hook"});
+    let endpoint = text(&made(server, "/v1/webhook-endpoints", hook).await["id"]);
+    let pinged = made(server, &format!("/v1/webhook-endpoints/{endpoint}/ping"), json!({})).await;
+    let key = made(server, "/v1/api-keys", json!({"scopes": ["read"]})).await;
+    made(server, "/aggregations/trigger", json!({})).await;
+    let aggregation = loop {
+        let listed = ask(server, LIVE_KEY, "GET", "/v1/aggregations", None).await.json();
+        if let Some(first) = listed["data"].as_array().and_then(|data| data.first()) {
+            break text(&first["id"]);
+        }
+    };
+    BTreeMap::from([
+        ("/v1/events/{id}", "e1".to_owned()),
+        ("/v1/meters/{key}", "of.live".to_owned()),
+        ("/v1/customers/{customer}", text(&customer["id"])),
+        ("/v1/aggregations/{id}", aggregation),
+        ("/v1/webhook-endpoints/{id}", endpoint),
+        ("/v1/webhook-deliveries/{id}", text(&pinged["data"][0]["id"])),
+        ("/v1/api-keys/{id}", text(&key["id"])),
+    ])
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().expect("a text").to_owned()
+}
+
+/// A body that the route takes, so that only the object's absence can be its answer.
+fn body(pattern: &str, method: &str) -> Option<Value> {
+    let month = json!({"from": "2026-01-01T00:00:00Z", "to": "2026-02-01T00:00:00Z"});
+    match (method, pattern.rsplit('/').next()) {
+        ("POST", Some("query" | "replay")) => Some(month),
+        ("POST" | "PATCH", _) => Some(json!({})),
+        _ => None,
+    }
+}
+
+#[tokio::test]
+async fn objects_of_one_project_are_absent_for_the_other() {
+    let server = Server::start();
+    let objects = objects(&server).await;
+    let mut walked = 0;
+    for (method, pattern, _) in described() {
+        if !pattern.contains('{') || pattern == "/usage/{event_type}" {
+            continue;
+        }
+        let (root, id) = objects
+            .iter()
+            .find(|(root, _)| pattern.starts_with(*root))
+            .unwrap_or_else(|| panic!("{pattern} has no object here"));
+        let path = pattern.replace(&root[root.find('{').expect("a parameter")..], id);
+        let path = if pattern.ends_with("/query") && method == "GET" {
+            path + "?from=2026-01-01T00:00:00Z&to=2026-02-01T00:00:00Z"
+        } else {
+            path
+        };
+        let sent = body(&pattern, &method);
+        let answer = ask(&server, TEST_KEY, &method, &path, sent.as_ref()).await;
+        assert_eq!(answer.status, 404, "{method} {path}: {}", answer.text);
+        assert_eq!(answer.json()["code"], "not_found", "{method} {path}");
+        if method == "GET" {
+            let own = ask(&server, LIVE_KEY, &method, &path, None).await;
+            assert_eq!(own.status, 200, "{method} {path}: {}", own.text);
+        }
+        walked += 1;
+    }
+    assert!(walked >= 18, "only {walked} routes have objects");
+    // The customer by its own id, which the other project may have too.
+    assert_eq!(ask(&server, TEST_KEY, "GET", "/v1/customers/acme", None).await.status, 404);
+    nothing_was_touched(&server, &objects).await;
+}
+
+async fn nothing_was_touched(server: &Server, objects: &BTreeMap<&str, String>) {
+    let key = &objects["/v1/api-keys/{id}"];
+    let keys = ask(server, LIVE_KEY, "GET", "/v1/api-keys", None).await.json();
+    let ours = keys["data"].as_array().expect("a list").iter().find(|one| one["id"] == **key);
+    assert_eq!(ours.expect("there")["revoked_at"], Value::Null);
+    let endpoint = format!("/v1/webhook-endpoints/{}", objects["/v1/webhook-endpoints/{id}"]);
+    assert_eq!(ask(server, LIVE_KEY, "GET", &endpoint, None).await.json()["version"], 1);
+}
+
+#[tokio::test]
+async fn lists_show_the_own_project_only() {
+    let server = Server::start();
+    let objects = objects(&server).await;
+    let lists = [
+        "/v1/events",
+        "/v1/customers",
+        "/v1/aggregations",
+        "/v1/webhook-endpoints",
+        "/v1/webhook-deliveries",
+    ];
+    for path in lists {
+        let listed = ask(&server, TEST_KEY, "GET", path, None).await.json();
+        assert_eq!(listed, json!({"data": [], "next_cursor": null}), "{path}");
+    }
+    for path in ["/events", "/aggregations"] {
+        assert_eq!(ask(&server, TEST_KEY, "GET", path, None).await.json(), json!([]), "{path}");
+    }
+    for path in ["/v1/meters?limit=1000", "/v1/api-keys?limit=1000", "/config"] {
+        let listed = ask(&server, TEST_KEY, "GET", path, None).await.text;
+        assert!(!listed.contains("of.live") && !listed.contains(&objects["/v1/api-keys/{id}"]), "{path}");
+    }
+    // A cursor of one project opens nothing in the other.
+    made(&server, "/v1/customers", json!({"external_id": "second"})).await;
+    let page = ask(&server, LIVE_KEY, "GET", "/v1/customers?limit=1", None).await.json();
+    let path = format!("/v1/customers?cursor={}", text(&page["next_cursor"]));
+    assert_eq!(ask(&server, TEST_KEY, "GET", &path, None).await.json()["data"], json!([]));
+    // The same id is free in the other project, and its own event there.
+    let event = json!({"id": "e1", "customer": "other", "meter": "api.calls", "value": 1});
+    assert_eq!(ask(&server, TEST_KEY, "POST", "/v1/events", Some(&event)).await.status, 201);
+    assert_eq!(ask(&server, TEST_KEY, "GET", "/v1/events/e1", None).await.json()["customer"], "other");
+    // A key of `test` cannot be a key of `live` too: it acts on its own project whatever it names.
+    let clock = ask(&server, LIVE_KEY, "GET", "/v1/test-clock", None).await;
+    assert_eq!(clock.status, 404, "live has no test clock");
+}

@@ -1,0 +1,97 @@
+//! Keys of the first start, and dry runs.
+use crate::support::command::reckoner;
+use crate::support::server::{Answer, LIVE_KEY, Server, Setup, TEST_KEY};
+use reqwest::Method;
+use serde_json::json;
+
+async fn status(server: &Server, key: &str, path: &str) -> u16 {
+    Answer::of(server.request(Method::GET, path, key).send().await).await.status.as_u16()
+}
+
+#[tokio::test]
+async fn the_first_start_shows_keys_that_work_and_the_next_shows_none() {
+    let mut server = Setup::default().keyless().start();
+    let said = server.said(2);
+    let key = |project: &str| {
+        let begin = format!("API key of project {project} (shown once, keep it): ");
+        said.iter().find_map(|line| line.strip_prefix(&begin)).expect("a key").to_owned()
+    };
+    let (live, test) = (key("live"), key("test"));
+    assert!(live.starts_with("rk_live_") && test.starts_with("rk_test_"), "{said:?}");
+    for (key, clock) in [(&live, 404), (&test, 200)] {
+        assert_eq!(status(&server, key, "/v1/api-keys").await, 200);
+        assert_eq!(status(&server, key, "/v1/test-clock").await, clock);
+    }
+    let mine: serde_json::Value = server
+        .request(Method::GET, "/v1/api-keys", &test)
+        .send()
+        .await
+        .expect("an answer")
+        .json()
+        .await
+        .expect("JSON");
+    assert_eq!(mine["data"][0]["scopes"], json!(["ingest", "read", "admin", "backfill"]));
+    assert!(!server.log().contains(&live), "keys are shown, not logged");
+    assert!(server.terminate().success());
+    server.restart();
+    assert_eq!(status(&server, &live, "/v1/meters").await, 200);
+    assert!(server.terminate().success());
+    assert_eq!(server.said(2), said, "the second start says nothing new");
+}
+
+#[tokio::test]
+async fn the_same_bootstrap_keys_again_are_no_change() {
+    let mut server = Server::start();
+    let before = server.get("/v1/api-keys").await.json();
+    assert_eq!(before["data"].as_array().map(Vec::len), Some(1));
+    server.crash_and_restart();
+    let after = server.get("/v1/api-keys").await.json();
+    assert_eq!(
+        (after["data"].as_array().map(Vec::len), &after["data"][0]["id"]),
+        (Some(1), &before["data"][0]["id"])
+    );
+    assert_eq!(server.said(0), Vec::<String>::new());
+    assert_eq!(status(&server, LIVE_KEY, "/v1/meters").await, 200);
+}
+
+#[tokio::test]
+async fn a_bootstrap_key_of_the_other_project_stops_the_start() {
+    let mut server = Server::start();
+    assert!(server.terminate().success());
+    let data = server.data_dir().display().to_string();
+    let line = ["serve", "--data-dir", &data, "--listen", "127.0.0.1:0"];
+    let swapped = [("RECKONER_BOOTSTRAP_API_KEY", TEST_KEY), ("RECKONER_BOOTSTRAP_TEST_API_KEY", LIVE_KEY)];
+    let ended = reckoner(&line, &swapped);
+    assert!(ended.code == 1 && ended.err.contains("belongs to another project"), "{ended:?}");
+    let same = [("RECKONER_BOOTSTRAP_API_KEY", TEST_KEY), ("RECKONER_BOOTSTRAP_TEST_API_KEY", TEST_KEY)];
+    let ended = reckoner(&line, &same);
+    assert!(ended.code == 2 && ended.err.contains("must differ"), "{ended:?}");
+    assert!(!ended.err.contains(TEST_KEY));
+}
+
+#[tokio::test]
+async fn a_dry_run_records_deliveries_and_sends_nothing() {
+    // Nobody listens there: a delivery that was sent would fail.
+    let hook = json!([{"url": "http://127.0.0.1:9/hook", "secret": "whsec_0123456789", "project": "test"}]);
+    let system = json!({"periods": ["hourly"], "events": {"api.calls": {"op": "sum"}}, "webhooks": hook});
+    for name in ["DRY_RUN", "RECKONER_DRY_RUN"] {
+        let server = Setup::default().system(system.clone()).env(name, "1").start();
+        server.freeze("2026-01-14T09:30:00Z").await;
+        server.post("/usage/api.calls", json!({"customerId": "a", "value": 1})).await;
+        server.advance("2026-01-14T10:15:00Z").await;
+        let delivery = loop {
+            let listed = server.get("/v1/webhook-deliveries?state=delivered").await.json();
+            if let Some(first) = listed["data"].as_array().and_then(|data| data.first()) {
+                break first.clone();
+            }
+        };
+        assert_eq!(
+            (&delivery["dry_run"], &delivery["last_status"]),
+            (&json!(true), &json!(null)),
+            "{delivery}"
+        );
+        let aggregation = server.get("/aggregations").await.json();
+        assert_eq!(aggregation[0]["webhookStatus"]["dryRun"], true, "{aggregation}");
+        server.logged("dry run");
+    }
+}

@@ -1,0 +1,16 @@
+//! Integration tests.
+#![cfg(test)]
+
+mod access;
+mod clock;
+mod configuration;
+mod delivery;
+mod ingest;
+mod metering;
+mod native;
+mod openapi;
+mod store;
+mod support;
+mod tidy;
+mod tools;
+mod webhooks;
