@@ -36,9 +36,11 @@ async fn a_good_file_is_taken_and_a_bad_one_refused() {
 #[tokio::test]
 async fn a_meter_of_the_file_keeps_its_version_over_starts() {
     let mut server = Setup::default().toml(ONE).start();
-    for _ in 0..2 {
+    for reads in 1..=2 {
         server.crash_and_restart();
+        // At once: whoever was told that the server is ready may ask it to read its files again.
         server.signal("HUP");
+        server.logged_times("the configuration was read again", reads);
     }
     let versions = server.get("/v1/meters/one/versions").await.json();
     assert_eq!(versions["data"].as_array().map(Vec::len), Some(1), "{versions}");

@@ -163,7 +163,12 @@ impl Server {
 
     /// Waits until its log holds a text.
     pub fn logged(&self, text: &str) {
-        until(|| self.log().contains(text).then_some(()));
+        self.logged_times(text, 1);
+    }
+
+    /// Waits until its log, which goes on over restarts, has this text so many times.
+    pub fn logged_times(&self, text: &str, times: usize) {
+        until(|| (self.log().matches(text).count() >= times).then_some(()));
     }
 
     /// What it logged.

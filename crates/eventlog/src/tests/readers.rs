@@ -173,7 +173,8 @@ fn a_level_carries_nothing_from_before_its_meter_starts() {
         [(None, "2"), (Some(at(0)), "2"), (Some(at(1_800)), "1"), (Some(at(3_600)), "0")]
     {
         let meter = Meter { starts_at, ..meter(Aggregation::TimeWeightedAvg) };
-        let rows = query::run(&log.shared, &Query::new(PROJECT, &meter, &windows)).expect("answers");
+        let query = Query { fill_zero: true, ..Query::new(PROJECT, &meter, &windows) };
+        let rows = query::run(&log.shared, &query).expect("answers");
         assert_eq!(rows[0].usage.map(|usage| usage.to_text()).as_deref(), Some(level), "{starts_at:?}");
     }
 }

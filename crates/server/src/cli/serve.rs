@@ -9,6 +9,7 @@ use crate::config::{self, ConfigError, Files, Loaded};
 use crate::http::state::App;
 use crate::telemetry;
 use std::collections::BTreeMap;
+use tokio::signal::unix::Signal;
 
 /// Runs the server until it is told to stop.
 pub async fn run(args: ServeArgs, out: Out<'_>) -> Result<(), CliError> {
@@ -18,7 +19,8 @@ pub async fn run(args: ServeArgs, out: Out<'_>) -> Result<(), CliError> {
         tracing::warn!("{warning}");
     }
     let failed = |error: app::StartError| CliError::failed(error.to_string());
-    let stop = signals::stop_server()?;
+    // Before anybody is told that the server is ready: an unheard SIGHUP would end it.
+    let (stop, hangup) = (signals::stop_server()?, signals::hangup()?);
     let server = Server::start(loaded.config, Clock::system()).await.map_err(failed)?;
     let address = server.address().map_err(failed)?;
     writeln!(out, "listening on http://{address}")?;
@@ -26,7 +28,7 @@ pub async fn run(args: ServeArgs, out: Out<'_>) -> Result<(), CliError> {
         writeln!(out, "API key of project {} (shown once, keep it): {}", shown.project, shown.key)?;
     }
     out.flush()?;
-    let reload = tokio::spawn(reload_on_hangup(server.app().clone(), args));
+    let reload = tokio::spawn(reload_on_hangup(hangup, server.app().clone(), args));
     let served = server.serve(stop).await.map_err(failed);
     reload.abort();
     served
@@ -48,11 +50,7 @@ fn to_files(files: &ConfigFiles) -> Files {
 
 /// Reads the files again on SIGHUP. A bad one is refused and the old one stays; what only a start
 /// can change is left as it is.
-async fn reload_on_hangup(app: App, args: ServeArgs) {
-    let Ok(mut hangup) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()) else {
-        tracing::warn!("SIGHUP cannot be listened for: the files are read at start only");
-        return;
-    };
+async fn reload_on_hangup(mut hangup: Signal, app: App, args: ServeArgs) {
     while hangup.recv().await.is_some() {
         match load(&args) {
             Err(error) => tracing::error!("the configuration stays as it was: {error}"),

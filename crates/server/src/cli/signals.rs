@@ -11,7 +11,7 @@ fn listen(kind: SignalKind) -> Result<Signal, CliError> {
 pub fn stop() -> Result<impl Future<Output = ()> + Send + 'static, CliError> {
     let mut interrupt = listen(SignalKind::interrupt())?;
     let mut terminate = listen(SignalKind::terminate())?;
-    let mut hangup = listen(SignalKind::hangup())?;
+    let mut hangup = hangup()?;
     Ok(async move {
         tokio::select! {
             _ = interrupt.recv() => {}
@@ -21,7 +21,12 @@ pub fn stop() -> Result<impl Future<Output = ()> + Send + 'static, CliError> {
     })
 }
 
-/// The same for a server, which takes SIGHUP as a request to read its files again.
+/// Listens for SIGHUP from now on.
+pub fn hangup() -> Result<Signal, CliError> {
+    listen(SignalKind::hangup())
+}
+
+/// The same as [`stop`] for a server, which takes SIGHUP as a request to read its files again.
 pub fn stop_server() -> Result<impl Future<Output = ()> + Send + 'static, CliError> {
     let mut interrupt = listen(SignalKind::interrupt())?;
     let mut terminate = listen(SignalKind::terminate())?;
