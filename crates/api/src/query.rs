@@ -52,6 +52,10 @@ pub struct Usage {
 pub struct UsageRow {
     /// The meter's value, a decimal; null where there is none without events.
     pub value: Option<String>,
+    /// The value if every event weighed one, for meters that weigh events: what was used, beside
+    /// what it counts for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base_value: Option<String>,
     /// The start of the window.
     pub window_start: String,
     /// The end of the window.

@@ -197,6 +197,15 @@ pub struct Weighting {
     pub table: WeightTable,
 }
 
+/// What an earlier version of a meter weighed by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EarlierWeighting {
+    /// The instant the next version came into force.
+    pub until: Timestamp,
+    /// Weights by a property; everything weighed one where there were none.
+    pub weighting: Option<Weighting>,
+}
+
 /// One version of a meter; its meaning never changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Meter {
@@ -222,6 +231,8 @@ pub struct Meter {
     pub input: Input,
     /// Weights by a property.
     pub weighting: Option<Weighting>,
+    /// The weights of earlier versions, the earliest first: an event weighs what it weighed at its time.
+    pub earlier_weightings: Vec<EarlierWeighting>,
     /// The unit shown.
     pub unit: Option<String>,
     /// The name shown.
@@ -283,6 +294,7 @@ impl Meter {
             dimensions: Vec::new(),
             input: Input::Delta,
             weighting: None,
+            earlier_weightings: Vec::new(),
             unit: None,
             display_name: None,
             starts_at: None,
@@ -295,13 +307,24 @@ impl Meter {
         self.aggregation.rolls_up()
             && self.value_property.is_none()
             && self.filters.is_empty()
-            && self.weighting.is_none()
+            && !self.is_weighted()
             && self.starts_at.is_none_or(|start| start.as_micros().rem_euclid(crate::time::HOUR) == 0)
     }
 
     /// Whether reading an event means looking at its properties.
     pub fn reads_properties(&self) -> bool {
-        self.value_property.is_some() || !self.filters.is_empty() || self.weighting.is_some()
+        self.value_property.is_some() || !self.filters.is_empty() || self.is_weighted()
+    }
+
+    /// Whether events weigh, or once weighed, other than one.
+    pub fn is_weighted(&self) -> bool {
+        self.weighting.is_some() || self.earlier_weightings.iter().any(|earlier| earlier.weighting.is_some())
+    }
+
+    /// The weights in force at an instant.
+    fn weighting_at(&self, time: Timestamp) -> Option<&Weighting> {
+        let earlier = self.earlier_weightings.iter().find(|earlier| time < earlier.until);
+        earlier.map_or(self.weighting.as_ref(), |earlier| earlier.weighting.as_ref())
     }
 
     /// Whether an event with these properties can be read; asked before it is stored.
@@ -326,7 +349,7 @@ impl Meter {
         if !self.filters.iter().all(|filter| filter.passes(properties)) {
             return None;
         }
-        let weight = self.weighting.as_ref().map_or(Decimal::ONE, |weighting| {
+        let weight = self.weighting_at(time).map_or(Decimal::ONE, |weighting| {
             let text = weighting.path.find_text(properties);
             weighting.table.weight_of(text.as_deref())
         });
@@ -351,6 +374,33 @@ impl Meter {
             && self.weighting == other.weighting
             && self.starts_at == other.starts_at
     }
+}
+
+/// A version of a meter, and when it came into force.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Version {
+    /// The version.
+    pub meter: Meter,
+    /// When it was made, by the project's clock.
+    pub since: Timestamp,
+}
+
+/// The newest of a meter's versions, weighing each event as the version in force at its time did;
+/// `None` when there are none.
+pub fn newest(mut versions: Vec<Version>) -> Option<Meter> {
+    versions.sort_by_key(|version| version.meter.version);
+    let mut newest = versions.last()?.meter.clone();
+    let pairs = versions.iter().zip(versions.iter().skip(1));
+    let earlier = pairs.map(|(earlier, next)| EarlierWeighting {
+        until: next.since,
+        weighting: earlier.meter.weighting.clone(),
+    });
+    newest.earlier_weightings = earlier.collect();
+    // Versions that changed something else weigh as the next one does.
+    while newest.earlier_weightings.last().is_some_and(|last| last.weighting == newest.weighting) {
+        newest.earlier_weightings.pop();
+    }
+    Some(newest)
 }
 
 /// The meters of a project at one moment, the current version of each.

@@ -117,6 +117,19 @@ impl Tally {
         }
     }
 
+    /// What the row's value would be if every event weighed one; `None` where events are not weighed,
+    /// or where weights do not matter.
+    pub fn base_usage(&self) -> Option<Usage> {
+        self.weighted.as_ref()?;
+        let (sum, count) = self.rollup.as_ref().map_or((Sum::ZERO, 0), |rollup| (rollup.sum, rollup.count));
+        match self.aggregation {
+            Aggregation::Sum => Some(Usage::Exact(sum)),
+            Aggregation::Count => Some(Usage::Exact(Sum::from_count(count))),
+            Aggregation::Avg => sum.over(Sum::from_count(count)).map(Usage::Ratio),
+            _ => None,
+        }
+    }
+
     fn sum(&self) -> Sum {
         match (&self.weighted, &self.rollup) {
             (Some(weighted), _) => weighted.sum,

@@ -71,6 +71,29 @@ async fn a_meter_made_later_counts_what_came_before_unless_it_starts_later() {
 }
 
 #[tokio::test]
+async fn an_event_weighs_what_it_weighed_at_its_time() {
+    let server = Server::start();
+    server.freeze("2026-01-10T10:00:00Z").await;
+    let weighing = |weight: u32| json!({"key": "jobs", "aggregation": "sum", "weight_by": "kind", "weights": {"big": weight}});
+    let event = |id: &str, value: u32, time: &str| json!({"id": id, "customer": "a", "meter": "jobs", "value": value, "time": time, "properties": {"kind": "big"}});
+    make(&server, weighing(2)).await;
+    server.post("/v1/events", event("e1", 1, "2026-01-10T09:00:00Z")).await;
+    server.advance("2026-01-11T10:00:00Z").await;
+    let (status, second) = make(&server, weighing(5)).await;
+    assert_eq!((status, &second["version"]), (201, &json!(2)), "{second}");
+    // The later of these two arrives first; the earlier one, though late, weighs what it did then.
+    server.post("/v1/events", event("e2", 10, "2026-01-11T10:00:00Z")).await;
+    server.post("/v1/events", event("e3", 100, "2026-01-11T09:59:59Z")).await;
+    let answer = server.get(&format!("/v1/meters/jobs/query?{MONTH}")).await.json();
+    assert_eq!(
+        (&answer["data"][0]["value"], &answer["data"][0]["base_value"]),
+        (&json!("252"), &json!("111"))
+    );
+    let plain = server.get(&format!("/v1/meters/api.calls/query?{MONTH}")).await.json();
+    assert_eq!(plain["data"][0].get("base_value"), None, "{plain}");
+}
+
+#[tokio::test]
 async fn an_archived_meter_takes_and_answers_nothing() {
     let server = Server::start();
     make(&server, json!({"key": "m", "aggregation": "sum"})).await;

@@ -124,6 +124,7 @@ impl<'a> Groups<'a> {
             subject: if self.by_subject { key.subject.clone() } else { only(&self.query.subjects) },
             group: key.properties.clone(),
             usage: None,
+            base: None,
             events: 0,
             was_negative: false,
         };

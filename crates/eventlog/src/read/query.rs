@@ -68,6 +68,8 @@ pub struct Row {
     pub group: Vec<Option<String>>,
     /// The meter's value; `None` where there is none without events.
     pub usage: Option<Usage>,
+    /// The same with every event weighing one, for meters that weigh.
+    pub base: Option<Usage>,
     /// How many events were read.
     pub events: u64,
     /// Whether a level was below zero (and counted as zero) for any length of time.

@@ -27,7 +27,7 @@ pub fn run(shared: &Shared, query: &Query<'_>) -> Result<Vec<Row>, Stop> {
     let mut groups = Groups::new(query);
     let mut limits = Limits::default();
     let mut entries: HashMap<(usize, usize), Entry, RandomState> = HashMap::default();
-    let new = || Entry { tally: Tally::new(meter.aggregation, meter.weighting.is_some()), events: 0 };
+    let new = || Entry { tally: Tally::new(meter.aggregation, meter.is_weighted()), events: 0 };
     while let Some(slice) = scan.next(wanted)? {
         for (hour, customer, rollup) in &slice.rollups {
             let Some(window) = query.window_of_hour(*hour) else { continue };
@@ -57,7 +57,13 @@ pub fn run(shared: &Shared, query: &Query<'_>) -> Result<Vec<Row>, Stop> {
     let blank = groups.rows(&scan)?;
     let row = |((window, group), entry): ((usize, usize), Entry)| {
         let (window, blank) = (*query.windows.get(window)?, blank.get(group)?.clone());
-        Some(Row { window, usage: entry.tally.usage(), events: entry.events, ..blank })
+        Some(Row {
+            window,
+            usage: entry.tally.usage(),
+            base: entry.tally.base_usage(),
+            events: entry.events,
+            ..blank
+        })
     };
     Ok(entries.into_iter().filter_map(row).collect())
 }

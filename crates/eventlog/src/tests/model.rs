@@ -180,6 +180,7 @@ fn blank(query: &Query<'_>, key: &Key) -> Row {
         subject: key.1.clone().unwrap_or_else(|| only(&query.subjects)),
         group: key.2.clone(),
         usage: None,
+        base: None,
         events: 0,
         was_negative: false,
     }
@@ -188,14 +189,20 @@ fn blank(query: &Query<'_>, key: &Key) -> Row {
 fn plain(query: &Query<'_>, key: &Key, reads: &[Read]) -> Vec<Row> {
     let mut rows = Vec::new();
     for window in query.windows {
-        let mut tally = Tally::new(query.meter.aggregation, query.meter.weighting.is_some());
+        let mut tally = Tally::new(query.meter.aggregation, query.meter.is_weighted());
         let inside: Vec<_> = reads.iter().filter(|read| window.contains(read.reading.time)).collect();
         for read in &inside {
             tally.add(&read.reading).expect("fits");
         }
         if !inside.is_empty() || query.fill_zero {
             let events = inside.len() as u64;
-            rows.push(Row { window: *window, usage: tally.usage(), events, ..blank(query, key) });
+            rows.push(Row {
+                window: *window,
+                usage: tally.usage(),
+                base: tally.base_usage(),
+                events,
+                ..blank(query, key)
+            });
         }
     }
     rows

@@ -9,7 +9,7 @@ use reckoner_domain::decimal::Decimal;
 use reckoner_domain::event::Event;
 use reckoner_domain::id::{MeterId, ProjectId};
 use reckoner_domain::json::Path;
-use reckoner_domain::meter::{Aggregation, Filter, Input, Meter, MeterKey, Weighting};
+use reckoner_domain::meter::{Aggregation, EarlierWeighting, Filter, Input, Meter, MeterKey, Weighting};
 use reckoner_domain::time::{DAY, HOUR, MINUTE, Timestamp};
 use reckoner_domain::weights::WeightTable;
 use reckoner_domain::window::{Window, WindowSize, windows};
@@ -86,6 +86,8 @@ pub fn meter(rng: &mut Rng) -> Meter {
     let weighting = Weighting { path: path("region"), table: WeightTable::new(weights, Decimal::ONE) };
     let start = time(rng);
     let start = if rng.one_in(2) { Timestamp::from_hour_index(start.hour_index()) } else { start };
+    let until = time(rng);
+    let earlier = rng.one_in(8).then(|| EarlierWeighting { until, weighting: Some(weighting.clone()) });
     Meter {
         event_type: (*rng.pick(&TYPES)).to_owned(),
         value_property: rng.one_in(4).then(|| {
@@ -93,6 +95,7 @@ pub fn meter(rng: &mut Rng) -> Meter {
             path(place)
         }),
         filters: filters(rng, 6),
+        earlier_weightings: earlier.into_iter().collect(),
         weighting: rng.one_in(6).then_some(weighting),
         input: *rng.pick(&[Input::Delta, Input::Level]),
         starts_at: rng.one_in(4).then_some(start),

@@ -121,6 +121,7 @@ impl Definition {
                 .map_err(wrong("input"))?
                 .unwrap_or_default(),
             weighting,
+            earlier_weightings: Vec::new(),
             unit: self.unit,
             display_name: self.display_name,
             starts_at: self
@@ -213,6 +214,7 @@ mod tests {
                 dimensions,
                 input: if level { Input::Level } else { Input::Delta },
                 weighting,
+                earlier_weightings: Vec::new(),
                 unit,
                 display_name,
                 starts_at: starts_at.and_then(Timestamp::from_micros),

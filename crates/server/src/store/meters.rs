@@ -120,6 +120,17 @@ pub async fn list_current(on: impl Exec, project: ProjectId) -> Result<Vec<Store
     row::each(on.all(query).await?, from_row)
 }
 
+/// Every version of every meter that is not archived, by key, then version.
+pub async fn list_current_versions(on: impl Exec, project: ProjectId) -> Result<Vec<StoredMeter>> {
+    let query = sql!(
+        "select m.* from meters m where m.project_id = $1 and exists
+           (select 1 from meters n where n.project_id = m.project_id and n.key = m.key and n.archived_at is null)
+         order by m.key, m.version",
+        project
+    );
+    row::each(on.all(query).await?, from_row)
+}
+
 /// Every version of a meter, the newest first; none when there is no such meter.
 pub async fn list_versions(on: impl Exec, project: ProjectId, key: &str) -> Result<Vec<StoredMeter>> {
     let query =

@@ -18,7 +18,8 @@ use reckoner_domain::event::{EVENT_TYPE_BYTES_MAX, is_reserved_type};
 use reckoner_domain::id::{MeterId, ProjectId};
 use reckoner_domain::json;
 use reckoner_domain::meter::{
-    Aggregation, Catalogue, DIMENSIONS_MAX, Filter, GROUP_BY_MAX, Input, Meter, MeterKey, Weighting,
+    Aggregation, Catalogue, DIMENSIONS_MAX, Filter, GROUP_BY_MAX, Input, Meter, MeterKey, Version, Weighting,
+    newest,
 };
 use reckoner_domain::weights::{WeightTable, weight};
 use serde_json::Value;
@@ -211,8 +212,12 @@ pub async fn archive_left_out(app: &App, project: ProjectId, file: &[Meter]) -> 
 
 /// Reads a project's meters from the store again.
 pub async fn reload(app: &App, project: ProjectId) -> Result<(), ApiError> {
-    let current = meters::list_current(&app.db, project).await?;
-    app.recorder.catalogues.put(project, Catalogue::new(current.into_iter().map(|stored| stored.meter)));
+    let stored = meters::list_current_versions(&app.db, project).await?;
+    let mut versions: BTreeMap<String, Vec<Version>> = BTreeMap::new();
+    for StoredMeter { meter, created_at: since, .. } in stored {
+        versions.entry(meter.key.to_string()).or_default().push(Version { meter, since });
+    }
+    app.recorder.catalogues.put(project, Catalogue::new(versions.into_values().filter_map(newest)));
     Ok(())
 }
 

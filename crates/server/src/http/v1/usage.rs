@@ -327,6 +327,7 @@ fn to_api(row: Row, names: &Names) -> UsageRow {
     let group = names.properties.iter().cloned().zip(row.group).collect::<BTreeMap<_, _>>();
     UsageRow {
         value: row.usage.map(reckoner_domain::tally::Usage::to_text),
+        base_value: row.base.map(reckoner_domain::tally::Usage::to_text),
         window_start: row.window.start.to_string(),
         window_end: row.window.end.to_string(),
         customer: row.customer.filter(|_| names.customer),
