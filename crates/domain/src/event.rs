@@ -68,6 +68,10 @@ pub struct Event {
     pub time_given: bool,
     /// When it arrived.
     pub received_at: Timestamp,
+    /// When it was last amended.
+    pub amended_at: Option<Timestamp>,
+    /// When it was voided.
+    pub voided_at: Option<Timestamp>,
     /// The workspace, project, user or key that used it.
     pub subject: Option<String>,
     /// A JSON object, as sent.
@@ -104,6 +108,8 @@ mod tests {
             time: Timestamp::default(),
             time_given: true,
             received_at: Timestamp::default(),
+            amended_at: None,
+            voided_at: None,
             subject: None,
             properties: Some(r#"{"a":1,"b":[1.0]}"#.into()),
             source_context: None,

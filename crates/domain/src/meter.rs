@@ -79,6 +79,11 @@ impl Aggregation {
         }
     }
 
+    /// Whether it is told from single readings: the least, the greatest, the first or the last.
+    pub fn needs_ends(self) -> bool {
+        matches!(self, Self::Min | Self::Max | Self::First | Self::Last)
+    }
+
     /// Whether hourly rollups hold all that this aggregation needs.
     pub fn rolls_up(self) -> bool {
         !matches!(self, Self::UniqueCount | Self::TimeWeightedAvg | Self::Percentile(_))

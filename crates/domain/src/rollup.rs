@@ -49,6 +49,16 @@ impl Rollup {
         Ok(())
     }
 
+    /// Takes a reading out again that was added before; on overflow nothing changes. Count and sum
+    /// are exact afterwards; whether least, greatest, first and last still are is answered: they may
+    /// be those of the reading that is gone.
+    pub fn remove(&mut self, mark: Mark) -> Result<bool, Overflow> {
+        self.sum = self.sum.minus_sum(Sum::ZERO.plus(mark.value)?)?;
+        self.count = self.count.saturating_sub(1);
+        let inside = self.min < mark.value && mark.value < self.max;
+        Ok(inside && mark != self.first && mark != self.last)
+    }
+
     /// Adds another rollup; on overflow nothing changes.
     pub fn merge(&mut self, other: &Self) -> Result<(), Overflow> {
         self.sum = self.sum.plus_sum(other.sum)?;
@@ -87,6 +97,18 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn what_is_taken_out_was_never_there(mut marks in marks(), which in 0_usize..30) {
+            let mut rollup = roll(&marks).expect("not empty");
+            let gone = marks.remove(which % marks.len());
+            let exact = rollup.remove(gone).expect("fits");
+            match roll(&marks) {
+                Some(rest) if exact => prop_assert_eq!(rollup, rest),
+                Some(rest) => prop_assert_eq!((rollup.count, rollup.sum), (rest.count, rest.sum)),
+                None => prop_assert_eq!((rollup.count, rollup.sum, exact), (0, Sum::ZERO, false)),
+            }
+        }
+
         #[test]
         fn any_order_and_any_split_give_the_same(mut marks in marks(), cut in 0_usize..30) {
             let whole = roll(&marks);

@@ -29,6 +29,8 @@ pub enum TimeError {
 }
 
 impl Timestamp {
+    /// 1970-01-01T00:00:00Z.
+    pub const EPOCH: Self = Self(0);
     /// 0001-01-01T00:00:00Z.
     pub const MIN: Self = Self(-62_135_596_800_000_000);
     /// 9999-12-31T23:59:59.999999Z.

@@ -8,6 +8,7 @@ use crate::hash::IdHasher;
 use crate::memory::Memory;
 use crate::memory::ids::Ids;
 use crate::read::changes::{self, Changes, Since, Stats};
+use crate::read::history::{self, Revision};
 use crate::read::list::{self, ListFilter};
 use crate::read::query::{self, Query, QueryError, Row};
 use crate::recover::{Recovery, open_store, while_doing};
@@ -15,6 +16,7 @@ use crate::shared::Shared;
 use crate::status::{Counters, Health, Status};
 use crate::write::committer::Committer;
 use crate::write::core::{Core, Work};
+use crate::write::corrections::{CORRECTIONS_MAX, Corrected, Corrections};
 use crate::write::outcome::{OnAppended, Outcome};
 use crate::write::segments::{Plan, Segments};
 use crossbeam_channel::bounded;
@@ -139,6 +141,14 @@ impl EventLog {
         self.wait_for(|on_done| Work::Clear(project, at, on_done))
     }
 
+    /// Voids and amends events, durably, all or none. Waits for it and answers what came of each.
+    pub fn correct(&self, corrections: Corrections) -> Result<Vec<Corrected>, AppendError> {
+        if corrections.changes.len() > CORRECTIONS_MAX {
+            return Err(AppendError::TooLarge);
+        }
+        self.wait_for(|on_done| Work::Correct(corrections, on_done))
+    }
+
     fn wait_for<T: Send + 'static>(
         &self,
         work: impl FnOnce(Box<dyn FnOnce(Result<T, AppendError>) + Send>) -> Work,
@@ -153,7 +163,13 @@ impl EventLog {
         answered.recv().unwrap_or_else(|_| gone())
     }
 
-    /// The event of a project with this id.
+    /// What an event said from the first on, with each correction, the oldest first; none when there
+    /// is no such event.
+    pub fn history(&self, project: ProjectId, id: &str) -> Result<Vec<Revision>, ReadError> {
+        history::of(&self.inner.shared, project, id)
+    }
+
+    /// The event of a project with this id as it stands, also when it is void.
     pub fn get(&self, project: ProjectId, id: &str) -> Result<Option<Event>, ReadError> {
         self.inner.shared.get(project, id)
     }

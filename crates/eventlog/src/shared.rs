@@ -2,9 +2,10 @@
 use crate::error::ReadError;
 use crate::format::record::{EventRecord, Record};
 use crate::hash::IdHasher;
-use crate::memory::Memory;
+use crate::memory::corrections::Known;
 use crate::memory::ids::Ids;
 use crate::memory::places::Place;
+use crate::memory::{Memory, Version};
 use crate::read::fetch;
 use crate::status::{Counters, Health};
 use parking_lot::{Mutex, RwLock};
@@ -28,24 +29,35 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// The event with this sequence; `None` when there is no such event.
+    /// The event with this sequence as it was first stored; `None` when there is no such event.
     pub fn event(&self, sequence: u64) -> Result<Option<Event>, ReadError> {
-        let Some(place) = self.memory.read().places.find(sequence) else { return Ok(None) };
-        let mut found = None;
-        fetch::each(std::slice::from_ref(&place), |place, record| {
-            found = Some(to_event(place, record));
-            Ok::<(), ReadError>(())
-        })?;
-        Ok(found)
+        let place = self.memory.read().places.find(sequence);
+        place.map_or(Ok(None), |place| read_at(&place))
     }
 
-    /// The event with this id.
+    /// The event with this sequence as it stands, also when it is void.
+    pub fn current(&self, sequence: u64) -> Result<Option<Event>, ReadError> {
+        let version = self.memory.read().version(sequence, Known::ALL);
+        let Some(Version { place, amended_at, voided_at }) = version else { return Ok(None) };
+        Ok(read_at(&place)?.map(|event| Event { amended_at, voided_at, ..event }))
+    }
+
+    /// The event with this id as it stands, also when it is void.
     pub fn get(&self, project: ProjectId, id: &str) -> Result<Option<Event>, ReadError> {
         let hash = self.hasher.of(project, id.as_bytes());
         let cleared_at = self.memory.read().cleared_at(project);
         let Some(sequence) = self.ids.get(hash.after_clear(cleared_at)) else { return Ok(None) };
-        Ok(self.event(sequence)?.filter(|event| event.id == id && event.project == project))
+        Ok(self.current(sequence)?.filter(|event| event.id == id && event.project == project))
     }
+}
+
+fn read_at(place: &Place) -> Result<Option<Event>, ReadError> {
+    let mut found = None;
+    fetch::each(std::slice::from_ref(place), |place, record| {
+        found = Some(to_event(place, record));
+        Ok::<(), ReadError>(())
+    })?;
+    Ok(found)
 }
 
 /// A record with its place, as it is handed out.
@@ -53,10 +65,11 @@ pub fn to_event(place: &Place, record: &EventRecord<'_>) -> Event {
     record.to_event(place.project, place.sequence, place.received_at)
 }
 
-/// The event of a record; `None` for any other.
+/// What a record says of an event; `None` where it says nothing.
 pub fn event_of(record: Record<'_>) -> Option<EventRecord<'_>> {
     match record {
         Record::Event(event) => Some(event),
+        Record::Correction(correction) => correction.after,
         Record::Cleared => None,
     }
 }

@@ -1,4 +1,4 @@
-//! One record of a frame: an event, or the clearing of a project.
+//! One record of a frame: an event, its correction, or the clearing of a project.
 use super::varint;
 use reckoner_domain::decimal::{Decimal, SCALE};
 use reckoner_domain::event::{Event, EventDraft};
@@ -9,10 +9,12 @@ use reckoner_domain::time::Timestamp;
 const KIND_EVENT: u8 = 1;
 /// All events of the project before this record are gone.
 const KIND_CLEARED: u8 = 2;
-/// Reserved: an event is void.
+/// An event is void.
 const KIND_VOID: u8 = 3;
-/// Reserved: an event is amended.
+/// An event says something else from now on.
 const KIND_AMEND: u8 = 4;
+/// What the times of amended events are counted from: they do not move with their frame's receipt.
+const AMENDED_FROM: Timestamp = Timestamp::EPOCH;
 
 const TIME_GIVEN: u8 = 1;
 const HAS_SUBJECT: u8 = 1 << 1;
@@ -27,9 +29,6 @@ pub enum RecordError {
     /// Cut, or not in this format.
     #[error("a record is malformed")]
     Malformed,
-    /// A kind this version knows the name of, but cannot read.
-    #[error("a record of kind {0} was written by a newer version")]
-    Newer(u8),
 }
 
 /// A record as read; texts are borrowed from the frame.
@@ -37,6 +36,8 @@ pub enum RecordError {
 pub enum Record<'a> {
     /// A usage event.
     Event(EventRecord<'a>),
+    /// An event is void, or says something else.
+    Correction(CorrectionRecord<'a>),
     /// All events of the frame's project before this record are gone.
     Cleared,
 }
@@ -48,6 +49,25 @@ pub struct EventRecord<'a> {
     pub draft: EventDraft<'a>,
     /// When it was used.
     pub time: Timestamp,
+}
+
+/// A correction: which event, where it counts, and what it said before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CorrectionRecord<'a> {
+    /// The event's sequence.
+    pub target: u64,
+    /// Who corrected it.
+    pub by: &'a str,
+    /// The value it had until now.
+    pub before: Decimal,
+    /// The event's customer.
+    pub customer: &'a str,
+    /// The event's type.
+    pub event_type: &'a str,
+    /// When it was used.
+    pub time: Timestamp,
+    /// The event as it is from now on; `None` when it is void.
+    pub after: Option<EventRecord<'a>>,
 }
 
 impl EventRecord<'_> {
@@ -65,6 +85,8 @@ impl EventRecord<'_> {
             time: self.time,
             time_given: self.draft.time.is_some(),
             received_at,
+            amended_at: None,
+            voided_at: None,
             subject: subject.map(str::to_owned),
             properties: properties.map(str::to_owned),
             source_context: source_context.map(str::to_owned),
@@ -80,30 +102,61 @@ pub fn put_event(
     received_at: Timestamp,
 ) -> std::ops::Range<usize> {
     scratch.clear();
-    let flag = |bit: u8, set: bool| if set { bit } else { 0 };
-    let flags = flag(TIME_GIVEN, draft.time.is_some())
-        | flag(HAS_SUBJECT, draft.subject.is_some())
-        | flag(HAS_PROPERTIES, draft.properties.is_some())
-        | flag(HAS_SOURCE_CONTEXT, draft.source_context.is_some())
-        | flag(VALUE_IS_ONE, draft.value == Decimal::ONE);
-    scratch.extend_from_slice(&[KIND_EVENT, flags]);
-    put_text(scratch, draft.id);
-    let id_end = scratch.len();
-    put_text(scratch, draft.customer);
-    put_text(scratch, draft.event_type);
-    if draft.value != Decimal::ONE {
-        put_value(scratch, draft.value);
-    }
-    if let Some(time) = draft.time {
-        varint::put_signed(scratch, i128::from(time.micros_since(received_at)));
-    }
-    for text in [draft.subject, draft.properties, draft.source_context].into_iter().flatten() {
-        put_text(scratch, text);
-    }
+    scratch.extend_from_slice(&[KIND_EVENT, flags_of(draft)]);
+    let id_end = put_fields(scratch, draft, received_at);
     varint::put(out, scratch.len() as u128);
     let id_end = out.len() + id_end;
     out.extend_from_slice(scratch);
     id_end - draft.id.len()..id_end
+}
+
+/// Appends a correction.
+pub fn put_correction(out: &mut Vec<u8>, correction: &CorrectionRecord<'_>) {
+    let mut body = Vec::new();
+    let flags = correction.after.map_or(0, |after| flags_of(&after.draft));
+    body.extend_from_slice(&[if correction.after.is_some() { KIND_AMEND } else { KIND_VOID }, flags]);
+    varint::put(&mut body, u128::from(correction.target));
+    put_text(&mut body, correction.by);
+    put_value(&mut body, correction.before);
+    match &correction.after {
+        Some(after) => {
+            put_fields(&mut body, &after.draft, AMENDED_FROM);
+        }
+        None => {
+            put_text(&mut body, correction.customer);
+            put_text(&mut body, correction.event_type);
+            varint::put_signed(&mut body, i128::from(correction.time.micros_since(AMENDED_FROM)));
+        }
+    }
+    varint::put(out, body.len() as u128);
+    out.extend_from_slice(&body);
+}
+
+fn flags_of(draft: &EventDraft<'_>) -> u8 {
+    let flag = |bit: u8, set: bool| if set { bit } else { 0 };
+    flag(TIME_GIVEN, draft.time.is_some())
+        | flag(HAS_SUBJECT, draft.subject.is_some())
+        | flag(HAS_PROPERTIES, draft.properties.is_some())
+        | flag(HAS_SOURCE_CONTEXT, draft.source_context.is_some())
+        | flag(VALUE_IS_ONE, draft.value == Decimal::ONE)
+}
+
+/// Appends an event's fields; answers where its id ends.
+fn put_fields(out: &mut Vec<u8>, draft: &EventDraft<'_>, times_from: Timestamp) -> usize {
+    put_text(out, draft.id);
+    let id_end = out.len();
+    put_text(out, draft.customer);
+    put_text(out, draft.event_type);
+    if draft.value != Decimal::ONE {
+        put_value(out, draft.value);
+    }
+    if let Some(time) = draft.time {
+        varint::put_signed(out, i128::from(time.micros_since(times_from)));
+    }
+    for text in [draft.subject, draft.properties, draft.source_context].into_iter().flatten() {
+        put_text(out, text);
+    }
+    id_end
 }
 
 /// Appends the clearing of the frame's project.
@@ -121,10 +174,35 @@ pub fn take<'a>(input: &mut &'a [u8], received_at: Timestamp) -> Result<Record<'
     let record = match kind {
         KIND_EVENT => Record::Event(take_event(&mut body, flags, received_at).ok_or(RecordError::Malformed)?),
         KIND_CLEARED if flags == 0 => Record::Cleared,
-        KIND_VOID | KIND_AMEND => return Err(RecordError::Newer(kind)),
+        KIND_VOID | KIND_AMEND => {
+            Record::Correction(take_correction(&mut body, kind, flags).ok_or(RecordError::Malformed)?)
+        }
         _ => return Err(RecordError::Malformed),
     };
     if body.is_empty() { Ok(record) } else { Err(RecordError::Malformed) }
+}
+
+fn take_correction<'a>(input: &mut &'a [u8], kind: u8, flags: u8) -> Option<CorrectionRecord<'a>> {
+    let target = u64::try_from(varint::take(input)?).ok()?;
+    let by = take_text(input)?;
+    let before = take_value(input)?;
+    if kind == KIND_AMEND {
+        let after = take_event(input, flags, AMENDED_FROM).filter(|after| after.draft.time.is_some())?;
+        let EventDraft { customer, event_type, .. } = after.draft;
+        return Some(CorrectionRecord {
+            target,
+            by,
+            before,
+            customer,
+            event_type,
+            time: after.time,
+            after: Some(after),
+        });
+    }
+    let customer = take_text(input)?;
+    let event_type = take_text(input)?;
+    let time = take_time(input, AMENDED_FROM)?;
+    (flags == 0).then_some(CorrectionRecord { target, by, before, customer, event_type, time, after: None })
 }
 
 /// How many bytes the record at the front takes; `None` when not even its length is there.

@@ -1,4 +1,5 @@
 //! What is known without reading the disk: taken ids, rollups, and where records lie.
+pub mod corrections;
 pub mod ids;
 pub mod intern;
 pub mod places;
@@ -6,10 +7,12 @@ pub mod project;
 
 use crate::format::frame::{Frame, HEADER_BYTES};
 use crate::format::record::{self, EventRecord, Record, RecordError};
-use places::Places;
+use corrections::Known;
+use places::{Place, Places};
 use project::Project;
 use reckoner_domain::id::ProjectId;
 use reckoner_domain::sum::Overflow;
+use reckoner_domain::time::Timestamp;
 use std::collections::BTreeMap;
 
 /// Rollups and places, as of one sequence.
@@ -32,9 +35,23 @@ pub enum ApplyError {
     /// The number of records is not the one the frame states.
     #[error("a frame has another number of records than it says")]
     Count,
+    /// A correction names no event that is there.
+    #[error("a correction names no event")]
+    Target,
     /// A sum left its 256 bits.
     #[error(transparent)]
     Overflow(#[from] Overflow),
+}
+
+/// An event as it stands: where what it says lies.
+#[derive(Clone)]
+pub struct Version {
+    /// Where to read it; sequence and receipt are those of the event.
+    pub place: Place,
+    /// When it was last amended.
+    pub amended_at: Option<Timestamp>,
+    /// When it was voided; what it says is what it said before.
+    pub voided_at: Option<Timestamp>,
 }
 
 impl Memory {
@@ -59,6 +76,11 @@ impl Memory {
                     project.add(&event, sequence)?;
                     each(&event, project.cleared_at, sequence);
                 }
+                Record::Correction(correction) => {
+                    if !project.correct(&correction, sequence, header.received_at)? {
+                        return Err(ApplyError::Target);
+                    }
+                }
                 Record::Cleared => {
                     self.projects.insert(header.project, Project::cleared(sequence));
                     project = self.projects.entry(header.project).or_default();
@@ -68,6 +90,26 @@ impl Memory {
         }
         let padding_only = rest.len() < crate::format::frame::ALIGNMENT_BYTES && rest.iter().all(|b| *b == 0);
         if padding_only { Ok(()) } else { Err(ApplyError::Count) }
+    }
+
+    /// An event as it stands with the corrections known; `None` when there is no such event.
+    pub fn version(&self, sequence: u64, known: Known) -> Option<Version> {
+        let place = self.places.find(sequence)?;
+        let mut version = Version { place, amended_at: None, voided_at: None };
+        let Some(project) = self.projects.get(&version.place.project) else { return Some(version) };
+        if project.corrections.has(sequence) {
+            return None;
+        }
+        for correction in project.corrections.known(sequence, known) {
+            if correction.void {
+                version.voided_at = Some(correction.received_at);
+                continue;
+            }
+            let received_at = version.place.received_at;
+            version.place = Place { sequence, received_at, ..self.places.find(correction.sequence)? };
+            version.amended_at = Some(correction.received_at);
+        }
+        Some(version)
     }
 
     /// The sequence of a project's last clearing; 0 when it never was.

@@ -1,6 +1,7 @@
 //! A project's rollups: hour, event type, customer.
+use super::corrections::Corrections;
 use super::intern::Interner;
-use crate::format::record::EventRecord;
+use crate::format::record::{CorrectionRecord, EventRecord};
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use reckoner_domain::rollup::{Mark, Rollup};
@@ -40,10 +41,34 @@ impl EventRef {
 pub struct Cell {
     /// Its exact totals.
     pub rollup: Rollup,
-    /// The sequence of the event that came last.
+    /// Whether least, greatest, first and last may be those of an event that was corrected: then
+    /// only its events tell them.
+    pub ends_unknown: bool,
+    /// The sequence of the event or correction that came last.
     pub last_sequence: u64,
-    /// Its events, by sequence.
+    /// Its events, by sequence, also those that are void.
     pub events: Vec<EventRef>,
+}
+
+impl Cell {
+    /// The times of its earliest and latest event, void or not.
+    pub fn time_ends(&self, hour: i64) -> [Timestamp; 2] {
+        let known = !self.ends_unknown && self.rollup.count == self.events.len() as u64;
+        let times = || self.events.iter().map(|event| event.time(hour));
+        match (known, times().min(), times().max()) {
+            (false, Some(first), Some(last)) => [first, last],
+            _ => [self.rollup.first.time, self.rollup.last.time],
+        }
+    }
+
+    fn add(&mut self, mark: Mark) -> Result<(), Overflow> {
+        if self.rollup.count == 0 {
+            self.rollup = Rollup::of(mark)?;
+            self.ends_unknown = false;
+            return Ok(());
+        }
+        self.rollup.add(mark)
+    }
 }
 
 /// The cells of one event type in one hour, by customer.
@@ -52,7 +77,7 @@ pub type Cells = HashMap<u32, Cell, RandomState>;
 /// One hour of a project.
 #[derive(Default)]
 pub struct Hour {
-    /// The sequence of the event that came last.
+    /// The sequence of the event or correction that came last.
     pub last_sequence: u64,
     /// The cells, by event type.
     pub types: HashMap<u32, Cells, RandomState>,
@@ -69,8 +94,10 @@ pub struct Project {
     pub event_types: Interner,
     /// Hours since 1970 that have events.
     pub hours: BTreeMap<i64, Hour>,
-    /// How many events.
+    /// How many events that are not void.
     pub events: u64,
+    /// What became of events after they were stored.
+    pub corrections: Corrections,
 }
 
 impl Project {
@@ -89,18 +116,44 @@ impl Project {
         let cells = hour.types.entry(event_type).or_default();
         match cells.get_mut(&customer) {
             Some(cell) => {
-                cell.rollup.add(mark)?;
+                cell.add(mark)?;
                 cell.last_sequence = sequence;
                 cell.events.push(EventRef::new(&mark));
             }
             None => {
                 let rollup = Rollup::of(mark)?;
-                let cell = Cell { rollup, last_sequence: sequence, events: vec![EventRef::new(&mark)] };
+                let events = vec![EventRef::new(&mark)];
+                let cell = Cell { rollup, ends_unknown: false, last_sequence: sequence, events };
                 cells.insert(customer, cell);
             }
         }
         hour.last_sequence = sequence;
         self.events += 1;
         Ok(())
+    }
+
+    /// Corrects an event; `false` when it names none of this project.
+    pub fn correct(
+        &mut self,
+        correction: &CorrectionRecord<'_>,
+        sequence: u64,
+        received_at: Timestamp,
+    ) -> Result<bool, Overflow> {
+        let numbers =
+            (self.event_types.find(correction.event_type), self.customers.find(correction.customer));
+        let (Some(event_type), Some(customer)) = numbers else { return Ok(false) };
+        let Some(hour) = self.hours.get_mut(&correction.time.hour_index()) else { return Ok(false) };
+        let cells = hour.types.get_mut(&event_type);
+        let Some(cell) = cells.and_then(|cells| cells.get_mut(&customer)) else { return Ok(false) };
+        let mark = |value| Mark { time: correction.time, sequence: correction.target, value };
+        cell.ends_unknown |= !cell.rollup.remove(mark(correction.before))?;
+        match &correction.after {
+            Some(after) => cell.add(mark(after.draft.value))?,
+            None => self.events = self.events.saturating_sub(1),
+        }
+        cell.last_sequence = sequence;
+        hour.last_sequence = sequence;
+        self.corrections.note(correction.target, sequence, received_at, correction.after.is_none());
+        Ok(true)
     }
 }

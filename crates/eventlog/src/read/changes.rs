@@ -22,13 +22,13 @@ pub struct Changes {
 /// How much a project has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
-    /// Its events.
+    /// Its events that are not void.
     pub events: u64,
     /// Its customers.
     pub customers: u64,
-    /// The time of its earliest event.
+    /// The time of its earliest event, void or not.
     pub first_time: Option<Timestamp>,
-    /// The time of its latest event.
+    /// The time of its latest event, void or not.
     pub last_time: Option<Timestamp>,
 }
 
@@ -129,16 +129,14 @@ pub fn event_types(shared: &Shared, project: ProjectId) -> Vec<Arc<str>> {
 pub fn stats(shared: &Shared, project: ProjectId) -> Stats {
     let memory = shared.memory.read();
     let Some(project) = memory.projects.get(&project) else { return Stats::default() };
-    let cells = |hour: Option<(&i64, &Hour)>| {
-        let types = hour.map(|(_, hour)| hour.types.values().flatten());
-        types.into_iter().flatten().map(|(_, cell)| cell.rollup).collect::<Vec<_>>()
+    let ends = |(hour, cells): (&i64, &Hour)| {
+        let cells = cells.types.values().flatten();
+        cells.flat_map(|(_, cell)| cell.time_ends(*hour)).collect::<Vec<_>>()
     };
-    let first = cells(project.hours.first_key_value());
-    let last = cells(project.hours.last_key_value());
     Stats {
         events: project.events,
         customers: project.customers.texts().len() as u64,
-        first_time: first.iter().map(|rollup| rollup.first.time).min(),
-        last_time: last.iter().map(|rollup| rollup.last.time).max(),
+        first_time: project.hours.first_key_value().and_then(|hour| ends(hour).into_iter().min()),
+        last_time: project.hours.last_key_value().and_then(|hour| ends(hour).into_iter().max()),
     }
 }

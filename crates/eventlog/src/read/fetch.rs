@@ -41,6 +41,18 @@ pub fn each<E: From<ReadError>>(
     Ok(())
 }
 
+/// The bytes of one record.
+pub fn record(place: &Place) -> Result<Vec<u8>, ReadError> {
+    let mut buffer = Vec::new();
+    fill(&mut buffer, place, TAIL_BYTES as usize)?;
+    let bytes = record::length(&buffer).ok_or_else(|| damaged(place))?;
+    if bytes > buffer.len() {
+        fill(&mut buffer, place, bytes)?;
+    }
+    buffer.truncate(bytes);
+    Ok(buffer)
+}
+
 /// How many places from the front are read together.
 fn run_length(places: &[Place]) -> usize {
     let Some(first) = places.first() else { return 0 };
@@ -63,6 +75,7 @@ fn fill(buffer: &mut Vec<u8>, from: &Place, bytes: usize) -> Result<(), ReadErro
     Ok(())
 }
 
-fn damaged(place: &Place) -> ReadError {
+/// What lies at a place is no record.
+pub fn damaged(place: &Place) -> ReadError {
     ReadError::Damaged { segment: place.segment, offset: place.offset }
 }

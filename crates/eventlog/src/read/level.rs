@@ -53,9 +53,9 @@ pub fn run(shared: &Shared, query: &Query<'_>) -> Result<Vec<Row>, Stop> {
     let rolled_up = query.asks_rollups() && carries_by_rollup(meter);
     let wanted = |hour| {
         let over = first.start.micros_since(Timestamp::from_hour_index(hour)) >= HOUR;
-        if rolled_up && over { Wanted::Rollups } else { Wanted::Events }
+        if rolled_up && over { Wanted::Totals } else { Wanted::Events }
     };
-    let mut scan = Scan::new(shared, query.project, &meter.event_type, &query.customers, times);
+    let mut scan = Scan::new(shared, query.project, &meter.event_type, &query.customers, times, query.as_of);
     let mut groups = Groups::new(query);
     let mut limits = Limits::default();
     let mut followers: Vec<Follower<'_>> = Vec::new();

@@ -1,8 +1,8 @@
 //! Events in the order of their time, page by page.
 use super::fetch;
-use super::scan::places_of;
 use crate::error::ReadError;
 use crate::format::record::EventRecord;
+use crate::memory::corrections::Known;
 use crate::memory::project::{Cell, Hour, Project};
 use crate::shared::{Shared, to_event};
 use reckoner_domain::event::Event;
@@ -163,7 +163,7 @@ fn take_first(places: &mut Vec<Cursor>, count: usize, order: Order) -> Vec<Curso
     first
 }
 
-/// Reads events at these places and keeps those that pass, in the order of the places.
+/// Reads events at these places and keeps those that are not void and pass, in the order of the places.
 fn look_at(
     shared: &Shared,
     filter: &ListFilter,
@@ -174,13 +174,23 @@ fn look_at(
     let mut sequences: Vec<(u64, usize)> =
         asked.enumerate().map(|(place, at)| (at.sequence, place)).collect();
     sequences.sort_unstable();
-    let places = places_of(shared, sequences.iter().map(|(sequence, _)| *sequence));
-    let mut ranks = sequences.iter().map(|(_, rank)| *rank);
+    let mut versions = Vec::with_capacity(sequences.len());
+    let mut places = Vec::with_capacity(sequences.len());
+    let memory = shared.memory.read();
+    for (sequence, rank) in sequences {
+        let version = memory.version(sequence, Known::ALL);
+        if let Some(version) = version.filter(|version| version.voided_at.is_none()) {
+            versions.push((rank, version.amended_at));
+            places.push(version.place);
+        }
+    }
+    drop(memory);
+    let mut versions = versions.into_iter();
     let mut kept = Vec::new();
     fetch::each(&places, |place, event| {
-        let rank = ranks.next().unwrap_or(usize::MAX);
+        let (rank, amended_at) = versions.next().unwrap_or((usize::MAX, None));
         if filter.passes(event) {
-            kept.push((rank, to_event(place, event)));
+            kept.push((rank, Event { amended_at, ..to_event(place, event) }));
         }
         Ok::<(), ReadError>(())
     })?;

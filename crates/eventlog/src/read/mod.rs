@@ -2,6 +2,7 @@
 pub mod changes;
 pub mod fetch;
 mod groups;
+pub mod history;
 mod level;
 pub mod list;
 pub mod query;

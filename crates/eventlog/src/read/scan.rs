@@ -5,6 +5,7 @@
 //! events up to that sequence instead of its rollup.
 use crate::error::ReadError;
 use crate::format::record::EventRecord;
+use crate::memory::corrections::Known;
 use crate::memory::places::Place;
 use crate::memory::project::{Cell, Cells, Project};
 use crate::read::fetch;
@@ -23,7 +24,9 @@ const PLACES_AT_ONCE: usize = if cfg!(test) { 8 } else { 8 * 1024 };
 /// How an hour's cells are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wanted {
-    /// As totals.
+    /// As counts and sums.
+    Totals,
+    /// As counts, sums, least, greatest, first and last.
     Rollups,
     /// As events.
     Events,
@@ -61,25 +64,27 @@ pub struct Scan<'a> {
     customers: &'a [String],
     times: Range<Timestamp>,
     next_hour: Option<i64>,
-    /// What was committed when the walk began.
-    sequence: u64,
+    /// What was committed when the walk began, and is looked at.
+    known: Known,
     cleared_at: u64,
 }
 
 impl<'a> Scan<'a> {
     /// Walks over the events of a type with times in this range, of these customers (of all when
-    /// there are none).
+    /// there are none), with the corrections made until `as_of`.
     pub fn new(
         shared: &'a Shared,
         project: ProjectId,
         event_type: &'a str,
         customers: &'a [String],
         times: Range<Timestamp>,
+        as_of: Option<Timestamp>,
     ) -> Self {
         let memory = shared.memory.read();
-        let (sequence, cleared_at) = (memory.sequence, memory.cleared_at(project));
+        let known = Known { sequence: memory.sequence, as_of };
+        let cleared_at = memory.cleared_at(project);
         let next_hour = (times.start < times.end).then(|| times.start.hour_index());
-        Self { shared, project, event_type, customers, times, next_hour, sequence, cleared_at }
+        Self { shared, project, event_type, customers, times, next_hour, known, cleared_at }
     }
 
     /// The next hours; `None` after the last.
@@ -131,29 +136,40 @@ impl<'a> Scan<'a> {
     }
 
     fn take_cell(&self, slice: &mut Slice, hour: i64, customer: u32, cell: &Cell, wanted: Wanted) {
-        if wanted == Wanted::Rollups && cell.last_sequence <= self.sequence {
-            slice.rollups.push((hour, customer, cell.rollup));
+        let enough = match wanted {
+            Wanted::Events => false,
+            Wanted::Totals => true,
+            Wanted::Rollups => !cell.ends_unknown,
+        };
+        if enough && cell.last_sequence <= self.known.sequence {
+            if cell.rollup.count > 0 {
+                slice.rollups.push((hour, customer, cell.rollup));
+            }
             return;
         }
-        let known = cell.events.partition_point(|event| event.sequence() <= self.sequence);
+        let known = cell.events.partition_point(|event| event.sequence() <= self.known.sequence);
         let events = cell.events.iter().take(known);
         let in_time = events.filter(|event| self.times.contains(&event.time(hour)));
         slice.events.extend(in_time.map(|event| (event.sequence(), customer)));
     }
 
-    /// Shows each event of a slice, with its customer's number.
+    /// Shows each event of a slice that is not void, as it stands, with its customer's number.
     pub fn read<E: From<ReadError>>(
         &self,
         slice: &Slice,
         mut each: impl FnMut(&Place, &EventRecord<'_>, u32) -> Result<(), E>,
     ) -> Result<(), E> {
         for events in slice.events.chunks(PLACES_AT_ONCE) {
-            let places = places_of(self.shared, events.iter().map(|(sequence, _)| *sequence));
-            let mut customers = events.iter();
-            fetch::each(&places, |place, record| {
-                let customer = customers.next().map_or(u32::MAX, |(_, customer)| *customer);
-                each(place, record, customer)
-            })?;
+            let (places, customers): (Vec<Place>, Vec<u32>) = {
+                let memory = self.shared.memory.read();
+                let versions = events.iter().filter_map(|(sequence, customer)| {
+                    let version = memory.version(*sequence, self.known)?;
+                    version.voided_at.is_none().then_some((version.place, *customer))
+                });
+                versions.unzip()
+            };
+            let mut customers = customers.into_iter();
+            fetch::each(&places, |place, record| each(place, record, customers.next().unwrap_or(u32::MAX)))?;
         }
         Ok(())
     }
@@ -169,10 +185,4 @@ impl<'a> Scan<'a> {
     fn check_cleared(&self, project: &Project) -> Result<(), ScanError> {
         if project.cleared_at == self.cleared_at { Ok(()) } else { Err(ScanError::Cleared) }
     }
-}
-
-/// Where the records with these sequences lie.
-pub fn places_of(shared: &Shared, sequences: impl Iterator<Item = u64>) -> Vec<Place> {
-    let memory = shared.memory.read();
-    sequences.filter_map(|sequence| memory.places.find(sequence)).collect()
 }

@@ -18,12 +18,13 @@ pub fn run(shared: &Shared, query: &Query<'_>) -> Result<Vec<Row>, Stop> {
     let meter = query.meter;
     let rolled_up = meter.reads_rollups() && query.asks_rollups();
     let wanted = |hour| match query.window_of_hour(hour) {
-        Some(_) if rolled_up => Wanted::Rollups,
+        Some(_) if rolled_up && meter.aggregation.needs_ends() => Wanted::Rollups,
+        Some(_) if rolled_up => Wanted::Totals,
         _ => Wanted::Events,
     };
     let mut times = query.times();
     times.start = meter.starts_at.map_or(times.start, |starts_at| times.start.max(starts_at));
-    let mut scan = Scan::new(shared, query.project, &meter.event_type, &query.customers, times);
+    let mut scan = Scan::new(shared, query.project, &meter.event_type, &query.customers, times, query.as_of);
     let mut groups = Groups::new(query);
     let mut limits = Limits::default();
     let mut entries: HashMap<(usize, usize), Entry, RandomState> = HashMap::default();

@@ -1,5 +1,5 @@
 //! The engine against the model: random operations, with crashes and faults at random moments.
-use super::model::{Model, Sent};
+use super::model::{Model, Sent, content};
 use super::random::{self, PROJECTS, Question};
 use super::{at, commit, open};
 use crate::batch::Batch;
@@ -9,8 +9,9 @@ use crate::log::Opened;
 use crate::read::changes::{self, Since};
 use crate::read::list::Cursor;
 use crate::read::query::{Query, Row};
-use crate::read::{list, query};
+use crate::read::{history, list, query};
 use crate::write::core::Work;
+use crate::write::corrections::{Change, Corrections};
 use reckoner_domain::event::Event;
 use reckoner_domain::id::ProjectId;
 use reckoner_domain::time::Timestamp;
@@ -98,7 +99,47 @@ impl Run {
             self.disk.set_faults(Faults { crash, fail_sync, fail_write });
         }
         self.now = self.now.plus_micros(self.rng.below(3) as i64 * 700_001);
-        if self.rng.one_in(25) { self.clear() } else { self.append() }
+        match self.rng.below(25) {
+            0 => self.clear(),
+            1..6 => self.correct(),
+            _ => self.append(),
+        }
+    }
+
+    /// Voids and amends some events, some that are not there, some twice.
+    fn correct(&mut self) -> bool {
+        let project = *self.rng.pick(&PROJECTS);
+        let changes = (0..self.rng.below(6)).map(|_| self.change(project)).collect();
+        let (received_at, by) = (self.now, "key".to_owned());
+        let corrections = Corrections { project, received_at, by, changes };
+        let answer = Arc::new(parking_lot::Mutex::new(None));
+        let told = Arc::clone(&answer);
+        let work = Work::Correct(corrections.clone(), Box::new(move |result| *told.lock() = Some(result)));
+        self.log().core.run([work]);
+        let mut after = self.model.clone();
+        let expected = after.correct(&corrections);
+        let answer = answer.lock().take().expect("an answer");
+        match answer {
+            Ok(outcomes) => {
+                assert_eq!(outcomes, expected);
+                self.model = after;
+                true
+            }
+            Err(error) => {
+                assert!(matches!(error, AppendError::Stopped { .. }));
+                self.find_out(vec![after]);
+                false
+            }
+        }
+    }
+
+    fn change(&mut self, project: ProjectId) -> Change {
+        let target = 1 + self.rng.below(self.model.sequence as usize + 2) as u64;
+        let known = self.model.events.iter().find(|event| event.sequence == target);
+        let content = known.map(content).filter(|_| self.rng.one_in(4));
+        let other = random::sent(&mut self.rng, project, self.now, IDS).event;
+        let after = self.rng.one_in(2).then(|| content.unwrap_or_else(|| super::model::content(&other)));
+        Change { target, after }
     }
 
     fn clear(&mut self) -> bool {
@@ -187,11 +228,18 @@ impl Run {
         let shared = Arc::clone(&self.log().shared);
         assert_eq!(shared.memory.read().sequence, self.model.sequence);
         for event in &self.model.events {
+            let revisions = history::of(&shared, event.project, &event.id).expect("reads");
+            let shown: Vec<_> = revisions
+                .into_iter()
+                .map(|revision| (revision.sequence, revision.at, revision.event))
+                .collect();
+            assert_eq!(shown, self.model.revisions[&event.sequence]);
             let found = shared.get(event.project, &event.id).expect("reads");
             assert_eq!(found.as_ref(), Some(event));
         }
         for project in PROJECTS {
-            let count = self.model.events.iter().filter(|event| event.project == project).count();
+            let counts = |event: &&Event| event.project == project && event.voided_at.is_none();
+            let count = self.model.events.iter().filter(counts).count();
             assert_eq!(changes::stats(&shared, project).events, count as u64);
         }
     }
@@ -243,7 +291,7 @@ impl Run {
         let early = |event: &Event| Timestamp::from_hour_index(event.time.hour_index()) < before;
         let since = |carried| Since { after_sequence: after, before, carried };
         let changes = changes::changed(&shared, project, since(&[]));
-        let newer = |event: &Event| event.sequence > after && early(event);
+        let newer = |event: &Event| self.model.touched(event) > after && early(event);
         assert_eq!(changes.by_hour, by_hour(&newer));
         let carried = [random::TYPES[0].to_owned()];
         let touched = |event: &Event| {

@@ -1,6 +1,7 @@
 //! What the engine must be equal to: a list of events and plain loops over it.
 use crate::read::list::{Cursor, ListFilter, Order};
 use crate::read::query::{GroupBy, Query, Row};
+use crate::write::corrections::{Change, Content, Corrected, Corrections};
 use crate::write::outcome::Outcome;
 use reckoner_domain::event::{Event, EventDraft};
 use reckoner_domain::id::ProjectId;
@@ -37,7 +38,10 @@ impl Sent {
 /// Everything committed.
 #[derive(Clone, Default)]
 pub struct Model {
+    /// The events as they stand, also those that are void.
     pub events: Vec<Event>,
+    /// Each event as it was first, and after each of its corrections, with their sequences.
+    pub revisions: BTreeMap<u64, Vec<(u64, Timestamp, Event)>>,
     pub sequence: u64,
     pub cleared_at: BTreeMap<ProjectId, u64>,
 }
@@ -52,12 +56,65 @@ impl Model {
         let same_id = |known: &&Event| known.project == sent.event.project && known.id == sent.event.id;
         if let Some(known) = self.events.iter().find(same_id) {
             let sequence = known.sequence;
-            let same = known.says_the_same(&sent.draft());
+            let (_, _, first) = &self.revisions[&sequence][0];
+            let same = first.says_the_same(&sent.draft());
             return if same { Outcome::Duplicate { sequence } } else { Outcome::Conflict { sequence } };
         }
         self.sequence += 1;
-        self.events.push(Event { sequence: self.sequence, ..sent.event.clone() });
+        let event = Event { sequence: self.sequence, ..sent.event.clone() };
+        self.revisions.insert(self.sequence, vec![(self.sequence, event.received_at, event.clone())]);
+        self.events.push(event);
         Outcome::Accepted { sequence: self.sequence }
+    }
+
+    /// Voids and amends.
+    pub fn correct(&mut self, corrections: &Corrections) -> Vec<Corrected> {
+        let mut outcomes = vec![Corrected::Unknown; corrections.changes.len()];
+        let mut order: Vec<usize> = (0..corrections.changes.len()).collect();
+        order.sort_by_key(|index| corrections.changes[*index].target);
+        let mut done = Vec::new();
+        for index in order {
+            let Change { target, after } = &corrections.changes[index];
+            let here = |event: &&mut Event| event.sequence == *target && event.project == corrections.project;
+            let Some(event) = self.events.iter_mut().find(here) else { continue };
+            outcomes[index] = match after {
+                _ if done.contains(target) => Corrected::Unchanged,
+                None if event.voided_at.is_some() => Corrected::Unchanged,
+                Some(_) if event.voided_at.is_some() => Corrected::Void,
+                Some(after) if *after == content(event) => Corrected::Unchanged,
+                _ => Corrected::Done,
+            };
+            done.push(*target);
+            if outcomes[index] != Corrected::Done {
+                continue;
+            }
+            let at = corrections.received_at;
+            match after.clone() {
+                None => event.voided_at = Some(at),
+                Some(Content { value, subject, properties, source_context }) => {
+                    // Its record states the time.
+                    let (amended_at, time_given) = (Some(at), true);
+                    *event = Event {
+                        value,
+                        subject,
+                        properties,
+                        source_context,
+                        amended_at,
+                        time_given,
+                        ..event.clone()
+                    };
+                }
+            }
+            self.sequence += 1;
+            let revision = (self.sequence, at, event.clone());
+            self.revisions.get_mut(target).expect("a first").push(revision);
+        }
+        outcomes
+    }
+
+    /// The sequence of what happened last to an event.
+    pub fn touched(&self, event: &Event) -> u64 {
+        self.revisions[&event.sequence].last().expect("a first").0
     }
 
     pub fn clear(&mut self, project: ProjectId) {
@@ -72,6 +129,7 @@ impl Model {
         let mut events: Vec<Event> = self.events.clone();
         events.retain(|event| {
             event.project == filter.project
+                && event.voided_at.is_none()
                 && equal(&filter.customer, Some(&event.customer))
                 && equal(&filter.event_type, Some(&event.event_type))
                 && equal(&filter.subject, event.subject.as_deref())
@@ -124,6 +182,12 @@ impl Model {
     fn readings(&self, query: &Query<'_>) -> Vec<Read> {
         let mut reads = Vec::new();
         for event in &self.events {
+            let revisions = &self.revisions[&event.sequence];
+            let known = |(_, at, _): &&(u64, Timestamp, Event)| query.as_of.is_none_or(|as_of| *at <= as_of);
+            let Some((_, _, event)) = revisions.iter().filter(known).last() else { continue };
+            if event.voided_at.is_some() {
+                continue;
+            }
             let properties = properties(event);
             let readable = Readable {
                 time: event.time,
@@ -146,6 +210,12 @@ impl Model {
         reads.sort_by_key(|read| (read.reading.time, read.reading.sequence));
         reads
     }
+}
+
+/// What an amendment to an event as it is would say.
+pub fn content(event: &Event) -> Content {
+    let Event { value, subject, properties, source_context, .. } = event.clone();
+    Content { value, subject, properties, source_context }
 }
 
 type Key = (Option<String>, Option<Option<String>>, Vec<Option<String>>);

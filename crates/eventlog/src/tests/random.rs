@@ -63,6 +63,8 @@ pub fn sent(rng: &mut Rng, project: ProjectId, received_at: Timestamp, ids: usiz
         time: if time_given { time(rng) } else { received_at },
         time_given,
         received_at,
+        amended_at: None,
+        voided_at: None,
         subject: rng.one_in(2).then(|| (*rng.pick(&SUBJECTS)).to_owned()),
         properties: properties(rng),
         source_context: rng.one_in(5).then(|| r#"{"type":"project"}"#.to_owned()),

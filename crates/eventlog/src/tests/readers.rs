@@ -30,7 +30,7 @@ fn a_walk_sees_what_was_committed_when_it_began() {
         commit(&mut log, vec![hourly(0..50)]);
         let shared = Arc::clone(&log.shared);
         let times = Timestamp::MIN..Timestamp::MAX;
-        let mut scan = Scan::new(&shared, PROJECT, "t", &[], times.clone());
+        let mut scan = Scan::new(&shared, PROJECT, "t", &[], times.clone(), None);
         let mut events = 0;
         let mut slices = 0;
         while let Some(slice) = scan.next(|_| wanted).expect("reads") {
@@ -46,7 +46,7 @@ fn a_walk_sees_what_was_committed_when_it_began() {
         }
         assert!(slices > 2, "one slice proves nothing");
         assert_eq!(events, 50);
-        let mut scan = Scan::new(&shared, PROJECT, "t", &[], times);
+        let mut scan = Scan::new(&shared, PROJECT, "t", &[], times, None);
         scan.next(|_| wanted).expect("reads").expect("a slice");
         let work = Work::Clear(PROJECT, at(2), Box::new(|cleared| assert!(cleared.is_ok())));
         log.core.run([work]);

@@ -1,4 +1,5 @@
 //! The committer's work without its thread: judge, write, sync, apply, answer.
+use super::corrections::{Corrected, Corrections, OnCorrected};
 use super::outcome::{OnAppended, OnCleared, Outcome, compare, count, read_event};
 use super::segments::{RollError, Segments};
 use crate::batch::Sealed;
@@ -20,6 +21,8 @@ use std::time::Instant;
 pub(crate) enum Work {
     /// Store a batch.
     Append(Sealed, OnAppended),
+    /// Void and amend events, all or none.
+    Correct(Corrections, OnCorrected),
     /// Forget a project's events.
     Clear(ProjectId, Timestamp, OnCleared),
 }
@@ -73,6 +76,10 @@ impl Core {
         for work in works {
             match work {
                 Work::Append(batch, on_done) => self.append(&batch, on_done),
+                Work::Correct(corrections, on_done) => {
+                    self.flush();
+                    on_done(self.correct(&corrections));
+                }
                 Work::Clear(project, at, on_done) => {
                     self.flush();
                     on_done(self.clear(project, at));
@@ -203,26 +210,49 @@ impl Core {
     fn clear(&mut self, project: ProjectId, received_at: Timestamp) -> Result<u64, AppendError> {
         let mut payload = Vec::new();
         record::put_cleared(&mut payload);
+        self.commit_alone(project, received_at, 1, payload)
+    }
+
+    fn correct(&mut self, corrections: &Corrections) -> Result<Vec<Corrected>, AppendError> {
+        let judged = corrections.judge(&self.shared).map_err(|error| {
+            let reason = self.stop(&format!("cannot read the events to correct: {error}"));
+            AppendError::Stopped { reason }
+        })?;
+        if judged.records > 0 {
+            let Corrections { project, received_at, .. } = *corrections;
+            self.commit_alone(project, received_at, judged.records, judged.payload)?;
+        }
+        Ok(judged.outcomes)
+    }
+
+    /// Commits these records as a frame and group of their own; answers the first one's sequence.
+    fn commit_alone(
+        &mut self,
+        project: ProjectId,
+        received_at: Timestamp,
+        records: u32,
+        mut payload: Vec<u8>,
+    ) -> Result<u64, AppendError> {
         pad(&mut payload);
         self.make_room(HEADER_BYTES + payload.len())?;
-        let sequence = self.sequence;
-        self.sequence += 1;
+        let first_sequence = self.sequence;
+        self.sequence += u64::from(records);
         self.buffer.resize(HEADER_BYTES, 0);
         self.buffer.extend_from_slice(&payload);
         self.finish_frame(0, |payload| FrameHeader {
             length: (HEADER_BYTES + payload.len()) as u32,
             group: 0,
-            first_sequence: sequence,
+            first_sequence,
             received_at,
             project,
-            records: 1,
+            records,
             payload_crc: crc32c::crc32c(payload),
             group_start: 0,
         });
         self.flush();
         match &self.stopped {
             Some(reason) => Err(AppendError::Stopped { reason: Arc::clone(reason) }),
-            None => Ok(sequence),
+            None => Ok(first_sequence),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Writing: one thread that judges, writes, syncs, applies and answers, group by group.
 pub mod committer;
 pub mod core;
+pub mod corrections;
 pub mod outcome;
 pub mod prepare;
 pub mod segments;
