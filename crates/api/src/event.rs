@@ -1,7 +1,9 @@
 //! Events.
 use crate::error::FieldError;
+use crate::meter::OneOrMany;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use std::collections::BTreeMap;
 use utoipa::{IntoParams, ToSchema};
 
 /// An event to record.
@@ -108,8 +110,69 @@ pub struct Event {
     pub source_context: Option<Box<RawValue>>,
     /// When it arrived.
     pub received_at: String,
+    /// When it was last amended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amended_at: Option<String>,
+    /// When it was voided: it counts nowhere since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub voided_at: Option<String>,
     /// The order of commit.
     pub sequence: u64,
+}
+
+/// An event as it stood for a while.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct EventRevision {
+    /// `recorded`, `amended` or `voided`.
+    pub action: String,
+    /// From when on it stood so.
+    pub at: String,
+    /// The id of the key that corrected it; null for the first.
+    pub by: Option<String>,
+    /// What it said from then on.
+    pub event: Event,
+}
+
+/// Which events to void; at least one condition, all must hold.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BatchVoid {
+    /// Only this customer's.
+    pub customer: Option<String>,
+    /// Only of this event type.
+    pub meter: Option<String>,
+    /// Only of this subject.
+    pub subject: Option<String>,
+    /// Not before this time.
+    pub from: Option<String>,
+    /// Before this time.
+    pub to: Option<String>,
+    /// Properties and the values they must have.
+    pub filter: Option<BTreeMap<String, OneOrMany>>,
+    /// Say what it would do and change nothing.
+    pub dry_run: Option<bool>,
+}
+
+/// What a batch void did, or would do.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct BatchVoided {
+    /// Whether nothing was changed.
+    pub dry_run: bool,
+    /// How many events were found.
+    pub matched: u64,
+    /// How many of them are void now and were not before.
+    pub voided: u64,
+    /// The events found, by event type.
+    pub meters: BTreeMap<String, VoidedMeter>,
+}
+
+/// Events of one type that are voided together.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct VoidedMeter {
+    /// How many.
+    pub events: u64,
+    /// What their values add up to.
+    pub value: String,
 }
 
 /// Which events are listed. Properties are filtered by `filter[NAME]=VALUE`.

@@ -1,4 +1,5 @@
 //! The rest of `/v1`: what is made, changed, listed and made again.
+mod corrections;
 mod customers;
 mod idempotency;
 mod keys;

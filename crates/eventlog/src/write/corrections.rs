@@ -97,10 +97,10 @@ impl Corrections {
             let Some((index, voided)) = known.next() else { return Ok(()) };
             let Some(change) = self.changes.get(index) else { return Ok(()) };
             // They come in the order of their events: a second change of one follows the first.
-            let outcome = if last.replace(change.target) != Some(change.target) {
-                outcome_of(change, voided, &to_event(place, event))
-            } else {
+            let outcome = if last.replace(change.target) == Some(change.target) {
                 Corrected::Unchanged
+            } else {
+                outcome_of(change, voided, &to_event(place, event))
             };
             if outcome == Corrected::Done {
                 self.put(&mut judged.payload, change, event);

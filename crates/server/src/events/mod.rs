@@ -10,8 +10,9 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 pub use reckoner_eventlog::{
-    AppendError, BATCH_EVENTS_MAX, Batch, COMMIT_MICROS_BOUNDS, Changes, Cursor, GroupBy, Health,
-    LIST_EVENTS_MAX, ListFilter, Order, Outcome, QueryError, Row, Since, Stats, Status,
+    AppendError, BATCH_EVENTS_MAX, Batch, COMMIT_MICROS_BOUNDS, CORRECTIONS_MAX, Change, Changes, Content,
+    Corrected, Corrections, Cursor, GroupBy, Health, LIST_EVENTS_MAX, ListFilter, Order, Outcome, QueryError,
+    Revision, Row, Since, Stats, Status,
 };
 
 /// The event engine of this process.
@@ -121,6 +122,18 @@ impl Events {
     /// The event with this id.
     pub async fn get(&self, project: ProjectId, id: String) -> Result<Option<Event>, EventsError> {
         self.read(move |log| log.get(project, &id)).await
+    }
+
+    /// What an event said from the first on.
+    pub async fn history(&self, project: ProjectId, id: String) -> Result<Vec<Revision>, EventsError> {
+        self.read(move |log| log.history(project, &id)).await
+    }
+
+    /// Voids and amends events, all or none; answers what came of each once it is on stable storage.
+    pub async fn correct(&self, corrections: Corrections) -> Result<Vec<Corrected>, AppendError> {
+        let log = self.log.clone();
+        let answer = tokio::task::spawn_blocking(move || log.correct(corrections)).await;
+        answer.unwrap_or_else(|_| Err(AppendError::Stopped { reason: "the server is shutting down".into() }))
     }
 
     /// Which hours of which customers changed after a sequence, among those that begin before an

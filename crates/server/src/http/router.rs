@@ -49,7 +49,9 @@ pub fn service(app: App) -> Router {
 fn native() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(v1::events::ingest::ingest, v1::events::list::list))
-        .routes(routes!(v1::events::list::get))
+        .routes(routes!(v1::events::list::get, v1::events::correct::void, v1::events::correct::amend))
+        .routes(routes!(v1::events::correct::history))
+        .routes(routes!(v1::events::correct::void_many))
         .routes(routes!(v1::meters::list, v1::meters::create))
         .routes(routes!(v1::meters::get, v1::meters::archive))
         .routes(routes!(v1::meters::versions))

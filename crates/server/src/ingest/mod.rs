@@ -1,4 +1,5 @@
 //! From a request's bytes to stored events.
+pub mod amend;
 pub mod catalogues;
 pub mod cloudevents;
 pub mod customers;

@@ -284,7 +284,8 @@ fn many(value: Option<OneOrMany>) -> Vec<String> {
     }
 }
 
-fn read_filters(filters: BTreeMap<String, OneOrMany>, errors: &mut Vec<FieldError>) -> Vec<Filter> {
+/// Conditions on properties; what is wrong is noted.
+pub fn read_filters(filters: BTreeMap<String, OneOrMany>, errors: &mut Vec<FieldError>) -> Vec<Filter> {
     let mut read = Vec::new();
     for (path, texts) in filters {
         match json::Path::parse(&path) {

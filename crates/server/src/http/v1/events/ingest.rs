@@ -144,7 +144,8 @@ async fn single(judge: &Judge<'_>, event: Raw<'_>, key: Option<&str>) -> Result<
     Ok((status, Json(answer)).into_response())
 }
 
-fn refusal(rejected: Rejected) -> ApiError {
+/// Why an event is not stored, as a problem.
+pub fn refusal(rejected: Rejected) -> ApiError {
     match rejected.faults.as_slice() {
         [fault] if rejected.malformed => ApiError::malformed(fault.reason.clone()),
         _ => ApiError::invalid(rejected.faults.into_iter().map(super::judge::to_api_error).collect()),

@@ -81,7 +81,8 @@ pub async fn get(
     event.map(to_api).map(Json).ok_or_else(|| ApiError::not_found("event"))
 }
 
-fn to_api(event: StoredEvent) -> Event {
+/// An event as the API shows it.
+pub fn to_api(event: StoredEvent) -> Event {
     let raw = |text: String| RawValue::from_string(text).ok();
     Event {
         id: event.id,
@@ -93,6 +94,8 @@ fn to_api(event: StoredEvent) -> Event {
         properties: event.properties.and_then(raw).unwrap_or_else(empty_object),
         source_context: event.source_context.and_then(raw),
         received_at: event.received_at.to_string(),
+        amended_at: event.amended_at.map(|time| time.to_string()),
+        voided_at: event.voided_at.map(|time| time.to_string()),
         sequence: event.sequence,
     }
 }

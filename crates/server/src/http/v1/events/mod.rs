@@ -1,4 +1,5 @@
 //! `/v1/events`.
+pub mod correct;
 pub mod ingest;
 pub mod judge;
 pub mod lines;
