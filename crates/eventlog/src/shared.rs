@@ -1,7 +1,7 @@
 //! What the committer and the readers share.
 use crate::error::ReadError;
 use crate::format::record::{EventRecord, Record};
-use crate::hash::IdHasher;
+use crate::hash::{IdHash, IdHasher};
 use crate::memory::corrections::Known;
 use crate::memory::ids::Ids;
 use crate::memory::places::Place;
@@ -46,8 +46,21 @@ impl Shared {
     pub fn get(&self, project: ProjectId, id: &str) -> Result<Option<Event>, ReadError> {
         let hash = self.hasher.of(project, id.as_bytes());
         let cleared_at = self.memory.read().cleared_at(project);
-        let Some(sequence) = self.ids.get(hash.after_clear(cleared_at)) else { return Ok(None) };
-        Ok(self.current(sequence)?.filter(|event| event.id == id && event.project == project))
+        let first = self.find(project, id, hash.after_clear(cleared_at))?;
+        first.map_or(Ok(None), |first| self.current(first.sequence))
+    }
+
+    /// The event with this id, of which `hash` is the hash after the last clearing, as it was first
+    /// stored.
+    pub fn find(&self, project: ProjectId, id: &str, hash: IdHash) -> Result<Option<Event>, ReadError> {
+        for sequence in self.ids.candidates(hash) {
+            let event = self.event(sequence)?;
+            let event = event.filter(|event| event.project == project && event.id == id);
+            if event.is_some() && sequence > self.memory.read().cleared_at(project) {
+                return Ok(event);
+            }
+        }
+        Ok(None)
     }
 }
 

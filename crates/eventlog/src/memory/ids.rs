@@ -1,4 +1,8 @@
-//! Which ids are taken, exactly: a hash table of 128-bit hashes in shards of uneven size.
+//! Which ids may be taken: of each, 36 bits of its hash and the sequence of its event, in nine bytes.
+//!
+//! Two ids may share those bits: whoever asks reads the events named and compares their ids, which
+//! makes the answer exact. With a hundred million ids one new id in seven hundred names an event in
+//! vain; a whole hash in memory would take four times the space.
 //!
 //! Shards of equal size would fill up, and grow, all at the same moment. Their shares of the ids
 //! therefore rise from one to two, so that somewhere in each doubling every shard grows alone.
@@ -6,17 +10,46 @@ use crate::hash::IdHash;
 use hashbrown::HashTable;
 use parking_lot::RwLock;
 
-/// How many shards.
-const SHARDS: usize = 64;
+/// How many shards: 12 bits of a hash choose one.
+const SHARDS: usize = 4096;
 /// How finely the ids are dealt out to shards.
-const SLOTS: usize = 4096;
+const SLOTS: usize = 16 * SHARDS;
+/// Bits of an entry that hold a sequence; those above hold bits of the hash.
+const SEQUENCE_BITS: u32 = 40;
+/// The highest sequence that fits: a million million.
+pub const SEQUENCE_MAX: u64 = (1 << SEQUENCE_BITS) - 1;
 
-type Shard = HashTable<(IdHash, u64)>;
+/// The sequence of an event's record, below the first 24 bits of its id's hash.
+#[derive(Clone, Copy)]
+struct Entry(u64);
 
-/// The sequence of each id.
+impl Entry {
+    fn new(id: IdHash, sequence: u64) -> Self {
+        Self(tag(id) << SEQUENCE_BITS | (sequence & SEQUENCE_MAX))
+    }
+
+    fn tag(self) -> u64 {
+        self.0 >> SEQUENCE_BITS
+    }
+
+    fn sequence(self) -> u64 {
+        self.0 & SEQUENCE_MAX
+    }
+}
+
+fn tag(id: IdHash) -> u64 {
+    id.low >> SEQUENCE_BITS
+}
+
+/// Where a tag's entry lies in its table: all bits of the tag matter to the upper bits of the place.
+fn place(tag: u64) -> u64 {
+    tag.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
+/// The sequences of events, by the hashes of their ids.
 pub struct Ids {
-    shards: Vec<RwLock<Shard>>,
-    shard_of_slot: Vec<u8>,
+    shards: Vec<RwLock<HashTable<Entry>>>,
+    shard_of_slot: Vec<u16>,
 }
 
 impl Ids {
@@ -26,34 +59,44 @@ impl Ids {
         Self { shards, shard_of_slot: deal_slots() }
     }
 
-    fn shard(&self, id: IdHash) -> Option<&RwLock<Shard>> {
+    fn shard(&self, id: IdHash) -> Option<&RwLock<HashTable<Entry>>> {
         let slot = id.high as usize % SLOTS;
         self.shards.get(usize::from(*self.shard_of_slot.get(slot)?))
     }
 
-    /// The sequence of the event with this id.
-    pub fn get(&self, id: IdHash) -> Option<u64> {
-        let shard = self.shard(id)?.read();
-        shard.find(id.low, |(known, _)| *known == id).map(|(_, sequence)| *sequence)
+    /// The events that may have this id; none for nearly every id that is free.
+    pub fn candidates(&self, id: IdHash) -> Vec<u64> {
+        let Some(shard) = self.shard(id) else { return Vec::new() };
+        let (shard, tag) = (shard.read(), tag(id));
+        let entries = shard.iter_hash(place(tag)).filter(|entry| entry.tag() == tag);
+        entries.map(|entry| entry.sequence()).collect()
     }
 
-    /// Takes an id that was free.
+    /// Whether there may be an event with this id.
+    pub fn may_have(&self, id: IdHash) -> bool {
+        let tag = tag(id);
+        self.shard(id)
+            .is_some_and(|shard| shard.read().find(place(tag), |entry| entry.tag() == tag).is_some())
+    }
+
+    /// Notes the event of an id that was free.
     pub fn insert(&self, id: IdHash, sequence: u64) {
         if let Some(shard) = self.shard(id) {
-            shard.write().insert_unique(id.low, (id, sequence), |(known, _)| known.low);
+            let entry = Entry::new(id, sequence);
+            shard.write().insert_unique(place(entry.tag()), entry, |entry| place(entry.tag()));
         }
     }
 }
 
 /// The shard of each slot: shard `i` has a share in proportion to `2^(i / SHARDS)`, taken here as
 /// the chord of that curve (`SHARDS + i`), which is close and needs no floating point.
-fn deal_slots() -> Vec<u8> {
+fn deal_slots() -> Vec<u16> {
     let total: usize = (0..SHARDS).map(|shard| SHARDS + shard).sum();
     let mut slots = Vec::with_capacity(SLOTS);
     let mut dealt = 0;
     for shard in 0..SHARDS {
         dealt += SHARDS + shard;
-        slots.resize(SLOTS * dealt / total, shard as u8);
+        slots.resize(SLOTS * dealt / total, shard as u16);
     }
     slots
 }
@@ -61,22 +104,37 @@ fn deal_slots() -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hash::IdHasher;
+    use reckoner_domain::id::ProjectId;
 
     #[test]
     fn shares_rise_from_one_to_two() {
         let slots = deal_slots();
         assert_eq!(slots.len(), SLOTS);
-        let share = |shard: u32| slots.iter().filter(|slot| u32::from(**slot) == shard).count();
-        assert!((40..45).contains(&share(0)), "{}", share(0));
-        assert!((83..90).contains(&share(63)), "{}", share(63));
+        let share = |shard: u16| slots.iter().filter(|slot| **slot == shard).count();
+        assert!((10..12).contains(&share(0)), "{}", share(0));
+        assert!((20..23).contains(&share(4095)), "{}", share(4095));
     }
 
     #[test]
-    fn finds_what_was_inserted() {
+    fn finds_what_was_inserted_and_little_else() {
+        let hasher = IdHasher::new(*b"0123456789abcdef");
         let ids = Ids::new();
-        let id = |n: u64| IdHash { low: n % 10, high: n };
-        (1..10_000).for_each(|n| ids.insert(id(n), n));
-        assert!((1..10_000).all(|n| ids.get(id(n)) == Some(n)));
-        assert_eq!(ids.get(id(10_000)), None);
+        let id = |n: u64| hasher.of(ProjectId(1), &n.to_le_bytes());
+        (1..100_000).for_each(|n| ids.insert(id(n), n));
+        assert!((1..100_000).all(|n| ids.candidates(id(n)).contains(&n)));
+        let in_vain = (100_000..200_000).filter(|n| !ids.candidates(id(*n)).is_empty()).count();
+        assert!(in_vain < 20, "{in_vain}");
+    }
+
+    #[test]
+    fn ids_that_share_their_bits_are_all_named() {
+        let ids = Ids::new();
+        let id = |low| IdHash { low, high: 7 };
+        (1..4).for_each(|n| ids.insert(id(5 << SEQUENCE_BITS | n), SEQUENCE_MAX - n));
+        let mut named = ids.candidates(id(5 << SEQUENCE_BITS));
+        named.sort_unstable();
+        assert_eq!(named, [SEQUENCE_MAX - 3, SEQUENCE_MAX - 2, SEQUENCE_MAX - 1]);
+        assert_eq!(ids.candidates(id(6 << SEQUENCE_BITS)), [0; 0]);
     }
 }

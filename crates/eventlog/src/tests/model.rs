@@ -184,7 +184,7 @@ impl Model {
         for event in &self.events {
             let revisions = &self.revisions[&event.sequence];
             let known = |(_, at, _): &&(u64, Timestamp, Event)| query.as_of.is_none_or(|as_of| *at <= as_of);
-            let Some((_, _, event)) = revisions.iter().filter(known).next_back() else { continue };
+            let Some((_, _, event)) = revisions.iter().rfind(known) else { continue };
             if event.voided_at.is_some() {
                 continue;
             }

@@ -7,6 +7,7 @@ use crate::error::{AppendError, ReadError};
 use crate::format::frame::{self, FrameHeader, HEADER_BYTES, pad};
 use crate::format::record;
 use crate::hash::IdHash;
+use crate::memory::ids::SEQUENCE_MAX;
 use crate::shared::Shared;
 use crate::status::{Health, add};
 use foldhash::fast::RandomState;
@@ -16,6 +17,9 @@ use reckoner_domain::time::Timestamp;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
+
+/// Most records of a frame.
+const RECORDS_MAX: u64 = 1 << 20;
 
 /// What the committer is asked to do.
 pub(crate) enum Work {
@@ -113,6 +117,9 @@ impl Core {
                 self.roll()?;
             }
         }
+        if self.sequence > SEQUENCE_MAX - RECORDS_MAX {
+            self.stop("it has as many records as a log can have");
+        }
         match &self.stopped {
             Some(reason) => Err(AppendError::Stopped { reason: Arc::clone(reason) }),
             None => Ok(()),
@@ -189,9 +196,11 @@ impl Core {
                 .map(|known| known.to_event(pending.project, sequence, pending.received_at));
             return Ok(compare(known.as_ref(), sequence, record, batch.received_at));
         }
-        if let Some(sequence) = self.shared.ids.get(id) {
-            let known = self.shared.event(sequence)?;
-            return Ok(compare(known.as_ref(), sequence, record, batch.received_at));
+        if let Some(sent) =
+            self.shared.ids.may_have(id).then(|| read_event(record, batch.received_at)).flatten()
+            && let Some(known) = self.shared.find(batch.project, sent.draft.id, id)?
+        {
+            return Ok(compare(Some(&known), known.sequence, record, batch.received_at));
         }
         let start = self.buffer.len();
         self.buffer.extend_from_slice(record);
