@@ -4,6 +4,7 @@
 //! the new ones of all requests with one write and one sync, shows them to readers and answers.
 //! Everything in memory can be told from the log, and is, when it is opened.
 //! docs/STORAGE.md describes the files.
+mod backup;
 mod batch;
 mod disk;
 mod error;
@@ -19,6 +20,7 @@ mod status;
 mod tests;
 mod write;
 
+pub use backup::{Copied, backup};
 pub use batch::{BATCH_EVENTS_MAX, Batch, BatchError};
 pub use error::{AppendError, OpenError, ReadError};
 pub use log::{EventLog, Options, SEGMENT_BYTES, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN};
@@ -26,6 +28,7 @@ pub use read::changes::{Changes, Since, Stats};
 pub use read::history::Revision;
 pub use read::list::{Cursor, LIST_EVENTS_MAX, ListFilter, Order};
 pub use read::query::{GroupBy, QUERY_EVENTS_MAX, QUERY_ROWS_MAX, Query, QueryError, Row};
+pub use read::verify::Verified;
 pub use status::{COMMIT_MICROS_BOUNDS, Health, Status};
 pub use write::committer::{GROUP_BATCHES_MAX, GROUP_BYTES_MAX, QUEUE_BATCHES_MAX, QUEUE_BYTES_MAX};
 pub use write::corrections::{CORRECTIONS_MAX, Change, Content, Corrected, Corrections};

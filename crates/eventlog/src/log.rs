@@ -11,6 +11,7 @@ use crate::read::changes::{self, Changes, Since, Stats};
 use crate::read::history::{self, Revision};
 use crate::read::list::{self, ListFilter};
 use crate::read::query::{self, Query, QueryError, Row};
+use crate::read::verify::{self, Verified};
 use crate::recover::{Recovery, open_store, while_doing};
 use crate::shared::Shared;
 use crate::status::{Counters, Health, Status};
@@ -208,6 +209,11 @@ impl EventLog {
     /// How much a project has.
     pub fn stats(&self, project: ProjectId) -> Stats {
         changes::stats(&self.inner.shared, project)
+    }
+
+    /// Computes every rollup anew from its events and looks every id up.
+    pub fn verify(&self) -> Result<Verified, ReadError> {
+        verify::run(&self.inner.shared)
     }
 
     /// Identifies the store: what else is kept beside this log belongs to it.

@@ -17,8 +17,7 @@ const MANIFEST_TEMPORARY: &str = "MANIFEST.tmp";
 /// Reads the manifest, or makes a store when there is none; files that were never in use go.
 pub fn open_store(disk: &dyn Disk, new: Manifest) -> Result<(Manifest, Vec<u64>), OpenError> {
     let names = disk.names().map_err(while_doing("list the files"))?;
-    let mut numbers: Vec<u64> = names.iter().filter_map(|name| segment::number_of(name)).collect();
-    numbers.sort_unstable();
+    let numbers = segment_numbers(&names)?;
     let manifest = if names.iter().any(|name| name == manifest::FILE_NAME) {
         read_manifest(disk)?
     } else if numbers.is_empty() {
@@ -27,11 +26,6 @@ pub fn open_store(disk: &dyn Disk, new: Manifest) -> Result<(Manifest, Vec<u64>)
     } else {
         return Err(corrupt(manifest::FILE_NAME, 0, "it is missing, and segments are there"));
     };
-    for (number, expected) in numbers.iter().zip(1..) {
-        if *number != expected {
-            return Err(corrupt(&segment::file_name(expected), 0, "it is missing, and later ones are there"));
-        }
-    }
     let unused = |name: &&String| name.starts_with(prepare::NAME_PREFIX) || *name == MANIFEST_TEMPORARY;
     for name in names.iter().filter(unused) {
         disk.remove(name).map_err(while_doing("remove a file that was never in use"))?;
@@ -41,7 +35,20 @@ pub fn open_store(disk: &dyn Disk, new: Manifest) -> Result<(Manifest, Vec<u64>)
     Ok((manifest, numbers))
 }
 
-fn read_manifest(disk: &dyn Disk) -> Result<Manifest, OpenError> {
+/// The numbers of the segments among these files: 1 and on, without gaps.
+pub fn segment_numbers(names: &[String]) -> Result<Vec<u64>, OpenError> {
+    let mut numbers: Vec<u64> = names.iter().filter_map(|name| segment::number_of(name)).collect();
+    numbers.sort_unstable();
+    match numbers.iter().zip(1..).find(|(number, expected)| **number != *expected) {
+        Some((_, expected)) => {
+            Err(corrupt(&segment::file_name(expected), 0, "it is missing, and later ones are there"))
+        }
+        None => Ok(numbers),
+    }
+}
+
+/// The manifest of a store.
+pub fn read_manifest(disk: &dyn Disk) -> Result<Manifest, OpenError> {
     let file = disk.open(manifest::FILE_NAME).map_err(while_doing("open the manifest"))?;
     let bytes = read_whole(file.as_ref()).map_err(while_doing("read the manifest"))?;
     Manifest::decode(&bytes).map_err(|error| match error {
@@ -201,7 +208,8 @@ fn clean_tail(file: &dyn File, bytes: &[u8], end: &End) -> io::Result<()> {
     file.sync()
 }
 
-fn read_whole(file: &dyn File) -> io::Result<Vec<u8>> {
+/// All bytes of a file.
+pub fn read_whole(file: &dyn File) -> io::Result<Vec<u8>> {
     let length = usize::try_from(file.length()?).map_err(io::Error::other)?;
     let mut bytes = vec![0; length];
     let got = file.read_at(&mut bytes, 0)?;
@@ -209,7 +217,8 @@ fn read_whole(file: &dyn File) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn corrupt(file: &str, offset: u64, what: &str) -> OpenError {
+/// A file that is not what was written.
+pub fn corrupt(file: &str, offset: u64, what: &str) -> OpenError {
     OpenError::Corrupt { file: file.to_owned(), offset, what: what.to_owned() }
 }
 

@@ -37,6 +37,12 @@ use tokio::net::TcpListener;
 
 /// The file of the embedded control plane, in the data directory.
 pub const CONTROL_PLANE: &str = "control.sqlite";
+/// The directory of the event log in the data directory.
+pub const EVENTS: &str = "events";
+/// The key of secrets at rest in the data directory, where the operator gives none.
+pub const SECRET_KEY: &str = "secret.key";
+/// The setting that says which event log a control plane belongs to.
+pub const EVENT_LOG: &str = "event_log";
 /// How long requests under way may take when the server stops, in seconds.
 const DRAIN_S: u64 = 5;
 
@@ -216,7 +222,7 @@ fn make_dir(path: &Path) -> Result<(), StartError> {
 async fn open_log(data_dir: &Path) -> Result<EventLog, StartError> {
     let seed = random::bytes::<16>()?;
     let store_id = u128::from_le_bytes(random::bytes::<16>()?);
-    let options = Options::new(data_dir.join("events"), seed, store_id);
+    let options = Options::new(data_dir.join(EVENTS), seed, store_id);
     let opened = tokio::task::spawn_blocking(move || EventLog::open(&options)).await;
     Ok(opened.map_err(|error| StartError::Other(error.to_string()))??)
 }
@@ -239,7 +245,7 @@ pub async fn open_db(config: &Config) -> Result<Db, StoreError> {
 /// other events.
 async fn check_pair(db: &Db, log: &EventLog) -> Result<(), StartError> {
     let ours = format!("{:032x}", log.store_id());
-    let known = settings::get_or_set(db, "event_log", &ours).await?;
+    let known = settings::get_or_set(db, EVENT_LOG, &ours).await?;
     if known == ours {
         return Ok(());
     }
@@ -281,7 +287,7 @@ fn start_webhooks(
 
 fn open_vault(config: &Config) -> Result<Vault, VaultError> {
     let key = config.secret_key.as_ref().map(|key| key.expose());
-    vault::load(&config.data_dir.join("secret.key"), key)
+    vault::load(&config.data_dir.join(SECRET_KEY), key)
 }
 
 /// Puts the operator's files in force: meters, periods and endpoints, in every project.

@@ -1,4 +1,5 @@
 //! The commands: against a stand-in that says what a test needs, and against a real server.
+mod backup;
 mod clear;
 mod generate;
 mod import;

@@ -8,3 +8,4 @@ pub mod list;
 pub mod query;
 pub mod scan;
 mod tallies;
+pub mod verify;

@@ -2,6 +2,7 @@
 use super::model::{Model, Sent, content};
 use super::random::{self, PROJECTS, Question};
 use super::{at, commit, open};
+use crate::backup;
 use crate::batch::Batch;
 use crate::disk::sim::{Faults, Rng, SimDisk};
 use crate::error::AppendError;
@@ -9,7 +10,7 @@ use crate::log::Opened;
 use crate::read::changes::{self, Since};
 use crate::read::list::Cursor;
 use crate::read::query::{Query, Row};
-use crate::read::{history, list, query};
+use crate::read::{history, list, query, verify};
 use crate::write::core::Work;
 use crate::write::corrections::{Change, Corrections};
 use reckoner_domain::event::Event;
@@ -271,6 +272,28 @@ impl Run {
             assert_eq!(shown(&rows), shown(&self.model.query(&query)), "{query:?}");
         }
         self.check_changes();
+        self.check_itself();
+    }
+
+    /// The log agrees with itself, and so does a copy of it.
+    fn check_itself(&mut self) {
+        let shared = Arc::clone(&self.log().shared);
+        let verified = verify::run(&shared).expect("reads");
+        assert_eq!(verified.differences, [""; 0]);
+        assert_eq!(
+            verified.events,
+            self.model.events.iter().filter(|e| e.voided_at.is_none()).count() as u64
+        );
+        if self.rng.one_in(4) {
+            let other = SimDisk::new(self.rng.next());
+            let copied = backup::copy(&self.disk, &other).expect("copies");
+            assert_eq!(copied.sequence, self.model.sequence);
+            let copy = open(&other).expect("opens");
+            for event in &self.model.events {
+                let found = copy.shared.get(event.project, &event.id).expect("reads");
+                assert_eq!(found.as_ref(), Some(event));
+            }
+        }
     }
 
     fn check_changes(&mut self) {

@@ -1,7 +1,9 @@
 use super::*;
+use crate::backup;
 use crate::disk::sim::Faults;
 use crate::format::frame::{self, FrameHeader};
 use crate::format::segment::{self, SegmentHeader};
+use crate::read::verify;
 
 fn filled() -> (SimDisk, usize) {
     let disk = SimDisk::new(1);
@@ -36,6 +38,61 @@ fn a_tail_torn_at_any_byte_is_cut_and_never_comes_back() {
         let expected: Vec<_> = found.iter().cloned().chain(["g".to_owned()]).collect();
         assert_eq!(ids_of(&open(&fork).expect("opens")), expected, "{cut}");
     }
+}
+
+#[test]
+fn a_copy_made_during_a_write_ends_before_it() {
+    let (disk, start) = filled();
+    let name = segment::file_name(1);
+    let whole = disk.bytes(&name);
+    let end = whole.iter().rposition(|byte| *byte != 0).expect("bytes") + 1;
+    // A reader may see the later part of what is written and not the earlier one.
+    for cut in start..end {
+        let fork = disk.fork();
+        let mut seen = whole.clone();
+        seen[start..cut].fill(0);
+        fork.set_bytes(&name, seen);
+        let copy = SimDisk::new(2);
+        backup::copy(&fork, &copy).expect("copies");
+        let found = ids_of(&open(&copy).expect("opens"));
+        let expected = if cut == start { &["a", "b", "c", "d", "e", "f"][..] } else { &["a", "b", "c"] };
+        assert_eq!(found, expected, "{cut}");
+        assert!(backup::copy(&fork, &copy).is_err(), "never over files that are there");
+    }
+}
+
+#[test]
+fn damage_to_a_closed_segment_is_not_copied() {
+    let disk = SimDisk::new(1);
+    let mut log = open(&disk).expect("opens");
+    let text = format!("{{\"a\":\"{}\"}}", "x".repeat(6_000));
+    for id in ["a", "b", "c", "d"] {
+        commit(&mut log, vec![batch_of(&[EventDraft { properties: Some(&text), ..draft(id) }], at(1))]);
+    }
+    backup::copy(&disk, &SimDisk::new(2)).expect("copies");
+    let name = segment::file_name(1);
+    let mut bytes = disk.bytes(&name);
+    bytes[segment::HEADER_BYTES as usize + 100] ^= 1;
+    disk.set_bytes(&name, bytes);
+    assert!(
+        matches!(backup::copy(&disk, &SimDisk::new(2)), Err(OpenError::Corrupt { file, .. }) if file == name)
+    );
+}
+
+#[test]
+fn a_rollup_that_does_not_agree_with_its_events_is_told() {
+    let (disk, _) = filled();
+    let log = open(&disk).expect("opens");
+    assert_eq!(verify::run(&log.shared).expect("reads").differences, [""; 0]);
+    {
+        let mut memory = log.shared.memory.write();
+        let project = memory.projects.get_mut(&PROJECT).expect("there");
+        let hour = project.hours.values_mut().next().expect("an hour");
+        let cells = hour.types.values_mut().next().expect("a type");
+        cells.values_mut().next().expect("a cell").rollup.count += 1;
+    }
+    let verified = verify::run(&log.shared).expect("reads");
+    assert_eq!(verified.differences.len(), 1, "{verified:?}");
 }
 
 #[test]

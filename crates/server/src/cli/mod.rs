@@ -8,6 +8,7 @@ use error::CliError;
 use output::Out;
 use std::process::ExitCode;
 
+pub mod backup;
 pub mod clear;
 pub mod client;
 pub mod config_check;
@@ -67,6 +68,12 @@ pub enum Command {
     Log(log::LogArgs),
     /// Brings in past usage from a CSV, NDJSON or JSON file.
     Import(import::ImportArgs),
+    /// Copies the data directory, also of a running server.
+    Backup(backup::BackupArgs),
+    /// Makes a data directory from a copy.
+    Restore(backup::RestoreArgs),
+    /// Holds a data directory, or a copy of one, against itself.
+    VerifyStore(backup::VerifyArgs),
     /// Removes the events or aggregations of a project.
     Clear(clear::ClearArgs),
 }
@@ -85,6 +92,9 @@ impl Command {
             Self::Query(args) => query::run(args, out).await,
             Self::Log(args) => log::run(args, out).await,
             Self::Import(args) => import::run(args, out).await,
+            Self::Backup(args) => backup::backup(args, out).await,
+            Self::Restore(args) => backup::restore(args, out).await,
+            Self::VerifyStore(args) => backup::verify(args, out).await,
             Self::Clear(args) => clear::run(args, out).await,
         }
     }

@@ -23,6 +23,7 @@ mod query;
 mod row;
 mod scope;
 pub mod settings;
+pub mod snapshot;
 pub mod watermarks;
 pub mod webhook_deliveries;
 pub mod webhook_endpoints;

@@ -122,7 +122,7 @@ impl Db {
 
 /// Makes the file before SQLite does, so that it is never readable by others; SQLite gives the
 /// files beside it the same mode.
-fn protect(path: &Path) -> io::Result<()> {
+pub(super) fn protect(path: &Path) -> io::Result<()> {
     let file = std::fs::OpenOptions::new().create(true).append(true).mode(FILE_MODE).open(path)?;
     file.set_permissions(std::fs::Permissions::from_mode(FILE_MODE))
 }

@@ -1,0 +1,98 @@
+//! A copy of a log that may be in use: the events committed when it began, and perhaps some more.
+use crate::disk::{Disk, File, RealDisk};
+use crate::error::OpenError;
+use crate::format::frame;
+use crate::format::manifest;
+use crate::format::segment::{self, HEADER_BYTES, SegmentHeader};
+use crate::recover::{corrupt, read_manifest, read_whole, segment_numbers, while_doing};
+use std::io;
+use std::path::Path;
+
+/// What was copied.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Copied {
+    /// The store's identity.
+    pub store_id: u128,
+    /// How many segments.
+    pub segments: u64,
+    /// The sequence of the last record; 0 when there is none.
+    pub sequence: u64,
+    /// Bytes written.
+    pub bytes: u64,
+}
+
+/// Copies the log of one directory into another, which must have no files yet. Whether another
+/// process writes to the log meanwhile does not matter. Every checksum is looked at on the way.
+pub fn backup(from: &Path, to: &Path) -> Result<Copied, OpenError> {
+    if !from.is_dir() {
+        let source = io::Error::new(io::ErrorKind::NotFound, from.display().to_string());
+        return Err(while_doing("open the directory")(source));
+    }
+    let from = RealDisk::new(from).map_err(while_doing("open the directory"))?;
+    let to = RealDisk::new(to).map_err(while_doing("make the directory of the copy"))?;
+    copy(&from, &to)
+}
+
+/// Copies a log from one disk to another.
+pub(crate) fn copy(from: &dyn Disk, to: &dyn Disk) -> Result<Copied, OpenError> {
+    if !to.names().map_err(while_doing("list the files of the copy"))?.is_empty() {
+        let source = io::Error::new(io::ErrorKind::AlreadyExists, to.describe());
+        return Err(while_doing("copy into a directory that has files")(source));
+    }
+    let names = from.names().map_err(while_doing("list the files"))?;
+    let manifest = read_manifest(from)?;
+    let numbers = segment_numbers(&names)?;
+    let mut copied = Copied { store_id: manifest.store_id, ..Copied::default() };
+    for number in &numbers {
+        let last = Some(number) == numbers.last();
+        copy_segment(from, to, *number, last, &mut copied)?;
+    }
+    // Last, so that a copy that was not finished does not open.
+    let write = || {
+        write_file(to, manifest::FILE_NAME, &manifest.encode())?;
+        to.sync_names()
+    };
+    write().map_err(while_doing("write the copy's manifest"))?;
+    Ok(copied)
+}
+
+fn copy_segment(
+    from: &dyn Disk,
+    to: &dyn Disk,
+    number: u64,
+    last: bool,
+    copied: &mut Copied,
+) -> Result<(), OpenError> {
+    let name = segment::file_name(number);
+    let file = from.open(&name).map_err(while_doing("open a segment"))?;
+    let mut bytes = read_whole(file.as_ref()).map_err(while_doing("read a segment"))?;
+    let header = SegmentHeader::decode(&bytes).map_err(|_| corrupt(&name, 0, "its header is damaged"))?;
+    let follows = header.first_sequence == copied.sequence + 1 && header.number == number;
+    if header.store_id != copied.store_id || !follows {
+        return Err(corrupt(&name, 0, "it does not follow the segment before it"));
+    }
+    let mut end = HEADER_BYTES as usize;
+    while let Some(frame) = bytes.get(end..).and_then(|rest| frame::read(rest, header.salt)) {
+        if frame.header.first_sequence != copied.sequence + 1 {
+            return Err(corrupt(&name, end as u64, "a frame does not follow the one before it"));
+        }
+        copied.sequence += u64::from(frame.header.records);
+        end += frame.header.length as usize;
+    }
+    let tail = bytes.get_mut(end..).unwrap_or_default();
+    if last {
+        // What is being written there meanwhile is nothing whole yet.
+        tail.fill(0);
+    } else if tail.iter().any(|byte| *byte != 0) {
+        return Err(corrupt(&name, end as u64, "a frame's checksum does not agree"));
+    }
+    copied.segments += 1;
+    copied.bytes += bytes.len() as u64;
+    write_file(to, &name, &bytes).map_err(while_doing("write a segment of the copy"))
+}
+
+fn write_file(to: &dyn Disk, name: &str, bytes: &[u8]) -> io::Result<()> {
+    let file = to.create(name)?;
+    file.write_at(bytes, 0)?;
+    File::sync(file.as_ref())
+}
