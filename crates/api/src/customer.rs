@@ -1,5 +1,5 @@
 //! Customers.
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
@@ -23,8 +23,18 @@ pub struct NewCustomer {
 pub struct CustomerChange {
     /// The name shown.
     pub display_name: Option<String>,
+    /// The IANA time zone of the customer's calendar periods from the next one of each kind on;
+    /// null for the project's.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub time_zone: Option<Option<String>>,
     /// Anything else, as texts; replaces what was there.
     pub metadata: Option<BTreeMap<String, String>>,
+}
+
+/// Tells null, which says something, from a field that is absent.
+fn given<'de, D: Deserializer<'de>>(field: D) -> Result<Option<Option<String>>, D::Error> {
+    Option::deserialize(field).map(Some)
 }
 
 /// A customer.
@@ -36,7 +46,8 @@ pub struct Customer {
     pub external_id: String,
     /// The name shown.
     pub display_name: Option<String>,
-    /// The time zone of the customer's calendar periods; the project's when null.
+    /// The time zone of the customer's calendar periods, from the first on that begins after it was
+    /// set; the project's when null.
     pub time_zone: Option<String>,
     /// Anything else.
     pub metadata: BTreeMap<String, String>,

@@ -1,8 +1,7 @@
 //! Periods of aggregation, and the keys that name them.
-use crate::local::{Start, Unit, first_instant_of, furthest_reading, starts};
+use crate::local::{Unit, first_instant_of, furthest_reading};
 use crate::meter::UnknownName;
 use crate::time::{DAY, HOUR, MINUTE, Timestamp, civil_from_days, days_from_civil};
-use crate::window::TooManyWindows;
 use jiff::tz::TimeZone;
 use std::str::FromStr;
 
@@ -95,33 +94,6 @@ impl Period {
     pub fn span_at(self, instant: Timestamp, zone: &TimeZone) -> PeriodSpan {
         let zone = self.zone(zone);
         self.span_of_reading(clamp(furthest_reading(zone, instant.as_micros())), zone)
-    }
-
-    /// The periods, whole, that have instants from `from` to before `to`, in order.
-    pub fn spans_overlapping(
-        self,
-        from: Timestamp,
-        to: Timestamp,
-        zone: &TimeZone,
-        max: usize,
-    ) -> Result<Vec<PeriodSpan>, TooManyWindows> {
-        if from >= to {
-            return Ok(Vec::new());
-        }
-        let first = self.span_at(from, zone);
-        let zone = self.zone(zone);
-        let later =
-            |start: &Start| start.reading == clamp(start.reading) && start.at >= first.end.as_micros();
-        let readings = starts(self.unit(), zone, from.as_micros(), to.as_micros()).filter(later);
-        let later_spans = readings.map(|start| self.span_of_reading(start.reading, zone));
-        let mut spans = Vec::new();
-        for span in std::iter::once(first.clone()).chain(later_spans) {
-            if spans.len() >= max {
-                return Err(TooManyWindows { max });
-            }
-            spans.push(span);
-        }
-        Ok(spans)
     }
 
     /// The period that a key names, read strictly.

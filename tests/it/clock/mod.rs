@@ -8,6 +8,7 @@ mod naive;
 mod own_zones;
 mod periods;
 mod queries;
+mod rezoning;
 mod setting;
 mod workers;
 mod world;

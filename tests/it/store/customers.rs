@@ -1,6 +1,8 @@
 //! Customers.
 use super::{at, customer_id};
 use crate::support::database::{lock_waiters, on_both};
+use reckoner_domain::id::CustomerId;
+use reckoner_server::store::customer_zones::{self, ZoneHistory};
 use reckoner_server::store::customers::{self, Customer, Details, Filter};
 use reckoner_server::store::projects::{self, LIVE, TEST};
 use reckoner_server::store::{Db, Limit, StoreError};
@@ -90,7 +92,7 @@ async fn customers_change_one_version_at_a_time(db: Db) {
     assert!(matches!(again, Err(StoreError::Conflict)), "{again:?}");
     let stored = customers::get_by_external_id(&db, LIVE, "acme").await.expect("there");
     assert_eq!(stored, acme);
-    let details = Details { time_zone: Some("Europe/Berlin".into()), ..acme.details.clone() };
+    let details = Details { display_name: None, ..acme.details.clone() };
     let changed = customers::update(&db, LIVE, &acme.id, 1, &details).await.expect("changed");
     assert_eq!(changed, Customer { details: details.clone(), version: 2, ..acme.clone() });
     let stale = customers::update(&db, LIVE, &acme.id, 1, &details).await;
@@ -120,4 +122,44 @@ async fn customers_are_listed_in_pages(db: Db) {
     assert_eq!(names, ["a_1", "a_2"].into());
     let filter = Filter { display_name: Some("nobody"), ..Filter::default() };
     assert!(customers::list(&db, LIVE, &filter, None, limit).await.expect("listed").items.is_empty());
+}
+
+on_both!(changes_of_zones_are_kept_in_order);
+async fn changes_of_zones_are_kept_in_order(db: Db) {
+    projects::ensure(&db, at(0)).await.expect("made");
+    customers::ensure_many(&db, LIVE, &["a", "b", "c"], at(1), customer_id).await.expect("made");
+    let zoned = |name: Option<&str>| Details { time_zone: name.map(str::to_owned), ..Details::default() };
+    let berlin = Customer {
+        id: customer_id(),
+        project: LIVE,
+        external_id: "d".into(),
+        details: zoned(Some("Europe/Berlin")),
+        created_at: at(1),
+        version: 1,
+    };
+    customers::create(&db, &berlin).await.expect("made");
+    let a = customers::find(&db, LIVE, "a").await.expect("there").id;
+    let change = async |project, id: &CustomerId, version, name: Option<&str>, time| {
+        let mut tx = db.begin().await?;
+        let changed = customer_zones::change(&mut tx, project, id, version, &zoned(name), at(time)).await?;
+        tx.commit().await?;
+        Ok::<_, StoreError>((changed.version, changed.details.time_zone))
+    };
+    let (kolkata, apia) = (Some("Asia/Kolkata"), Some("Pacific/Apia"));
+    let named = |name: Option<&str>| name.map(str::to_owned);
+    assert_eq!(change(LIVE, &a, 1, kolkata, 5).await.expect("changed"), (2, named(kolkata)));
+    assert_eq!(change(LIVE, &a, 2, None, 5).await.expect("changed"), (3, None));
+    assert_eq!(change(LIVE, &berlin.id, 1, apia, 7).await.expect("changed"), (2, named(apia)));
+    assert!(matches!(change(LIVE, &a, 2, apia, 8).await, Err(StoreError::Stale)));
+    assert!(matches!(change(TEST, &a, 3, apia, 8).await, Err(StoreError::NotFound)));
+    let of_a = ZoneHistory { first: None, changes: vec![(at(5), named(kolkata)), (at(5), None)] };
+    let of_d = ZoneHistory { first: named(Some("Europe/Berlin")), changes: vec![(at(7), named(apia))] };
+    let all = vec![("a".to_owned(), of_a.clone()), ("d".to_owned(), of_d)];
+    assert_eq!(customer_zones::histories(&db, LIVE).await.expect("read"), all);
+    assert_eq!(customer_zones::histories(&db, TEST).await.expect("read"), []);
+    let some = customer_zones::histories_of(&db, LIVE, &["b", "a", "x"]).await.expect("read");
+    assert_eq!(some, [("a".to_owned(), of_a)]);
+    customer_zones::forget_changes(&db, LIVE).await.expect("forgotten");
+    let now = ZoneHistory { first: named(apia), changes: vec![] };
+    assert_eq!(customer_zones::histories(&db, LIVE).await.expect("read"), [("d".to_owned(), now)]);
 }

@@ -1,6 +1,6 @@
 //! Watermarks, runs, leases, kept answers and settings.
 use super::{at, bits};
-use crate::support::database::on_both;
+use crate::support::database::{lock_waiters, on_both};
 use reckoner_domain::id::JobRunId;
 use reckoner_domain::time::Timestamp;
 use reckoner_server::store::idempotency::{self, Answer, Began, Request};
@@ -48,6 +48,28 @@ async fn one_worker_moves_a_watermark(db: Db) {
     let stale = Watermark { sequence: 3, time: at(59) };
     assert!(!watermarks::advance(&db, job, Some(stale), stale, at(1)).await.expect("refused"));
     assert_eq!(watermarks::get(&db, TEST, "aggregate").await.expect("read"), None);
+}
+
+on_both!(a_run_waits_for_a_change_under_way);
+async fn a_run_waits_for_a_change_under_way(db: Db) {
+    projects::ensure(&db, at(0)).await.expect("made");
+    let reach = async |seconds| watermarks::reach(&db, LIVE, "aggregate", at(seconds)).await.expect("noted");
+    assert_eq!((reach(5).await, reach(3).await, reach(6).await), (at(5), at(5), at(6)));
+    let mut tx = db.begin().await.expect("begins");
+    assert_eq!(watermarks::reach(&mut tx, LIVE, "aggregate", at(4)).await.expect("noted"), at(6));
+    let run = tokio::spawn({
+        let db = db.clone();
+        async move {
+            watermarks::reach(&db, LIVE, "aggregate", at(9)).await.expect("noted");
+            settings::get(&db, "change").await.expect("read")
+        }
+    });
+    lock_waiters(&db, 1).await;
+    settings::set(&mut tx, "change", "made").await.expect("set");
+    tx.commit().await.expect("committed");
+    assert_eq!(run.await.expect("ends well").as_deref(), Some("made"));
+    watermarks::forget_reach(&db, LIVE, "aggregate").await.expect("forgotten");
+    assert_eq!(reach(2).await, at(2));
 }
 
 on_both!(runs_are_shown);

@@ -8,6 +8,7 @@ mod housekeeping;
 mod payload;
 mod plan;
 mod reader;
+mod rezone;
 mod run;
 mod schedule;
 mod scheduler;
@@ -22,6 +23,7 @@ pub use run::JobError;
 pub use schedule::Schedule;
 pub use scheduler::Scheduler;
 pub use trigger::{Trigger, Triggered};
+pub use zones::Zones;
 
 use crate::clock::Clock;
 use crate::config::Definitions;

@@ -1,14 +1,11 @@
 //! Which periods of which customers are to be aggregated: a pure function of what changed, what
 //! has events, and the clock.
 use super::zones::Zones;
-use jiff::tz::TimeZone;
+use reckoner_domain::calendar::{Calendar, Calendars};
 use reckoner_domain::period::{Period, PeriodSpan};
 use reckoner_domain::time::{HOUR, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-
-/// Periods of one kind that an hour can touch.
-const SPANS_OF_HOUR_MAX: usize = 8;
 
 /// A period to aggregate, for whom.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,14 +58,15 @@ pub struct Scene<'a> {
 
 /// From when on hours are of interest: the start of the earliest period that was open.
 pub fn horizon(periods: &[Period], zones: &Zones, done_until: Timestamp) -> Timestamp {
-    let starts = zones.all().flat_map(|zone| periods.iter().map(|p| p.span_at(done_until, zone).start));
+    let starts = zones
+        .all()
+        .flat_map(|calendars| periods.iter().map(|period| calendars.of(*period).span_at(done_until).start));
     starts.min().unwrap_or(done_until)
 }
 
-/// The customers that share a clock, and the period it cuts.
+/// The customers that share a clock, and the periods it cuts.
 struct Cut<'a> {
-    period: Period,
-    zone: &'a TimeZone,
+    calendar: &'a Calendar,
     who: Who,
 }
 
@@ -82,7 +80,8 @@ impl<'a> Scene<'a> {
             tasks.extend(spans.map(|span| self.task(span, cut.who.clone())));
             tasks.extend(self.late(&cut));
         }
-        tasks.sort_by(|a, b| order(&a.span).cmp(&order(&b.span)));
+        tasks.sort_by(|a, b| order(a).cmp(&order(b)));
+        tasks.dedup_by(|task, before| joins(before, task));
         tasks
     }
 
@@ -104,8 +103,9 @@ impl<'a> Scene<'a> {
             // Hours are those of UTC, whatever the zone.
             let own = if *period == Period::Hourly { &[] } else { zones.own() };
             let others = if own.is_empty() { Arc::default() } else { zones.with_own() };
-            let cut = move |zone: &'a TimeZone, who| Cut { period: *period, zone, who };
-            let own_cuts = own.iter().map(move |own| cut(&own.zone, Who::Only(Arc::clone(&own.customers))));
+            let cut = move |calendars: &'a Calendars, who| Cut { calendar: calendars.of(*period), who };
+            let own_cuts =
+                own.iter().map(move |own| cut(&own.calendars, Who::Only(Arc::clone(&own.customers))));
             std::iter::once(cut(zones.project(), Who::AllBut(others))).chain(own_cuts)
         })
     }
@@ -123,14 +123,13 @@ impl<'a> Scene<'a> {
     /// The periods with events, from the one that was open on, each found from its first hour: the
     /// other hours of it are passed over.
     fn spans(&self, cut: &Cut<'a>) -> impl Iterator<Item = PeriodSpan> + use<'a> {
-        let (period, zone, hours) = (cut.period, cut.zone, self.active_hours);
-        let open = period.span_at(self.done_until, zone).start;
+        let (calendar, hours) = (cut.calendar, self.active_hours);
+        let open = calendar.span_at(self.done_until).start;
         let mut index = hours.partition_point(|hour| hour_end(*hour) <= open);
         let mut passed = open;
         std::iter::from_fn(move || {
             let hour = *hours.get(index)?;
-            let spans: Vec<_> =
-                of_hour(period, hour, zone).into_iter().filter(|span| span.end > passed).collect();
+            let spans: Vec<_> = of_hour(calendar, hour).filter(|span| span.end > passed).collect();
             passed = spans.last().map_or(hour_end(hour), |span| span.end);
             let next = hours.partition_point(|hour| hour_end(*hour) <= passed);
             index = next.max(index.saturating_add(1));
@@ -147,8 +146,7 @@ impl<'a> Scene<'a> {
             if concerned.is_empty() {
                 continue;
             }
-            let spans = of_hour(cut.period, *hour, cut.zone);
-            for span in spans.into_iter().filter(|span| span.end <= self.done_until) {
+            for span in of_hour(cut.calendar, *hour).filter(|span| span.end <= self.done_until) {
                 found.entry(key(span)).or_default().extend(concerned.iter().map(ToString::to_string));
             }
         }
@@ -164,8 +162,24 @@ fn key(span: PeriodSpan) -> Key {
     (span.end, span.period, span.key, span.start)
 }
 
-fn order(span: &PeriodSpan) -> (Timestamp, Period, &str) {
-    (span.end, span.period, &span.key)
+type Order<'a> = (Timestamp, Period, &'a str, Timestamp, bool);
+
+fn order(task: &Task) -> Order<'_> {
+    let (span, named) = (&task.span, matches!(task.who, Who::Only(_)));
+    (span.end, span.period, &span.key, span.start, named)
+}
+
+/// Whether a task is for other named customers' same period: they join the one before then.
+/// Customers whose zones changed at different times mostly have the same periods.
+fn joins(before: &mut Task, task: &Task) -> bool {
+    let same = before.span == task.span && before.complete == task.complete;
+    match (&mut before.who, &task.who) {
+        (Who::Only(customers), Who::Only(others)) if same => {
+            Arc::make_mut(customers).extend(others.iter().cloned());
+            true
+        }
+        _ => false,
+    }
 }
 
 fn hour_end(hour: i64) -> Timestamp {
@@ -173,9 +187,9 @@ fn hour_end(hour: i64) -> Timestamp {
 }
 
 /// The periods that an hour touches: two where the zone's day changes within it.
-fn of_hour(period: Period, hour: i64, zone: &TimeZone) -> Vec<PeriodSpan> {
+fn of_hour(calendar: &Calendar, hour: i64) -> impl Iterator<Item = PeriodSpan> {
     let start = Timestamp::from_hour_index(hour);
-    period.spans_overlapping(start, start.plus_micros(HOUR), zone, SPANS_OF_HOUR_MAX).unwrap_or_default()
+    calendar.spans_overlapping(start, start.plus_micros(HOUR))
 }
 
 #[cfg(test)]

@@ -5,8 +5,9 @@ use super::zones::Zones;
 use super::{AGGREGATE, Jobs};
 use crate::clock;
 use crate::config::Definitions;
+use crate::store::customer_zones::ZoneHistory;
 use crate::store::watermarks::{self, Watermark};
-use crate::store::{customers, projects};
+use crate::store::{customer_zones, projects};
 use reckoner_domain::id::ProjectId;
 use reckoner_domain::meter::Aggregation;
 use reckoner_domain::time::{HOUR, Timestamp};
@@ -48,12 +49,13 @@ impl View {
 impl Jobs {
     /// Looks at a project's events of all times up to `until`.
     pub(super) async fn view(&self, project: ProjectId, until: Timestamp) -> Result<View, JobError> {
+        // Before the zones are read: whoever changes one from now on begins after what is seen here.
+        watermarks::reach(&self.db, project, AGGREGATE, until).await?;
         let mark = watermarks::get(&self.db, project, AGGREGATE).await?;
         let (sequence, done_until) = mark.map_or((0, Timestamp::MIN), |mark| (mark.sequence, mark.time));
         let definitions = self.definitions.read().clone();
-        let project_zone = projects::get(&self.db, project).await?.time_zone;
-        let own_zones = customers::time_zones(&self.db, project).await?;
-        let zones = Zones::new(&project_zone, own_zones, clock::zone).map_err(JobError::UnknownZone)?;
+        let own_zones = customer_zones::histories(&self.db, project).await?;
+        let zones = self.zones(project, own_zones).await?;
         // Later hours belong to periods that are still to be dealt with, for everyone.
         let carried = self.carried_types(project);
         let changes = self.events.changed(project, sequence, done_until, carried).await?;
@@ -67,6 +69,17 @@ impl Jobs {
             active_hours,
             changed: changes.by_hour,
         })
+    }
+
+    /// The periods of these customers, by their own ids.
+    pub async fn zones_of(&self, project: ProjectId, customers: &[&str]) -> Result<Zones, JobError> {
+        let own_zones = customer_zones::histories_of(&self.db, project, customers).await?;
+        self.zones(project, own_zones).await
+    }
+
+    async fn zones(&self, project: ProjectId, own: Vec<(String, ZoneHistory)>) -> Result<Zones, JobError> {
+        let project_zone = projects::get(&self.db, project).await?.time_zone;
+        Zones::new(&project_zone, own, clock::zone).map_err(JobError::UnknownZone)
     }
 
     /// The event types that meters read as levels: what changes one changes all later ones.

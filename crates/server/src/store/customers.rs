@@ -52,7 +52,7 @@ pub struct Filter<'a> {
 }
 
 #[derive(sqlx::FromRow)]
-struct Row {
+pub(super) struct Row {
     id: String,
     project_id: i64,
     external_id: String,
@@ -63,7 +63,7 @@ struct Row {
     version: i64,
 }
 
-fn from_row(row: Row) -> Result<Customer> {
+pub(super) fn from_row(row: Row) -> Result<Customer> {
     Ok(Customer {
         id: row::id(row.id)?,
         project: row::project(row.project_id)?,
@@ -78,7 +78,7 @@ fn from_row(row: Row) -> Result<Customer> {
     })
 }
 
-fn metadata_text(metadata: &Map<String, Value>) -> String {
+pub(super) fn metadata_text(metadata: &Map<String, Value>) -> String {
     Value::Object(metadata.clone()).to_string()
 }
 
@@ -155,7 +155,8 @@ pub async fn find(on: impl Exec, project: ProjectId, either: &str) -> Result<Cus
 }
 
 /// Changes a customer that is still at `version`, and returns it; [`StoreError::NotFound`], or
-/// [`StoreError::Stale`] when it has another version.
+/// [`StoreError::Stale`] when it has another version. Its time zone stays: that changes with
+/// [`super::customer_zones::change`].
 pub async fn update(
     db: &Db,
     project: ProjectId,
@@ -164,10 +165,9 @@ pub async fn update(
     details: &Details,
 ) -> Result<Customer> {
     let query = sql!(
-        "update customers set display_name = $1, time_zone = $2, metadata = $3, version = version + 1
-         where project_id = $4 and id = $5 and version = $6 returning *",
+        "update customers set display_name = $1, metadata = $2, version = version + 1
+         where project_id = $3 and id = $4 and version = $5 returning *",
         details.display_name.as_deref(),
-        details.time_zone.as_deref(),
         metadata_text(&details.metadata),
         project,
         id,
@@ -200,16 +200,6 @@ pub async fn list(
     let rows = on.all(query.push(" order by created_at, id limit ?", [limit.probe().into()])).await?;
     let cursor = |customer: &Customer| Cursor { time: customer.created_at, id: customer.id.to_string() };
     Ok(Page::new(row::each(rows, from_row)?, limit, cursor))
-}
-
-/// The own ids of the customers that have a time zone of their own, with its name.
-pub async fn time_zones(on: impl Exec, project: ProjectId) -> Result<Vec<(String, String)>> {
-    let query = sql!(
-        "select external_id, time_zone from customers where project_id = $1 and time_zone is not null
-         order by external_id",
-        project
-    );
-    on.all(query).await
 }
 
 /// How many customers there are.

@@ -5,6 +5,7 @@
 //! together. Every function names the project it acts on.
 pub mod aggregations;
 pub mod api_keys;
+pub mod customer_zones;
 pub mod customers;
 mod db;
 mod error;

@@ -72,3 +72,24 @@ pub async fn reset(on: impl Exec, project: ProjectId, job: &str) -> Result<()> {
         .await
         .map(drop)
 }
+
+/// Notes that a run of a job may look at everything until an instant, and answers the furthest that
+/// any may have looked at. In a transaction, runs that begin wait for its end.
+pub async fn reach(on: impl Exec, project: ProjectId, job: &str, until: Timestamp) -> Result<Timestamp> {
+    let query = sql!(
+        "insert into job_reaches (project_id, job, reached) values ($1, $2, $3)
+         on conflict (project_id, job) do update set reached =
+         case when excluded.reached > job_reaches.reached then excluded.reached else job_reaches.reached end
+         returning reached",
+        project,
+        job,
+        until
+    );
+    let (reached,): (i64,) = on.one(query).await?;
+    row::time("reached", reached)
+}
+
+/// Forgets how far a job may have looked: for a clock that is set back.
+pub async fn forget_reach(on: impl Exec, project: ProjectId, job: &str) -> Result<()> {
+    on.run(sql!("delete from job_reaches where project_id = $1 and job = $2", project, job)).await.map(drop)
+}

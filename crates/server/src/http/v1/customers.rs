@@ -90,9 +90,7 @@ pub async fn create(
     if new.external_id.starts_with(CUSTOMER_ID_PREFIX) {
         errors.push(field_error("external_id", format!("may not begin with {CUSTOMER_ID_PREFIX}")));
     }
-    if new.time_zone.as_deref().is_some_and(|name| clock::zone(name).is_none()) {
-        errors.push(field_error("time_zone", "must be an IANA time zone such as Europe/Berlin"));
-    }
+    check_zone(new.time_zone.as_deref(), &mut errors);
     check_name(new.display_name.as_deref(), &mut errors);
     let metadata = read_metadata(new.metadata.unwrap_or_default(), &mut errors);
     if !errors.is_empty() {
@@ -130,7 +128,11 @@ pub async fn get(
     Ok(Json(to_api(find(&app, &caller, &customer).await?)))
 }
 
-/// Change a customer. Its time zone stays: aggregated periods are never cut anew.
+/// Change a customer.
+///
+/// A time zone takes effect when the day, week, month or year that is open ends, each by itself: the
+/// next one is the new zone's from there on, or, where that has the same key, part of the one that
+/// ends. Of several changes before then the last counts. Past periods stay as they were cut.
 #[utoipa::path(
     patch, path = "/v1/customers/{customer}", operation_id = "update_customer", tag = "customers", request_body = CustomerChange,
     params(
@@ -161,16 +163,21 @@ pub async fn update(
     let version = if_match(&headers)?.unwrap_or(known.version);
     let mut errors = Vec::new();
     check_name(change.display_name.as_deref(), &mut errors);
+    check_zone(change.time_zone.as_ref().and_then(Option::as_deref), &mut errors);
     let metadata = change.metadata.map(|metadata| read_metadata(metadata, &mut errors));
     if !errors.is_empty() {
         return Err(ApiError::invalid(errors));
     }
     let details = Details {
         display_name: change.display_name.or(known.details.display_name),
+        time_zone: change.time_zone.unwrap_or_else(|| known.details.time_zone.clone()),
         metadata: metadata.unwrap_or(known.details.metadata),
-        ..known.details
     };
-    let changed = customers::update(&app.db, caller.project, &known.id, version, &details).await?;
+    let changed = if details.time_zone == known.details.time_zone {
+        customers::update(&app.db, caller.project, &known.id, version, &details).await?
+    } else {
+        app.jobs.change_zone(caller.project, &known.id, version, &details).await?
+    };
     Ok(Json(to_api(changed)))
 }
 
@@ -192,6 +199,12 @@ pub fn if_match(headers: &HeaderMap) -> Result<Option<u32>, ApiError> {
 fn check_name(name: Option<&str>, errors: &mut Vec<FieldError>) {
     if let Some(reason) = name.and_then(|name| text_fault(name, NAME_BYTES_MAX)) {
         errors.push(field_error("display_name", reason));
+    }
+}
+
+fn check_zone(name: Option<&str>, errors: &mut Vec<FieldError>) {
+    if name.is_some_and(|name| clock::zone(name).is_none()) {
+        errors.push(field_error("time_zone", "must be an IANA time zone such as Europe/Berlin"));
     }
 }
 

@@ -1,4 +1,5 @@
 use super::*;
+use crate::store::customer_zones::ZoneHistory;
 use proptest::prelude::*;
 use reckoner_domain::time::MINUTE;
 
@@ -13,7 +14,14 @@ fn hours(times: &[&str]) -> Vec<i64> {
 }
 
 fn zones(project: &str, own: &[(&str, &str)]) -> Zones {
-    let own = own.iter().map(|(customer, zone)| ((*customer).to_owned(), (*zone).to_owned())).collect();
+    changing_zones(project, own, &[])
+}
+
+/// The same, and each of them with these changes.
+fn changing_zones(project: &str, own: &[(&str, &str)], changes: &[(Timestamp, Option<&str>)]) -> Zones {
+    let changes: Vec<_> = changes.iter().map(|(at, zone)| (*at, zone.map(str::to_owned))).collect();
+    let history = |zone: &&str| ZoneHistory { first: Some((*zone).to_owned()), changes: changes.clone() };
+    let own = own.iter().map(|(customer, zone)| ((*customer).to_owned(), history(zone))).collect();
     Zones::new(project, own, crate::clock::zone).expect("zones")
 }
 
@@ -109,8 +117,8 @@ fn naive(scene: &Scene<'_>) -> BTreeSet<(Timestamp, Period, String, bool)> {
     let mut due = BTreeSet::new();
     for (period, hour) in scene.periods.iter().flat_map(|p| scene.active_hours.iter().map(move |h| (*p, *h)))
     {
-        for zone in scene.zones.all().take(if period == Period::Hourly { 1 } else { usize::MAX }) {
-            for span in of_hour(period, hour, zone) {
+        for calendars in scene.zones.all().take(if period == Period::Hourly { 1 } else { usize::MAX }) {
+            for span in of_hour(calendars.of(period), hour) {
                 let ended = span.end <= scene.now && span.end > scene.done_until;
                 if ended || (scene.with_current && span.start <= scene.now && span.end > scene.now) {
                     due.insert((span.end, period, span.key, ended));
@@ -121,6 +129,52 @@ fn naive(scene: &Scene<'_>) -> BTreeSet<(Timestamp, Period, String, bool)> {
     due
 }
 
+const ZONES: [&str; 4] = ["UTC", "Australia/Lord_Howe", "Pacific/Apia", "America/New_York"];
+
+#[test]
+fn customers_with_the_same_period_share_a_task() {
+    let history = |customer: &str, time: &str| {
+        (
+            customer.to_owned(),
+            ZoneHistory { first: None, changes: vec![(at(time), Some("Asia/Kolkata".into()))] },
+        )
+    };
+    let own = vec![history("k", "2026-01-13T09:00:00Z"), history("l", "2026-01-14T10:00:00Z")];
+    let zones = Zones::new("UTC", own, crate::clock::zone).expect("zones");
+    let (active, changed) = (hours(&["2026-01-14T12:00:00Z", "2026-01-15T12:00:00Z"]), Changed::new());
+    let scene = Scene {
+        periods: &[Period::Daily],
+        zones: &zones,
+        done_until: at("2026-01-14T00:00:00Z"),
+        now: at("2026-01-16T00:00:00Z"),
+        active_hours: &active,
+        changed: &changed,
+        with_current: false,
+    };
+    let shown = |task: &Task| {
+        (task.span.key.clone(), task.span.start.to_string()[5..16].to_owned(), task.who.clone())
+    };
+    let tasks: Vec<_> = scene.tasks().iter().map(shown).collect();
+    let task = |key: &str, start: &str, who| (key.to_owned(), start.to_owned(), who);
+    let others = || Who::AllBut(zones.with_own());
+    assert_eq!(
+        tasks,
+        [
+            task("20260114", "01-14T00:00", only(&["k"])),
+            task("20260114", "01-14T00:00", others()),
+            task("20260114", "01-14T00:00", only(&["l"])),
+            task("20260115", "01-14T18:30", only(&["k"])),
+            task("20260115", "01-15T00:00", only(&["l"])),
+            task("20260115", "01-15T00:00", others()),
+        ]
+    );
+    let active = hours(&["2026-01-16T12:00:00Z"]);
+    let later =
+        Scene { done_until: scene.now, now: at("2026-01-16T18:30:00Z"), active_hours: &active, ..scene };
+    let tasks: Vec<_> = later.tasks().iter().map(shown).collect();
+    assert_eq!(tasks, [task("20260116", "01-15T18:30", only(&["k", "l"]))]);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
     #[test]
@@ -129,11 +183,13 @@ proptest! {
         done in 0_i64..500 * 96,
         ahead in 0_i64..400 * 96,
         with_current: bool,
-        zone in proptest::sample::select(vec!["UTC", "Australia/Lord_Howe", "Pacific/Apia", "America/New_York"]),
+        zone in proptest::sample::select(ZONES.to_vec()),
+        changes in proptest::collection::btree_map(0_i64..24 * 500, proptest::sample::select(ZONES.to_vec()), 0..4),
     ) {
-        let zones = zones("Asia/Kathmandu", &[("c", zone)]);
         // Apia skipped a day at the end of 2011, within the range.
         let start = at("2011-03-05T00:00:00Z");
+        let changes: Vec<_> = changes.into_iter().map(|(hour, zone)| (start.plus_micros(hour * HOUR), Some(zone))).collect();
+        let zones = changing_zones("Asia/Kathmandu", &[("c", zone)], &changes);
         let active: Vec<i64> = offsets.iter().map(|hour| start.hour_index() + hour).collect();
         let done_until = start.plus_micros(done * 15 * MINUTE);
         let now = done_until.plus_micros(ahead * 15 * MINUTE);

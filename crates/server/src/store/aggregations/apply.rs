@@ -139,11 +139,16 @@ fn by_id(candidates: Vec<Candidate>) -> BTreeMap<String, Candidate> {
 }
 
 /// What becomes of a stored aggregation. A candidate that looked at fewer events than the stored one
-/// never replaces its content, but its word that the period has ended counts.
+/// never replaces its content, but its word that the period has ended counts. An open period may get
+/// another end with a change of time zone; the edges of one that has ended stay.
 fn decide(stored: &Aggregation, candidate: &Candidate, now: Timestamp) -> Outcome {
     let mut aggregation = stored.clone();
     let mut content_changed = false;
-    if candidate.through_sequence >= stored.through_sequence {
+    let newer = candidate.through_sequence >= stored.through_sequence;
+    if !stored.complete && (newer || candidate.complete) {
+        aggregation.span = candidate.span.clone();
+    }
+    if newer {
         content_changed = stored.figures != candidate.figures || stored.event_count != candidate.event_count;
         aggregation.figures = candidate.figures.clone();
         aggregation.event_count = candidate.event_count;
@@ -258,8 +263,8 @@ async fn overwrite(tx: &mut Tx, mut rows: Vec<Vec<Val>>) -> Result<()> {
     while !rows.is_empty() {
         let chunk = rows.drain(..rows.len().min(ROWS_MAX));
         let query = sql!(insert_into!()).rows(chunk).push(
-            " on conflict (project_id, id) do update set data = excluded.data,
-             event_count = excluded.event_count, complete = excluded.complete,
+            " on conflict (project_id, id) do update set period_start = excluded.period_start,
+             period_end = excluded.period_end, data = excluded.data, event_count = excluded.event_count, complete = excluded.complete,
              revision = excluded.revision, through_sequence = excluded.through_sequence,
              updated_at = excluded.updated_at",
             [],

@@ -1,7 +1,7 @@
 //! `GET /events` and `GET /aggregations`.
-use crate::clock;
 use crate::events::{LIST_EVENTS_MAX, ListFilter, Order};
 use crate::http::compat::{Asked, Refused, failure};
+use crate::http::error::ApiError;
 use crate::http::extract::By;
 use crate::http::state::App;
 use crate::store::aggregations::{self, Aggregation, Filter};
@@ -11,13 +11,12 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use jiff::tz::TimeZone;
+use reckoner_domain::calendar::Calendars;
 use reckoner_domain::event::Event;
-use reckoner_domain::period::EventKeys;
 use reckoner_domain::time::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use utoipa::IntoParams;
 
 /// Microseconds of a millisecond.
@@ -84,15 +83,18 @@ pub async fn events(
     filter.order = Order::NewestFirst;
     filter.limit = limit(params.limit.as_deref(), LIST_EVENTS_MAX);
     let events = app.events.list(filter).await?;
-    let zone = app.project(caller.project).and_then(|project| clock::zone(&project.time_zone));
-    let zone = zone.unwrap_or(TimeZone::UTC);
-    let rows: Vec<String> = events.iter().map(|event| event_json(event, &zone)).collect();
+    let customers: BTreeSet<&str> = events.iter().map(|event| &*event.customer).collect();
+    let customers: Vec<&str> = customers.into_iter().collect();
+    let zones = app.jobs.zones_of(caller.project, &customers).await.map_err(ApiError::internal)?;
+    let own = zones.by_customer();
+    let calendars = |event: &Event| own.get(&*event.customer).copied().unwrap_or(zones.project());
+    let rows: Vec<String> = events.iter().map(|event| event_json(event, calendars(event))).collect();
     Ok(([(header::CONTENT_TYPE, "application/json")], format!("[{}]", rows.join(","))).into_response())
 }
 
 /// One event. Numbers are exact: a reader that wants doubles gets the nearest ones.
-fn event_json(event: &Event, zone: &TimeZone) -> String {
-    let keys = EventKeys::at(event.time, zone);
+fn event_json(event: &Event, calendars: &Calendars) -> String {
+    let keys = calendars.keys_at(event.time);
     let text = |text: &str| Value::String(text.to_owned()).to_string();
     format!(
         "{{\"_id\":{id},\"customerId\":{customer},\"eventType\":{kind},\"value\":{value},\"metadata\":{metadata},\
