@@ -14,7 +14,7 @@ use crate::random::{self, NoRandomness};
 use crate::store::meters::Source;
 use crate::store::projects::{self, Project};
 use crate::store::{
-    Db, PostgresSettings, SqliteSettings, StoreError, aggregations, idempotency, leases, settings,
+    Db, Place, PostgresSettings, SqliteSettings, StoreError, aggregations, idempotency, leases, settings,
 };
 use crate::telemetry;
 use crate::webhooks::FileEndpoint;
@@ -37,6 +37,8 @@ use tokio::net::TcpListener;
 
 /// The file of the embedded control plane, in the data directory.
 pub const CONTROL_PLANE: &str = "control.sqlite";
+/// Names the event log that a control plane belongs to, among its settings.
+const EVENT_LOG: &str = "event_log";
 /// How long requests under way may take when the server stops, in seconds.
 const DRAIN_S: u64 = 5;
 
@@ -100,16 +102,18 @@ pub struct Server {
 
 impl Server {
     /// Opens the stores, repairs what a crash may have left between them, and starts the background
-    /// work.
+    /// work. Nothing is changed before it is known that the stores belong together and that the
+    /// address is free: a refused start leaves a server that runs on either of them in peace.
     pub async fn start(config: Config, clock: Clock) -> Result<Self, StartError> {
         let metrics = telemetry::start_metrics().map_err(|error| StartError::Other(error.to_string()))?;
         make_dir(&config.data_dir)?;
         let log = open_log(&config.data_dir).await?;
-        let db = open_db(&config).await?;
+        let listener = TcpListener::bind(config.listen).await;
+        let listener = listener.map_err(|source| StartError::Listen { address: config.listen, source })?;
+        let db = open_pair(&config, &log).await?;
         // The event log's lock says that this is the only process of its stores.
         leases::end_all(&db).await?;
         idempotency::end_all(&db).await?;
-        check_pair(&db, &log).await?;
         projects::ensure(&db, clock.real()).await?;
         set_time_zone(&db, &config.time_zone).await?;
         let projects = projects::list(&db).await?;
@@ -138,8 +142,6 @@ impl Server {
         let keys = Keys::new(db.clone(), clock.clone());
         let trigger = Trigger::start(jobs.clone());
         let definitions = config.definitions.clone();
-        let listener = TcpListener::bind(config.listen).await;
-        let listener = listener.map_err(|source| StartError::Listen { address: config.listen, source })?;
         let stopping = AtomicBool::new(false);
         let bodies = Budget::new(config.ingest.held_bytes_max);
         let parts = Parts {
@@ -223,25 +225,33 @@ async fn open_log(data_dir: &Path) -> Result<EventLog, StartError> {
 
 /// Opens the control plane that the configuration names.
 pub async fn open_db(config: &Config) -> Result<Db, StoreError> {
+    let db = Db::connect(&place(config)).await?;
+    db.migrate().await?;
+    Ok(db)
+}
+
+fn place(config: &Config) -> Place {
     match &config.database_url {
-        Some(url) => {
-            let settings = PostgresSettings {
-                connections_max: config.database_pool_max,
-                ..PostgresSettings::new(url.expose())
-            };
-            Db::open_postgres(&settings).await
-        }
-        None => Db::open_sqlite(&SqliteSettings::new(config.data_dir.join(CONTROL_PLANE))).await,
+        Some(url) => Place::Postgres(PostgresSettings {
+            connections_max: config.database_pool_max,
+            ..PostgresSettings::new(url.expose())
+        }),
+        None => Place::Sqlite(SqliteSettings::new(config.data_dir.join(CONTROL_PLANE))),
     }
 }
 
-/// Refuses a control plane that belongs to another event log: its totals and customers would be of
-/// other events.
-async fn check_pair(db: &Db, log: &EventLog) -> Result<(), StartError> {
+/// Opens the control plane of this event log. One that belongs to another log is refused as it is,
+/// before its schema changes: its totals and customers would be of other events, and the server of
+/// that log may be running.
+async fn open_pair(config: &Config, log: &EventLog) -> Result<Db, StartError> {
     let ours = format!("{:032x}", log.store_id());
-    let known = settings::get_or_set(db, "event_log", &ours).await?;
-    if known == ours {
-        return Ok(());
+    let db = Db::connect(&place(config)).await?;
+    if settings::peek(&db, EVENT_LOG).await?.is_none_or(|known| known == ours) {
+        db.migrate().await?;
+        // Of two that start on an empty database at once, one gets it.
+        if settings::get_or_set(&db, EVENT_LOG, &ours).await? == ours {
+            return Ok(db);
+        }
     }
     let text = "the control plane belongs to another event log: start with the data directory and database that \
                 belong together";

@@ -1,5 +1,6 @@
 //! Files, environment and flags, through the real program.
 mod check;
 mod docs;
+mod refused;
 mod reload;
 mod starts;

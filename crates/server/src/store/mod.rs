@@ -34,7 +34,7 @@ pub use db::{Db, Engine, PoolState, Tx};
 pub use error::{Result, StoreError};
 pub use exec::{Exec, Record};
 pub use meter_definition::{Definition, DefinitionError};
-pub use open::{PostgresSettings, SqliteSettings};
+pub use open::{Place, PostgresSettings, SqliteSettings};
 pub use page::{Cursor, CursorError, LIMIT_COMPATIBLE_MAX, LIMIT_DEFAULT, LIMIT_MAX, Limit, Page};
 pub use query::{Query, STATEMENTS, Statement, Val};
 pub use row::{count, json, sequence, time};
