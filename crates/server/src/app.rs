@@ -102,39 +102,31 @@ pub struct Server {
 
 impl Server {
     /// Opens the stores, repairs what a crash may have left between them, and starts the background
-    /// work. Nothing is changed before it is known that the stores belong together and that the
-    /// address is free: a refused start leaves a server that runs on either of them in peace.
+    /// work.
+    ///
+    /// Nothing is changed before it is known that the stores belong together and that the address is
+    /// free. Background work comes last: a server that does not come up, or does not know the
+    /// operator's files yet, sends nothing and runs no job.
     pub async fn start(config: Config, clock: Clock) -> Result<Self, StartError> {
         let metrics = telemetry::start_metrics().map_err(|error| StartError::Other(error.to_string()))?;
         make_dir(&config.data_dir)?;
         let log = open_log(&config.data_dir).await?;
-        let listener = TcpListener::bind(config.listen).await;
-        let listener = listener.map_err(|source| StartError::Listen { address: config.listen, source })?;
+        let listener = listen(config.listen).await?;
         let db = open_pair(&config, &log).await?;
-        // The event log's lock says that this is the only process of its stores.
-        leases::end_all(&db).await?;
-        idempotency::end_all(&db).await?;
-        projects::ensure(&db, clock.real()).await?;
-        set_time_zone(&db, &config.time_zone).await?;
-        let projects = projects::list(&db).await?;
-        for project in &projects {
-            if let Some(frozen) = project.frozen_time {
-                clock.freeze(project.id, frozen);
-            }
-        }
+        let projects = prepare_projects(&db, &config, &clock).await?;
         let shown_keys = bootstrap::run(&db, &config, clock.real()).await?;
         let events = Events::new(log);
         let recorder = Recorder::new(db.clone(), clock.clone(), events.clone(), config.ingest.clone());
         let waker = Waker::default();
         let vault = open_vault(&config)?;
-        let (webhooks, dispatcher) = start_webhooks(&config, &db, &clock, &vault, &waker)?;
+        let (webhooks, sending) = prepare_webhooks(&config, &db, &clock, &vault, &waker)?;
         let jobs = Jobs {
             db: db.clone(),
             clock: clock.clone(),
             events: events.clone(),
             catalogues: recorder.catalogues.clone(),
             definitions: Arc::new(RwLock::new(Arc::new(Definitions::default()))),
-            waker,
+            waker: waker.clone(),
             schedule: Schedule::parse(&config.jobs.aggregate_cron)
                 .ok_or_else(|| StartError::Other("jobs.aggregate_cron must be a cron expression".into()))?,
             worker: random::uuid_text(clock.real())?,
@@ -162,8 +154,9 @@ impl Server {
             stopping,
         };
         let app = App::new(parts);
-        apply_definitions(&app, definitions).await?;
         restore_customers(&app).await?;
+        apply_definitions(&app, definitions).await?;
+        let dispatcher = Dispatcher::start(sending, &waker);
         let scheduler = Scheduler::start(app.jobs.clone(), app.keys.clone());
         Ok(Self { app, listener, scheduler, dispatcher, shown_keys })
     }
@@ -223,6 +216,10 @@ async fn open_log(data_dir: &Path) -> Result<EventLog, StartError> {
     Ok(opened.map_err(|error| StartError::Other(error.to_string()))??)
 }
 
+async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })
+}
+
 /// Opens the control plane that the configuration names.
 pub async fn open_db(config: &Config) -> Result<Db, StoreError> {
     let db = Db::connect(&place(config)).await?;
@@ -258,6 +255,23 @@ async fn open_pair(config: &Config, log: &EventLog) -> Result<Db, StartError> {
     Err(StartError::Other(text.to_owned()))
 }
 
+/// Makes the projects where they are absent, ends what a process before this one left running in
+/// them, and sets their clocks.
+async fn prepare_projects(db: &Db, config: &Config, clock: &Clock) -> Result<Vec<Project>, StartError> {
+    // The event log's lock says that this is the only process of its stores.
+    leases::end_all(db).await?;
+    idempotency::end_all(db).await?;
+    projects::ensure(db, clock.real()).await?;
+    set_time_zone(db, &config.time_zone).await?;
+    let projects = projects::list(db).await?;
+    for project in &projects {
+        if let Some(frozen) = project.frozen_time {
+            clock.freeze(project.id, frozen);
+        }
+    }
+    Ok(projects)
+}
+
 /// Sets the time zone of the projects' calendar periods, as long as none is aggregated.
 async fn set_time_zone(db: &Db, name: &str) -> Result<(), StartError> {
     for project in projects::list(db).await?.into_iter().filter(|project| project.time_zone != name) {
@@ -273,20 +287,26 @@ async fn set_time_zone(db: &Db, name: &str) -> Result<(), StartError> {
     Ok(())
 }
 
-fn start_webhooks(
+/// What serves requests about webhooks, and what the dispatcher is to be started with.
+fn prepare_webhooks(
     config: &Config,
     db: &Db,
     clock: &Clock,
     vault: &Vault,
     waker: &Waker,
-) -> Result<(Webhooks, Dispatcher), StartError> {
+) -> Result<(Webhooks, dispatcher::Parts), StartError> {
     let guard = Guard::new(config.webhooks.allow_private, Arc::new(SystemLookup));
     let sender = Sender::new(guard.clone()).map_err(|error| StartError::Other(error.to_string()))?;
     let settings = Settings { dry_run: config.webhooks.dry_run, ..Settings::default() };
-    let parts =
-        dispatcher::Parts { db: db.clone(), clock: clock.clone(), vault: vault.clone(), sender, settings };
-    let dispatcher = Dispatcher::start(parts, waker)?;
-    Ok((Webhooks::new(db.clone(), clock.clone(), vault.clone(), guard, waker.clone()), dispatcher))
+    let parts = dispatcher::Parts {
+        db: db.clone(),
+        clock: clock.clone(),
+        vault: vault.clone(),
+        sender,
+        worker: random::uuid_text(clock.real())?,
+        settings,
+    };
+    Ok((Webhooks::new(db.clone(), clock.clone(), vault.clone(), guard, waker.clone()), parts))
 }
 
 fn open_vault(config: &Config) -> Result<Vault, VaultError> {
