@@ -1,31 +1,30 @@
 //! A server, wired together: started, served, stopped.
+mod definitions;
+
+pub use definitions::{apply_definitions, check_definitions};
+
 use crate::auth::bootstrap::{self, BootstrapError, ShownKey};
 use crate::auth::keys::Keys;
 use crate::clock::Clock;
-use crate::config::{Config, ConfigError, Definitions, Problem};
+use crate::config::{Config, ConfigError, Definitions};
 use crate::events::Events;
 use crate::http::body::Budget;
-use crate::http::error::ApiError;
 use crate::http::state::{App, Parts};
-use crate::http::{listen, router, v1};
+use crate::http::{listen, router};
 use crate::ingest::record::{RecordError, Recorder};
 use crate::jobs::{Jobs, Schedule, Scheduler, Trigger};
 use crate::random::{self, NoRandomness};
-use crate::store::meters::Source;
 use crate::store::projects::{self, Project};
 use crate::store::{
     Db, Place, PostgresSettings, SqliteSettings, StoreError, aggregations, idempotency, leases, settings,
 };
 use crate::telemetry;
-use crate::webhooks::FileEndpoint;
 use crate::webhooks::dispatcher::{self, Dispatcher, Settings, Waker};
 use crate::webhooks::guard::{Guard, SystemLookup};
 use crate::webhooks::sender::Sender;
 use crate::webhooks::service::{WebhookError, Webhooks};
 use crate::webhooks::vault::{self, Vault, VaultError};
 use parking_lot::RwLock;
-use reckoner_domain::id::MeterId;
-use reckoner_domain::meter::{Meter, MeterKey};
 use reckoner_eventlog::{EventLog, OpenError, Options};
 use std::future::Future;
 use std::net::SocketAddr;
@@ -111,7 +110,7 @@ impl Server {
         let metrics = telemetry::start_metrics().map_err(|error| StartError::Other(error.to_string()))?;
         make_dir(&config.data_dir)?;
         let log = open_log(&config.data_dir).await?;
-        let listener = listen(config.listen).await?;
+        let listener = bind(config.listen).await?;
         let db = open_pair(&config, &log).await?;
         let projects = prepare_projects(&db, &config, &clock).await?;
         let shown_keys = bootstrap::run(&db, &config, clock.real()).await?;
@@ -216,7 +215,7 @@ async fn open_log(data_dir: &Path) -> Result<EventLog, StartError> {
     Ok(opened.map_err(|error| StartError::Other(error.to_string()))??)
 }
 
-async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
+async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
     TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })
 }
 
@@ -312,66 +311,6 @@ fn prepare_webhooks(
 fn open_vault(config: &Config) -> Result<Vault, VaultError> {
     let key = config.secret_key.as_ref().map(|key| key.expose());
     vault::load(&config.data_dir.join("secret.key"), key)
-}
-
-/// Puts the operator's files in force: meters, periods and endpoints, in every project.
-pub async fn apply_definitions(app: &App, definitions: Definitions) -> Result<(), StartError> {
-    let meters = meters_of(&definitions).map_err(|problems| StartError::Config(ConfigError(problems)))?;
-    let failed = |error: ApiError| StartError::Other(format!("meters: {}", error.detail()));
-    let changing = app.meters_changing.lock().await;
-    for Project { id, .. } in &app.projects {
-        for meter in &meters {
-            v1::meters::put(app, *id, meter.clone(), Source::File).await.map_err(failed)?;
-        }
-        if definitions.from_file {
-            v1::meters::archive_left_out(app, *id, &meters).await.map_err(failed)?;
-        }
-        v1::meters::reload(app, *id).await.map_err(failed)?;
-    }
-    drop(changing);
-    let endpoint = |webhook: &crate::config::FileWebhook| FileEndpoint {
-        url: webhook.url.clone(),
-        secret: Some(webhook.secret.expose().to_owned()),
-        enabled: webhook.enabled,
-        project: webhook.project.clone(),
-    };
-    let endpoints: Vec<FileEndpoint> = definitions.webhooks.iter().map(endpoint).collect();
-    app.webhooks.sync_file(&endpoints).await?;
-    *app.jobs.definitions.write() = Arc::new(definitions);
-    Ok(())
-}
-
-/// What is wrong with the meters that the operator's files define.
-pub fn check_definitions(definitions: &Definitions) -> Vec<Problem> {
-    meters_of(definitions).err().unwrap_or_default()
-}
-
-/// The meters that the operator's files define.
-fn meters_of(definitions: &Definitions) -> Result<Vec<Meter>, Vec<Problem>> {
-    let mut meters: Vec<Meter> = Vec::new();
-    let mut problems = Vec::new();
-    let mut note = |setting: String, reason: String| problems.push(Problem { setting, reason });
-    for (event_type, aggregation) in &definitions.events {
-        match MeterKey::parse(event_type) {
-            Ok(key) => meters.push(Meter::plain(MeterId::from_bits(0), key, *aggregation)),
-            Err(error) => note(format!("events.{event_type}"), error.to_string()),
-        }
-    }
-    for (index, definition) in definitions.meters.iter().enumerate() {
-        match v1::meters::from_file(definition) {
-            Ok(meter) if meters.iter().any(|known| known.key == meter.key) => {
-                // Each start would make two versions of it.
-                note(format!("meters[{index}].key"), format!("{} is defined already", meter.key));
-            }
-            Ok(meter) => meters.push(meter),
-            Err(faults) => {
-                for fault in faults {
-                    note(format!("meters[{index}].{}", fault.field), fault.reason);
-                }
-            }
-        }
-    }
-    if problems.is_empty() { Ok(meters) } else { Err(problems) }
 }
 
 /// A crash between an event's commit and its customer's leaves the customer to be made here.

@@ -37,8 +37,7 @@ impl Webhooks {
     pub async fn sync_file(&self, file: &[FileEndpoint]) -> Result<()> {
         let mut retries = 0;
         loop {
-            let done = self.try_sync_file(file).await;
-            match done {
+            match self.try_sync_file(file).await {
                 // Another process does the same at this moment.
                 Err(WebhookError::Store(StoreError::Conflict | StoreError::Stale))
                     if retries < RETRIES_MAX =>
@@ -52,22 +51,29 @@ impl Webhooks {
 
     async fn try_sync_file(&self, file: &[FileEndpoint]) -> Result<()> {
         let mut tx = self.db.begin().await?;
+        self.sync_file_in(&mut tx, file).await?;
+        tx.commit().await?;
+        self.waker.wake();
+        Ok(())
+    }
+
+    /// The same in a transaction, once. The caller commits and wakes the dispatcher, or begins again
+    /// where another process was faster ([`StoreError::Conflict`], [`StoreError::Stale`]).
+    pub async fn sync_file_in(&self, tx: &mut Tx, file: &[FileEndpoint]) -> Result<()> {
         let known: Vec<(ProjectId, String)> =
-            projects::list(&mut tx).await?.into_iter().map(|project| (project.id, project.name)).collect();
+            projects::list(&mut *tx).await?.into_iter().map(|project| (project.id, project.name)).collect();
         let entries = read(file, &known)?;
-        for endpoint in webhook_endpoints::list_of_file(&mut tx).await? {
+        for endpoint in webhook_endpoints::list_of_file(&mut *tx).await? {
             if !entries.contains_key(&(endpoint.project, endpoint.url.clone())) {
-                self.remove(&mut tx, endpoint).await?;
+                self.remove(tx, endpoint).await?;
             }
         }
         for ((project, url), entry) in entries {
-            match webhook_endpoints::get_of_file(&mut tx, project, &url).await? {
-                None => self.add(&mut tx, project, url, entry).await?,
-                Some(endpoint) => self.adjust(&mut tx, endpoint, entry).await?,
+            match webhook_endpoints::get_of_file(&mut *tx, project, &url).await? {
+                None => self.add(tx, project, url, entry).await?,
+                Some(endpoint) => self.adjust(tx, endpoint, entry).await?,
             }
         }
-        tx.commit().await?;
-        self.waker.wake();
         Ok(())
     }
 
