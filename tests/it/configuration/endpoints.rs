@@ -72,6 +72,27 @@ async fn what_left_the_file_before_a_start_gets_nothing_at_it() {
     assert_eq!(deliveries(&server, &disabled.url).await, [("pending".to_owned(), 0)]);
 }
 
+#[tokio::test]
+async fn a_start_without_the_files_leaves_everything_as_it_is() {
+    let mut receiver = Receiver::start().await;
+    let mut server = Setup::default().system(system(&[hook(&receiver, true)])).start();
+    assert!(server.terminate().success());
+    tell(&server).await;
+    server.without_files();
+    server.restart();
+    receiver.hit().await;
+    server.logged("webhook endpoints of an earlier file stay in force");
+    assert_eq!(server.get("/v1/meters/api.calls").await.status, 200);
+    // A file that says that there are none is another thing.
+    std::fs::write(server.dir().join("reckoner.toml"), "webhook_endpoints = []\n").expect("written");
+    server.with_toml();
+    assert!(server.terminate().success());
+    server.restart();
+    let listed = server.get("/v1/webhook-endpoints").await.json();
+    assert_eq!(listed["data"][0]["disabled_reason"], "removed", "{listed}");
+    assert_eq!(server.get("/v1/meters/api.calls").await.status, 404);
+}
+
 // The receiver answers while the program runs.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_start_that_fails_sends_nothing() {

@@ -4,9 +4,9 @@ use crate::config::{ConfigError, Definitions, Problem};
 use crate::http::error::ApiError;
 use crate::http::state::App;
 use crate::http::v1;
-use crate::store::StoreError;
 use crate::store::meters::Source;
 use crate::store::projects::Project;
+use crate::store::{StoreError, Tx, webhook_endpoints};
 use crate::webhooks::FileEndpoint;
 use crate::webhooks::service::WebhookError;
 use reckoner_domain::id::{MeterId, ProjectId};
@@ -17,7 +17,8 @@ use std::sync::Arc;
 const RETRIES_MAX: u32 = 5;
 
 /// Puts the operator's files in force: meters, periods and endpoints, in every project; all of it or
-/// nothing.
+/// nothing. Where no file says anything, meters and endpoints stay what they were: whoever forgets to
+/// name a file does not lose what is to be delivered.
 pub async fn apply_definitions(app: &App, definitions: Definitions) -> Result<(), StartError> {
     let meters = meters_of(&definitions).map_err(|problems| StartError::Config(ConfigError(problems)))?;
     let endpoints = endpoints_of(&definitions);
@@ -63,9 +64,26 @@ async fn store(
         }
         catalogues.push((*id, v1::meters::in_force(&mut tx, *id).await?));
     }
-    app.webhooks.sync_file_in(&mut tx, endpoints).await?;
+    if definitions.from_file {
+        app.webhooks.sync_file_in(&mut tx, endpoints).await?;
+    } else {
+        tell_what_stays(&mut tx).await?;
+    }
     tx.commit().await?;
     Ok(catalogues)
+}
+
+async fn tell_what_stays(tx: &mut Tx) -> Result<(), StoreError> {
+    let endpoints = webhook_endpoints::list_of_file(tx).await?;
+    let staying = endpoints.iter().filter(|endpoint| endpoint.disabled.is_none()).count();
+    if staying > 0 {
+        tracing::warn!(
+            staying,
+            "no file names meters, periods or webhooks: webhook endpoints of an earlier file stay in force; \
+             `webhook_endpoints = []` in reckoner.toml removes them"
+        );
+    }
+    Ok(())
 }
 
 fn endpoints_of(definitions: &Definitions) -> Vec<FileEndpoint> {
