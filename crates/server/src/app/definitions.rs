@@ -1,6 +1,6 @@
 //! What the operator's files define, put in force as a whole.
 use super::StartError;
-use crate::config::{ConfigError, Definitions, Problem};
+use crate::config::{ConfigError, Definitions, FileWebhook, Problem};
 use crate::http::error::ApiError;
 use crate::http::state::App;
 use crate::http::v1;
@@ -8,6 +8,7 @@ use crate::store::meters::Source;
 use crate::store::projects::Project;
 use crate::store::{StoreError, Tx, webhook_endpoints};
 use crate::webhooks::FileEndpoint;
+use crate::webhooks::guard::EndpointUrl;
 use crate::webhooks::service::WebhookError;
 use reckoner_domain::id::{MeterId, ProjectId};
 use reckoner_domain::meter::{Catalogue, Meter, MeterKey};
@@ -87,7 +88,7 @@ async fn tell_what_stays(tx: &mut Tx) -> Result<(), StoreError> {
 }
 
 fn endpoints_of(definitions: &Definitions) -> Vec<FileEndpoint> {
-    let endpoint = |webhook: &crate::config::FileWebhook| FileEndpoint {
+    let endpoint = |webhook: &FileWebhook| FileEndpoint {
         url: webhook.url.clone(),
         secret: Some(webhook.secret.expose().to_owned()),
         enabled: webhook.enabled,
@@ -96,9 +97,39 @@ fn endpoints_of(definitions: &Definitions) -> Vec<FileEndpoint> {
     definitions.webhooks.iter().map(endpoint).collect()
 }
 
-/// What is wrong with the meters that the operator's files define.
+/// What is wrong with the meters and endpoints that the operator's files define.
 pub fn check_definitions(definitions: &Definitions) -> Vec<Problem> {
-    meters_of(definitions).err().unwrap_or_default()
+    let mut problems = meters_of(definitions).err().unwrap_or_default();
+    problems.extend(check_endpoints(&definitions.webhooks));
+    problems
+}
+
+/// URLs that no endpoint may have, and endpoints that are there twice for one project, however their
+/// URL is written and in whichever file.
+fn check_endpoints(webhooks: &[FileWebhook]) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let mut known: Vec<(EndpointUrl, &FileWebhook)> = Vec::new();
+    for webhook in webhooks {
+        let mut note = |reason: String| {
+            problems.push(Problem { setting: format!("{}.url", webhook.place), reason });
+        };
+        let url = match EndpointUrl::parse(&webhook.url) {
+            Ok(url) => url,
+            Err(refused) => {
+                note(refused.to_string());
+                continue;
+            }
+        };
+        let meets = |(its, other): &&(EndpointUrl, &FileWebhook)| {
+            let any = other.project.is_none() || webhook.project.is_none();
+            *its == url && (any || other.project == webhook.project)
+        };
+        if let Some((_, other)) = known.iter().find(meets) {
+            note(format!("is that of {} too, for the same project", other.place));
+        }
+        known.push((url, webhook));
+    }
+    problems
 }
 
 /// The meters that the operator's files define.

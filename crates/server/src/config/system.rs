@@ -21,7 +21,9 @@ const OPS: [&str; 7] = ["sum", "avg", "min", "max", "count", "first", "last"];
 /// An operator's webhook endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileWebhook {
-    /// Where deliveries go.
+    /// Where it is written, such as `webhook_endpoints[0]`.
+    pub place: String,
+    /// Where deliveries go, as written.
     pub url: String,
     /// What signs them.
     pub secret: Secret,
@@ -74,7 +76,7 @@ pub(super) fn read_system(text: &str, problems: &mut Vec<Problem>) -> Definition
         periods: read_periods(root.get("periods"), &mut note),
         events: read_events(root.get("events"), &mut note),
         meters: Vec::new(),
-        webhooks: read_webhooks(root.get("webhooks"), "webhooks", &mut note),
+        webhooks: read_webhooks(root.get("webhooks"), ["systemconfig.", "webhooks"], &mut note),
     }
 }
 
@@ -114,7 +116,7 @@ pub(super) fn read_toml(file: &toml::Table, problems: &mut Vec<Problem>) -> Opti
             .map_or_else(default_periods, |periods| read_periods(Some(&periods), &mut note)),
         events: Vec::new(),
         meters,
-        webhooks: read_webhooks(webhooks.as_ref(), "webhook_endpoints", &mut note),
+        webhooks: read_webhooks(webhooks.as_ref(), ["", "webhook_endpoints"], &mut note),
     })
 }
 
@@ -189,9 +191,10 @@ fn read_events(value: Option<&Value>, note: &mut impl FnMut(&str, String)) -> Ve
     events
 }
 
+/// Reads the endpoints of a setting, named within its file and by what comes before it elsewhere.
 fn read_webhooks(
     value: Option<&Value>,
-    setting: &str,
+    [file, setting]: [&str; 2],
     note: &mut impl FnMut(&str, String),
 ) -> Vec<FileWebhook> {
     let items = match value {
@@ -210,24 +213,20 @@ fn read_webhooks(
             continue;
         };
         let mut at = |field: &str, reason: &str| note(&format!("{place}.{field}"), reason.to_owned());
-        let Some(webhook) = read_webhook(item, &mut at) else { continue };
-        let meets = |other: &FileWebhook| {
-            let both = other.project.is_none() || webhook.project.is_none();
-            other.url == webhook.url && (both || other.project == webhook.project)
-        };
-        if webhooks.iter().any(meets) {
-            at("url", "is there already for the same project");
-        }
-        webhooks.push(webhook);
+        webhooks.extend(read_webhook(item, format!("{file}{place}"), &mut at));
     }
     webhooks
 }
 
-fn read_webhook(item: &Map<String, Value>, note: &mut impl FnMut(&str, &str)) -> Option<FileWebhook> {
+/// Reads an endpoint and notes what is wrong with it. One that has faults, but a URL, comes out too:
+/// nothing uses it, but what else is wrong with its URL is found in the same go.
+fn read_webhook(
+    item: &Map<String, Value>,
+    place: String,
+    note: &mut impl FnMut(&str, &str),
+) -> Option<FileWebhook> {
     let text = |name: &str| item.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
-    let url = text("url").filter(|url| {
-        url::Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
-    });
+    let url = text("url");
     if url.is_none() {
         note("url", "must be an http or https address");
     }
@@ -244,9 +243,10 @@ fn read_webhook(item: &Map<String, Value>, note: &mut impl FnMut(&str, &str)) ->
         note("project", "must be live or test");
     }
     Some(FileWebhook {
+        place,
         url: url?.to_owned(),
-        secret: Secret::new(secret?.to_owned()),
-        enabled: enabled?,
+        secret: Secret::new(secret.unwrap_or_default().to_owned()),
+        enabled: enabled.unwrap_or(true),
         project: project.map(str::to_owned),
     })
 }
@@ -287,7 +287,9 @@ mod tests {
         let mut problems = Vec::new();
         let read = read_toml(&text.parse().expect("TOML"), &mut problems).expect("tables");
         let settings: Vec<&str> = problems.iter().map(|problem| problem.setting.as_str()).collect();
-        assert_eq!(settings, ["webhook_endpoints[0].enabeld", "webhook_endpoints[1].url"]);
+        assert_eq!(settings, ["webhook_endpoints[0].enabeld"]);
+        let places: Vec<&str> = read.webhooks.iter().map(|webhook| webhook.place.as_str()).collect();
+        assert_eq!(places, ["webhook_endpoints[0]", "webhook_endpoints[1]"]);
         let meter = serde_json::json!({"key": "llm.tokens", "aggregation": "sum",
             "starts_at": "2026-01-01T00:00:00Z", "weights": {"a": 2, "b": 0.5}});
         assert_eq!(read.meters, [meter]);
@@ -296,7 +298,7 @@ mod tests {
     #[test]
     fn all_problems_at_once() {
         let text = r#"{"period":[],"periods":["hourly","often"],"events":{"a b":{"op":"sum"},"x":{"op":"median"},"record":{"op":"sum"}},
-            "webhooks":[{"url":"ftp://x","enabled":"yes","project":"prod"},5]}"#;
+            "webhooks":[{"url":5,"enabled":"yes","project":"prod"},5]}"#;
         let mut problems = Vec::new();
         read_system(text, &mut problems);
         let settings: Vec<&str> =
