@@ -199,7 +199,7 @@ pub fn load(
     let system = files.systemconfig.as_deref().and_then(|path| read_file(path, &mut problems));
     let own = system::read_toml(&sources.file, &mut problems);
     let system = system.map(|text| system::read_system(&text, &mut problems));
-    let definitions = merge(system, own);
+    let definitions = system::together(system, own, &mut problems);
     problems.append(&mut check(&definitions));
     let mut reader = Reader::new(&sources);
     let config = read_settings(&mut reader, definitions);
@@ -221,22 +221,6 @@ fn read_file(path: &Path, problems: &mut Vec<Problem>) -> Option<String> {
             });
         })
         .ok()
-}
-
-/// Both files together; without either the default periods are aggregated.
-fn merge(system: Option<Definitions>, own: Option<Definitions>) -> Definitions {
-    match (system, own) {
-        (Some(mut system), Some(own)) => {
-            system.meters = own.meters;
-            system.webhooks.extend(own.webhooks);
-            if system.periods.is_empty() {
-                system.periods = own.periods;
-            }
-            system
-        }
-        (Some(one), None) | (None, Some(one)) => one,
-        (None, None) => Definitions { periods: system::default_periods(), ..Definitions::default() },
-    }
 }
 
 #[cfg(test)]
