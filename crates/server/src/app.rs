@@ -95,6 +95,8 @@ pub struct Server {
     listener: TcpListener,
     scheduler: Scheduler,
     dispatcher: Dispatcher,
+    /// Where it listens.
+    pub address: SocketAddr,
     /// Keys made at this start, to be shown once.
     pub shown_keys: Vec<ShownKey>,
 }
@@ -104,16 +106,16 @@ impl Server {
     /// work.
     ///
     /// Nothing is changed before it is known that the stores belong together and that the address is
-    /// free. Background work comes last: a server that does not come up, or does not know the
-    /// operator's files yet, sends nothing and runs no job.
+    /// free. First keys, and then background work, come last: a server that does not come up, or does
+    /// not know the operator's files yet, makes no key, sends nothing and runs no job.
     pub async fn start(config: Config, clock: Clock) -> Result<Self, StartError> {
         let metrics = telemetry::start_metrics().map_err(|error| StartError::Other(error.to_string()))?;
         make_dir(&config.data_dir)?;
         let log = open_log(&config.data_dir).await?;
-        let listener = bind(config.listen).await?;
+        let (listener, address) = bind(config.listen).await?;
         let db = open_pair(&config, &log).await?;
         let projects = prepare_projects(&db, &config, &clock).await?;
-        let shown_keys = bootstrap::run(&db, &config, clock.real()).await?;
+        bootstrap::check(&db, &config, &projects).await?;
         let events = Events::new(log);
         let recorder = Recorder::new(db.clone(), clock.clone(), events.clone(), config.ingest.clone());
         let waker = Waker::default();
@@ -155,14 +157,11 @@ impl Server {
         let app = App::new(parts);
         restore_customers(&app).await?;
         apply_definitions(&app, definitions).await?;
+        // What follows cannot fail: keys that are made are shown.
+        let shown_keys = bootstrap::run(&app.db, &app.config, &app.projects, app.clock.real()).await?;
         let dispatcher = Dispatcher::start(sending, &waker);
         let scheduler = Scheduler::start(app.jobs.clone(), app.keys.clone());
-        Ok(Self { app, listener, scheduler, dispatcher, shown_keys })
-    }
-
-    /// Where it listens.
-    pub fn address(&self) -> Result<SocketAddr, StartError> {
-        self.listener.local_addr().map_err(|error| StartError::Other(error.to_string()))
+        Ok(Self { app, listener, scheduler, dispatcher, address, shown_keys })
     }
 
     /// What handlers work with.
@@ -215,8 +214,12 @@ async fn open_log(data_dir: &Path) -> Result<EventLog, StartError> {
     Ok(opened.map_err(|error| StartError::Other(error.to_string()))??)
 }
 
-async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
-    TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })
+/// Listens there; answers the address that it came to be.
+async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
+    let failed = |source| StartError::Listen { address, source };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    Ok((listener, address))
 }
 
 /// Opens the control plane that the configuration names.

@@ -1,6 +1,8 @@
 //! Keys of the first start, and dry runs.
 use crate::support::command::reckoner;
 use crate::support::server::{Answer, LIVE_KEY, Server, Setup, TEST_KEY};
+use reckoner_server::store::projects::{LIVE, TEST};
+use reckoner_server::store::{Db, Limit, SqliteSettings, api_keys};
 use reqwest::Method;
 use serde_json::json;
 
@@ -37,6 +39,42 @@ async fn the_first_start_shows_keys_that_work_and_the_next_shows_none() {
     assert_eq!(status(&server, &live, "/v1/meters").await, 200);
     assert!(server.terminate().success());
     assert_eq!(server.said(2), said, "the second start says nothing new");
+}
+
+#[tokio::test]
+async fn a_first_start_that_fails_leaves_the_keys_to_the_next() {
+    let dir = tempfile::TempDir::new().expect("a directory");
+    let data = dir.path().join("data").display().to_string();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = taken.local_addr().expect("bound").to_string();
+    let line = ["serve", "--data-dir", &data, "--listen", &address];
+    let ended = reckoner(&line, &[]);
+    assert!(ended.code == 1 && ended.err.contains("cannot listen"), "{ended:?}");
+    // What is put in force last fails: a database that refuses a meter.
+    let refuse = "create trigger refuse before insert on meters begin select raise(abort, 'no'); end";
+    alter(&data, refuse).await;
+    let toml = dir.path().join("reckoner.toml");
+    std::fs::write(&toml, "[[meters]]\nkey = \"m\"\naggregation = \"sum\"\n").expect("written");
+    let toml = toml.display().to_string();
+    let line = ["serve", "--data-dir", &data, "--listen", "127.0.0.1:0", "--config", &toml];
+    let ended = reckoner(&line, &[]);
+    assert!(ended.code == 1 && ended.err.contains("meters"), "{ended:?}");
+    alter(&data, "drop trigger refuse").await;
+    let db =
+        Db::open_sqlite(&SqliteSettings::new(dir.path().join("data/control.sqlite"))).await.expect("opens");
+    for project in [LIVE, TEST] {
+        let keys = api_keys::list(&db, project, None, Limit::default()).await.expect("listed");
+        assert!(keys.items.is_empty(), "made and never shown: {keys:?}");
+    }
+}
+
+/// Runs a statement on the control plane of a data directory.
+async fn alter(data: &str, statement: &'static str) {
+    let path = std::path::Path::new(data).join("control.sqlite");
+    let db = Db::open_sqlite(&SqliteSettings::new(path)).await.expect("opens");
+    let Db::Sqlite { writer, .. } = &db else { panic!("SQLite") };
+    sqlx::query(statement).execute(writer).await.expect("obeyed");
+    db.close().await;
 }
 
 #[tokio::test]
