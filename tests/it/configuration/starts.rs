@@ -93,6 +93,28 @@ async fn the_same_bootstrap_keys_again_are_no_change() {
 }
 
 #[tokio::test]
+async fn a_revoked_bootstrap_key_stays_revoked_and_stops_no_start() {
+    let mut server = Server::start();
+    let listed = server.get("/v1/api-keys").await.json();
+    let path = format!("/v1/api-keys/{}", listed["data"][0]["id"].as_str().expect("an id"));
+    assert_eq!(server.delete(&path).await.status, 200);
+    assert!(server.terminate().success());
+    server.restart();
+    server.logged("the bootstrap key was revoked and stays so");
+    assert_eq!(status(&server, TEST_KEY, "/v1/meters").await, 401);
+    assert_eq!(status(&server, LIVE_KEY, "/v1/meters").await, 200);
+}
+
+#[tokio::test]
+async fn the_longest_bootstrap_key_works_and_a_longer_one_is_refused() {
+    let key = "0123456789abcdef".repeat(64);
+    let server = Setup::default().keyless().env("RECKONER_BOOTSTRAP_API_KEY", &key).start();
+    assert_eq!(status(&server, &key, "/v1/meters").await, 200);
+    let ended = reckoner(&["config", "check"], &[("RECKONER_BOOTSTRAP_API_KEY", &format!("{key}0"))]);
+    assert!(ended.code == 1 && ended.err.contains("bootstrap_api_key: must have at most 1024"), "{ended:?}");
+}
+
+#[tokio::test]
 async fn a_bootstrap_key_of_the_other_project_stops_the_start() {
     let mut server = Server::start();
     assert!(server.terminate().success());

@@ -28,9 +28,6 @@ pub enum BootstrapError {
     /// A key that the configuration gives to one project belongs to another.
     #[error("the bootstrap key of project {0} belongs to another project already")]
     Taken(String),
-    /// A key that the configuration gives was revoked.
-    #[error("the bootstrap key of project {0} was revoked; configure another")]
-    Revoked(String),
 }
 
 /// Refuses configured keys that no project can be given; changes nothing.
@@ -78,8 +75,16 @@ fn configured<'a>(config: &'a Config, project: &Project) -> Option<&'a Secret> {
 async fn give(tx: &mut Tx, project: &Project, key: &Secret, now: Timestamp) -> Result<(), BootstrapError> {
     let row = to_row(key.expose(), project.id, "bootstrap", Scopes::all(), now)?;
     match api_keys::insert_in(tx, &row).await {
-        Ok(known) if known.revoked_at.is_some() => Err(BootstrapError::Revoked(project.name.clone())),
-        Ok(_) => Ok(()),
+        Ok(known) => {
+            if known.revoked_at.is_some() {
+                let project = &project.name;
+                tracing::warn!(
+                    project,
+                    "the bootstrap key was revoked and stays so: configure another or none"
+                );
+            }
+            Ok(())
+        }
         Err(StoreError::Conflict) => Err(BootstrapError::Taken(project.name.clone())),
         Err(error) => Err(error.into()),
     }

@@ -18,6 +18,8 @@ pub use system::{Definitions, FileWebhook};
 
 /// Fewest characters of a secret or key given by an operator.
 pub const SECRET_CHARS_MIN: usize = 32;
+/// Most bytes of a key that a request may carry.
+pub const KEY_BYTES_MAX: usize = 1_024;
 /// Names `reckoner.toml` where no flag does.
 pub const CONFIG_ENV: &str = "RECKONER_CONFIG";
 /// Names `systemconfig.json` where no flag does.

@@ -1,7 +1,8 @@
 //! The settings there are: names, meanings, defaults, ranges, and what must hold between them.
 use super::reader::{Reader, named};
 use super::{
-    Config, Definitions, Http, Ingest, Jobs, Log, MetricsAccess, SECRET_CHARS_MIN, Secret, Webhooks,
+    Config, Definitions, Http, Ingest, Jobs, KEY_BYTES_MAX, Log, MetricsAccess, SECRET_CHARS_MIN, Secret,
+    Webhooks,
 };
 use crate::clock;
 use std::collections::BTreeSet;
@@ -188,6 +189,10 @@ fn check(reader: &mut Reader<'_>, config: &Config) {
                 "must have at least {SECRET_CHARS_MIN} printable ASCII characters, no space at an end"
             );
             reader.problem(name, reason);
+        }
+        // The other one is sent by nobody.
+        if name != "secret_key" && text.len() > KEY_BYTES_MAX {
+            reader.problem(name, format!("must have at most {KEY_BYTES_MAX} bytes: no request carries more"));
         }
     }
     if let (Some(live), Some(test)) = (&config.bootstrap_api_key, &config.bootstrap_test_api_key)

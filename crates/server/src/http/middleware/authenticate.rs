@@ -1,7 +1,7 @@
 //! No handler runs before its route's access rule was met.
 use crate::auth::access::{Access, required};
 use crate::auth::keys::Caller;
-use crate::config::MetricsAccess;
+use crate::config::{KEY_BYTES_MAX, MetricsAccess};
 use crate::http::compat;
 use crate::http::error::ApiError;
 use crate::http::state::App;
@@ -12,8 +12,8 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use reckoner_domain::id::ApiKeyId;
 
-/// Longest credential looked at.
-const CREDENTIAL_BYTES_MAX: usize = 1_024;
+/// Longest credential looked at: a key, with its id before it.
+const CREDENTIAL_BYTES_MAX: usize = KEY_BYTES_MAX + 64;
 
 /// Lets a request through whose caller may do what the route does, with the [`Caller`] attached.
 pub async fn layer(State(app): State<App>, mut request: Request, next: Next) -> Response {
