@@ -222,6 +222,16 @@ fn a_file_that_is_not_there_or_no_file_at_all_is_told() {
 }
 
 #[test]
+fn a_line_that_is_no_toml_is_named_and_not_shown() {
+    for line in ["secret_key = \"hunter2", "secret_key = hunter2", "secret_key hunter2", "[[a]\nhunter2 ="] {
+        let files = Files::new(&format!("listen = \"127.0.0.1:0\"\n\n{line}\n"), &json!({}));
+        let ended = reckoner(&["config", "check", "--config", &files.path("reckoner.toml")], &[]);
+        assert!(ended.code == 1 && ended.err.contains(" in line "), "{ended:?}");
+        assert!(!ended.err.contains("hunter2"), "{ended:?}");
+    }
+}
+
+#[test]
 fn a_database_that_does_not_answer_is_told_without_its_password() {
     let dir = TempDir::new().expect("a directory");
     let data = path(&dir.path().join("data"));

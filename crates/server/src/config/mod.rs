@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 pub use reader::{Problem, SettingDoc, Sources};
-pub use secret::Secret;
+pub use secret::{Secret, shown_url};
 pub use system::{Definitions, FileWebhook};
 
 /// Fewest characters of a secret or key given by an operator.
@@ -194,7 +194,7 @@ pub fn load(
     let files = files.or_of_environment(&env);
     let file = files.config.as_deref().and_then(|path| read_file(path, &mut problems)).unwrap_or_default();
     let file = file.parse::<toml::Table>().unwrap_or_else(|error| {
-        problems.push(Problem { setting: "config".into(), reason: format!("is no TOML: {error}") });
+        problems.push(Problem { setting: "config".into(), reason: no_toml(&file, &error) });
         toml::Table::new()
     });
     let sources = Sources { flags, env, file };
@@ -212,6 +212,13 @@ pub fn load(
     }
     let warnings = warnings(&config);
     Ok(Loaded { config, settings: reader.docs, warnings })
+}
+
+/// Why a text is no TOML, and in which line: the line itself may hold a secret.
+fn no_toml(text: &str, error: &toml::de::Error) -> String {
+    let start = error.span().and_then(|span| text.get(..span.start));
+    let line = start.map(|before| format!(" in line {}", before.matches('\n').count().saturating_add(1)));
+    format!("is no TOML: {}{}", error.message(), line.unwrap_or_default())
 }
 
 fn read_file(path: &Path, problems: &mut Vec<Problem>) -> Option<String> {

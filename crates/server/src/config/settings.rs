@@ -1,8 +1,8 @@
 //! The settings there are: names, meanings, defaults, ranges, and what must hold between them.
 use super::reader::{Reader, named};
 use super::{
-    Config, Definitions, Http, Ingest, Jobs, KEY_BYTES_MAX, Log, MetricsAccess, SECRET_CHARS_MIN, Secret,
-    Webhooks,
+    Config, Definitions, FileWebhook, Http, Ingest, Jobs, KEY_BYTES_MAX, Log, MetricsAccess,
+    SECRET_CHARS_MIN, Secret, Webhooks, shown_url,
 };
 use crate::clock;
 use std::collections::BTreeSet;
@@ -226,6 +226,10 @@ fn check(reader: &mut Reader<'_>, config: &Config) {
     }
 }
 
+fn shown(webhook: &FileWebhook) -> String {
+    format!("{} ({})", webhook.place, shown_url(&webhook.url))
+}
+
 pub(super) fn warnings(config: &Config) -> Vec<String> {
     let mut warnings = Vec::new();
     let definitions = &config.definitions;
@@ -237,13 +241,12 @@ pub(super) fn warnings(config: &Config) -> Vec<String> {
         warnings.push("no meters are configured by file: make some with POST /v1/meters".to_owned());
     }
     for webhook in definitions.webhooks.iter().filter(|webhook| webhook.project.is_none()) {
-        warnings
-            .push(format!("webhook {} names no project: it gets deliveries of live and test", webhook.url));
+        warnings.push(format!("{} names no project: it gets deliveries of live and test", shown(webhook)));
     }
     for webhook in &definitions.webhooks {
         if webhook.secret.expose().chars().count() < SECRET_CHARS_MIN {
             let text = "has a secret below 32 characters: whoever guesses it forges deliveries";
-            warnings.push(format!("webhook {} {text}", webhook.url));
+            warnings.push(format!("{} {text}", shown(webhook)));
         }
     }
     let keys = [

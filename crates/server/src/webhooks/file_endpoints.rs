@@ -2,6 +2,7 @@
 use super::guard::EndpointUrl;
 use super::service::{Problem, Result, WebhookError, Webhooks, generate_secret};
 use super::vault::Secret;
+use crate::config::shown_url;
 use crate::store::webhook_deliveries;
 use crate::store::webhook_endpoints::{self, Disabled, Endpoint, Source};
 use crate::store::{StoreError, Tx, projects};
@@ -107,7 +108,7 @@ impl Webhooks {
             kept => {
                 if entry.enabled {
                     let reason = kept.map_or("", Disabled::as_str);
-                    tracing::warn!(endpoint = %endpoint.id, url = endpoint.url, reason, "a webhook endpoint of the configuration stays disabled until it is enabled by hand");
+                    tracing::warn!(endpoint = %endpoint.id, url = shown_url(&endpoint.url), reason, "a webhook endpoint of the configuration stays disabled until it is enabled by hand");
                 }
                 kept
             }
@@ -168,7 +169,7 @@ fn read(
             let names: Vec<&str> = known.iter().map(|(_, name)| name.as_str()).collect();
             problem(format!("project must be one of: {}", names.join(", ")));
         } else if chosen.len() > 1 {
-            let url = url.as_str();
+            let url = shown_url(url.as_str());
             tracing::warn!(
                 url,
                 "a webhook of the configuration names no project and gets the deliveries of all"
@@ -178,7 +179,7 @@ fn read(
             let secret = entry.secret.as_ref().filter(|secret| !secret.is_empty()).map(Secret::new);
             let value = Entry { secret, enabled: entry.enabled };
             if entries.insert((project, url.as_str().to_owned()), value).is_some() {
-                problem(format!("url {} is there twice for one project", url.as_str()));
+                problem("url is there twice for one project".to_owned());
             }
         }
     }

@@ -6,6 +6,7 @@ use super::moment;
 use super::sender::{Answer, Request};
 use super::vault::{Purpose, VaultError};
 use super::verdict::{Verdict, verdict};
+use crate::config::shown_url;
 use crate::random;
 use crate::store::StoreError;
 use crate::store::webhook_deliveries::Attempt;
@@ -73,7 +74,7 @@ fn prepare(
 fn only_log(request: &Request) -> Answer {
     let headers = request.headers.iter().map(|(name, value)| format!("{name}: {value}")).collect::<Vec<_>>();
     tracing::info!(
-        url = request.url.as_str(),
+        url = shown_url(request.url.as_str()),
         headers = headers.join("\n"),
         payload = request.body,
         "dry run: not sent"
@@ -159,6 +160,6 @@ fn tell(endpoint: &Endpoint, outcome: &Outcome) {
     if let Some(reason) = outcome.disable {
         let reason = reason.as_str();
         metrics::counter!("webhook_endpoints_disabled_total", "reason" => reason).increment(1);
-        tracing::warn!(endpoint = %endpoint.id, url = endpoint.url, reason, "a webhook endpoint was disabled");
+        tracing::warn!(endpoint = %endpoint.id, url = shown_url(&endpoint.url), reason, "a webhook endpoint was disabled");
     }
 }
