@@ -1,4 +1,5 @@
 //! The test clock, periods, the aggregation job and time zones, from the outside.
+mod archived;
 mod clearing;
 mod crash;
 mod downtime;
