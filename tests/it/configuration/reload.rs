@@ -79,6 +79,8 @@ async fn endpoints_of_the_file_follow_it() {
     server.signal("HUP");
     server.logged("the configuration was read again");
     assert_eq!(server.get(&path).await.json()["enabled"], false);
+    let answer = server.patch(&path, json!({"enabled": true})).await;
+    assert_eq!((answer.status.as_u16(), &answer.json()["code"]), (409, &json!("endpoint_of_file")));
     let config = server.get("/config").await.json();
     assert_eq!(config["webhooks"], json!([]), "{config}");
 }

@@ -112,6 +112,31 @@ async fn what_was_decided_by_hand_stays(db: Db) {
     assert!(matches!(refused, Err(WebhookError::OfFile)), "{refused:?}");
 }
 
+on_both!(what_the_file_does_not_want_is_not_enabled_by_hand);
+async fn what_the_file_does_not_want_is_not_enabled_by_hand(db: Db) {
+    let (world, receiver) = (strict(db).await, Receiver::start().await);
+    let wanted = entry(&receiver, Some("live"));
+    world.webhooks.sync_file(std::slice::from_ref(&wanted)).await.expect("in line");
+    let id = of_project(&world, LIVE).await.remove(0).id;
+    let enable = || Changes { enabled: Some(true), ..Changes::default() };
+    for (file, reason) in [
+        (vec![FileEndpoint { enabled: false, ..wanted.clone() }], Disabled::File),
+        (vec![], Disabled::Removed),
+    ] {
+        world.webhooks.sync_file(&file).await.expect("in line");
+        let refused = world.webhooks.update(LIVE, &id, enable()).await;
+        assert!(matches!(refused, Err(WebhookError::OfFile)), "{refused:?}");
+        assert_eq!(of_project(&world, LIVE).await.remove(0).disabled, Some(reason));
+    }
+    world.webhooks.sync_file(std::slice::from_ref(&wanted)).await.expect("in line");
+    // Nor when it had been disabled by hand before the file did.
+    let disable = Changes { enabled: Some(false), ..Changes::default() };
+    world.webhooks.update(LIVE, &id, disable).await.expect("disabled");
+    world.webhooks.sync_file(&[FileEndpoint { enabled: false, ..wanted }]).await.expect("in line");
+    let refused = world.webhooks.update(LIVE, &id, enable()).await;
+    assert!(matches!(refused, Err(WebhookError::OfFile)), "{refused:?}");
+}
+
 on_both!(a_bad_file_changes_nothing);
 async fn a_bad_file_changes_nothing(db: Db) {
     let (world, receiver) = (strict(db).await, Receiver::start().await);

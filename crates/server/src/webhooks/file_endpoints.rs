@@ -100,16 +100,16 @@ impl Webhooks {
         Ok(webhook_endpoints::create(tx, &endpoint).await?)
     }
 
-    /// What the file decides follows it; what was decided here (by hand, gone, failing) stays.
+    /// What the file decides follows it; what was decided here (by hand, gone, failing) stays until the
+    /// file disables the endpoint and enables it again.
     async fn adjust(&self, tx: &mut Tx, endpoint: Endpoint, entry: Entry) -> Result<()> {
         let mut changed = endpoint.clone();
         changed.disabled = match endpoint.disabled {
-            None | Some(Disabled::File | Disabled::Removed) => (!entry.enabled).then_some(Disabled::File),
+            _ if !entry.enabled => Some(Disabled::File),
+            None | Some(Disabled::File | Disabled::Removed) => None,
             kept => {
-                if entry.enabled {
-                    let reason = kept.map_or("", Disabled::as_str);
-                    tracing::warn!(endpoint = %endpoint.id, url = shown_url(&endpoint.url), reason, "a webhook endpoint of the configuration stays disabled until it is enabled by hand");
-                }
+                let reason = kept.map_or("", Disabled::as_str);
+                tracing::warn!(endpoint = %endpoint.id, url = shown_url(&endpoint.url), reason, "a webhook endpoint of the configuration stays disabled until it is enabled by hand");
                 kept
             }
         };
