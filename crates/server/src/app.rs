@@ -15,6 +15,7 @@ use crate::ingest::record::{RecordError, Recorder};
 use crate::jobs::{Jobs, Schedule, Scheduler, Trigger};
 use crate::random::{self, NoRandomness};
 use crate::store::projects::{self, Project};
+use crate::store::webhook_endpoints::{self, Source};
 use crate::store::{
     Db, Place, PostgresSettings, SqliteSettings, StoreError, aggregations, idempotency, leases, settings,
 };
@@ -23,8 +24,9 @@ use crate::webhooks::dispatcher::{self, Dispatcher, Settings, Waker};
 use crate::webhooks::guard::{Guard, SystemLookup};
 use crate::webhooks::sender::Sender;
 use crate::webhooks::service::{WebhookError, Webhooks};
-use crate::webhooks::vault::{self, Vault, VaultError};
+use crate::webhooks::vault::{self, Purpose, Vault, VaultError};
 use parking_lot::RwLock;
+use reckoner_domain::time::Timestamp;
 use reckoner_eventlog::{EventLog, OpenError, Options};
 use std::future::Future;
 use std::net::SocketAddr;
@@ -64,6 +66,12 @@ pub enum StartError {
     /// Keys cannot be made.
     #[error(transparent)]
     Bootstrap(#[from] BootstrapError),
+    /// Stored secrets cannot be opened.
+    #[error(
+        "the secrets of {0} webhook endpoint(s) do not open with this key: set secret_key (RECKONER_SECRET_KEY) to the \
+         key they were stored with, or unset it and put the file secret.key of the data directory back"
+    )]
+    Secrets(usize),
     /// Webhooks cannot be set up.
     #[error("webhooks: {0}")]
     Webhooks(#[from] WebhookError),
@@ -114,12 +122,13 @@ impl Server {
         let log = open_log(&config.data_dir).await?;
         let (listener, address) = bind(config.listen).await?;
         let db = open_pair(&config, &log).await?;
+        let vault = open_vault(&config)?;
+        check_secrets(&db, &vault, &config, clock.real()).await?;
         let projects = prepare_projects(&db, &config, &clock).await?;
         bootstrap::check(&db, &config, &projects).await?;
         let events = Events::new(log);
         let recorder = Recorder::new(db.clone(), clock.clone(), events.clone(), config.ingest.clone());
         let waker = Waker::default();
-        let vault = open_vault(&config)?;
         let (webhooks, sending) = prepare_webhooks(&config, &db, &clock, &vault, &waker)?;
         let jobs = Jobs {
             db: db.clone(),
@@ -309,6 +318,23 @@ fn prepare_webhooks(
         settings,
     };
     Ok((Webhooks::new(db.clone(), clock.clone(), vault.clone(), guard, waker.clone()), parts))
+}
+
+/// Refuses a key that does not open what is stored: nothing could be signed. Endpoints of the
+/// operator's file are sealed anew under the key in force, with the secret that the file gives.
+async fn check_secrets(db: &Db, vault: &Vault, config: &Config, now: Timestamp) -> Result<(), StartError> {
+    let mut closed = 0;
+    for endpoint in webhook_endpoints::list_all(db).await? {
+        if endpoint.source == Source::File && config.definitions.from_file {
+            continue;
+        }
+        let previous = endpoint.previous.filter(|previous| now < previous.expires_at);
+        let sealed = std::iter::once(endpoint.secret).chain(previous.map(|previous| previous.secret));
+        let opens =
+            |sealed: &String| vault.open(Purpose::WebhookSecret, endpoint.id.as_str(), sealed).is_ok();
+        closed += usize::from(!sealed.collect::<Vec<_>>().iter().all(opens));
+    }
+    if closed == 0 { Ok(()) } else { Err(StartError::Secrets(closed)) }
 }
 
 fn open_vault(config: &Config) -> Result<Vault, VaultError> {

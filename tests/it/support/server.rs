@@ -147,6 +147,11 @@ impl Server {
         self.dir.path()
     }
 
+    /// Makes the next start one with this environment variable.
+    pub fn set_env(&mut self, name: &str, value: &str) {
+        self.setup.env.push((name.to_owned(), value.to_owned()));
+    }
+
     /// Makes the next start one without files.
     pub fn without_files(&mut self) {
         (self.setup.system, self.setup.toml) = (None, None);

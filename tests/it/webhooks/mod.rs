@@ -4,6 +4,7 @@ mod endpoints;
 mod file;
 mod guard;
 mod outbox;
+mod own_key;
 pub mod receiver;
 mod resend;
 mod retries;

@@ -27,6 +27,12 @@ pub(super) async fn fly(parts: Arc<Parts>, endpoint: Arc<Endpoint>, claimed: Cla
     let answer = match prepare(&parts, &endpoint, &claimed, &project, begun) {
         Ok(request) if parts.settings.dry_run => only_log(&request),
         Ok(request) => parts.sender.send(request).await,
+        // Our own key is at fault, not the endpoint: no attempt was made. The lease runs out, and it
+        // is tried again.
+        Err(Unprepared::Secret(why)) => {
+            tracing::error!(endpoint = %endpoint.id, "a delivery waits: {why}");
+            return;
+        }
         Err(why) => {
             tracing::error!(endpoint = %endpoint.id, "cannot prepare a delivery: {why}");
             Answer { error: Some(why.to_string()), ..Answer::default() }
