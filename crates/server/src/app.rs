@@ -12,7 +12,7 @@ use crate::http::body::Budget;
 use crate::http::state::{App, Parts};
 use crate::http::{listen, router};
 use crate::ingest::record::{RecordError, Recorder};
-use crate::jobs::{Jobs, Schedule, Scheduler, Trigger};
+use crate::jobs::{Jobs, Moving, Schedule, Scheduler, Trigger};
 use crate::random::{self, NoRandomness};
 use crate::store::projects::{self, Project};
 use crate::store::webhook_endpoints::{self, Source};
@@ -139,10 +139,11 @@ impl Server {
             waker: waker.clone(),
             schedule: Schedule::parse(&config.jobs.aggregate_cron)
                 .ok_or_else(|| StartError::Other("jobs.aggregate_cron must be a cron expression".into()))?,
+            moving: Moving::default(),
             worker: random::uuid_text(clock.real())?,
         };
         let keys = Keys::new(db.clone(), clock.clone());
-        let trigger = Trigger::start(jobs.clone());
+        let trigger = Trigger::new(jobs.clone());
         let definitions = config.definitions.clone();
         let stopping = AtomicBool::new(false);
         let bodies = Budget::new(config.ingest.held_bytes_max);

@@ -10,6 +10,7 @@ mod own_zones;
 mod periods;
 mod queries;
 mod setting;
+mod turns;
 mod workers;
 mod world;
 mod zones;
