@@ -1,12 +1,14 @@
 //! Endpoints from the operator's own file: brought in line with it at every start.
+use super::endpoints::OVERLAP_HOURS_DEFAULT;
 use super::guard::EndpointUrl;
 use super::service::{Problem, Result, WebhookError, Webhooks, generate_secret};
 use super::vault::Secret;
 use crate::config::shown_url;
 use crate::store::webhook_deliveries;
-use crate::store::webhook_endpoints::{self, Disabled, Endpoint, Source};
+use crate::store::webhook_endpoints::{self, Disabled, Endpoint, Previous, Source};
 use crate::store::{StoreError, Tx, projects};
 use reckoner_domain::id::{EndpointId, ProjectId};
+use reckoner_domain::time::HOUR;
 use std::collections::BTreeMap;
 
 /// How often a start tries again when another process starts at the same moment.
@@ -117,10 +119,13 @@ impl Webhooks {
             changed.failing_since = None;
         }
         if let Some(secret) = entry.secret {
-            let same = self.open(&endpoint.id, &endpoint.secret).is_ok_and(|stored| stored == secret);
-            if !same {
-                changed.secret = self.seal(&endpoint.id, &secret)?;
-                changed.previous = None;
+            let stored = self.open(&endpoint.id, &endpoint.secret).ok();
+            if stored.as_ref() != Some(&secret) {
+                let sealed = self.seal(&endpoint.id, &secret)?;
+                let old = std::mem::replace(&mut changed.secret, sealed);
+                // One that does not open signs nothing.
+                let expires_at = self.clock.real().plus_micros(i64::from(OVERLAP_HOURS_DEFAULT) * HOUR);
+                changed.previous = stored.map(|_| Previous { secret: old, expires_at });
             }
         }
         if changed == endpoint {
