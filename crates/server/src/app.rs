@@ -170,7 +170,8 @@ impl Server {
         // What follows cannot fail: keys that are made are shown.
         let shown_keys = bootstrap::run(&app.db, &app.config, &app.projects, app.clock.real()).await?;
         let dispatcher = Dispatcher::start(sending, &waker);
-        let scheduler = Scheduler::start(app.jobs.clone(), app.keys.clone());
+        let days = app.config.webhooks.retention_days;
+        let scheduler = Scheduler::start(app.jobs.clone(), app.keys.clone(), days);
         Ok(Self { app, listener, scheduler, dispatcher, address, shown_keys })
     }
 

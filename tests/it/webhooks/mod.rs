@@ -5,6 +5,7 @@ mod file;
 mod guard;
 mod outbox;
 mod own_key;
+mod purging;
 pub mod receiver;
 mod resend;
 mod retries;

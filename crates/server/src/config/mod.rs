@@ -95,6 +95,8 @@ pub struct Webhooks {
     pub allow_private: bool,
     /// Whether deliveries are only logged.
     pub dry_run: bool,
+    /// For how long messages that were dealt with are kept, in days.
+    pub retention_days: u32,
 }
 
 /// When jobs run.

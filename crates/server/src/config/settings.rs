@@ -96,6 +96,14 @@ fn read_webhooks(reader: &mut Reader<'_>) -> Webhooks {
             named("dry_run", "Whether webhooks are logged and recorded, but not sent.").also(&["DRY_RUN"]),
             false,
         ),
+        retention_days: reader.number(
+            named(
+                "webhooks.retention_days",
+                "For how long messages, their deliveries and attempts are kept once nothing is pending, in days.",
+            ),
+            90,
+            1..=36_500,
+        ) as u32,
     }
 }
 

@@ -27,6 +27,7 @@ pub mod watermarks;
 pub mod webhook_deliveries;
 pub mod webhook_endpoints;
 pub mod webhook_messages;
+pub mod webhook_purge;
 pub mod webhook_queue;
 pub mod webhook_status;
 
