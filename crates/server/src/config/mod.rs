@@ -52,7 +52,7 @@ pub struct Config {
     pub webhooks: Webhooks,
     /// When jobs run.
     pub jobs: Jobs,
-    /// Whether `/metrics` is open: always, never, or on loopback only.
+    /// Whether `/metrics` is open: always, never, or to this machine only.
     pub metrics: MetricsAccess,
     /// How the log is written.
     pub log: Log,
@@ -109,7 +109,8 @@ pub struct Jobs {
 /// Who may read `/metrics`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MetricsAccess {
-    /// Anyone when listening on loopback, otherwise holders of a read key.
+    /// Anyone who connects from this machine and not for somebody else; otherwise holders of a read
+    /// key.
     Auto,
     /// Anyone.
     Open,

@@ -173,7 +173,7 @@ fn read_ingest(reader: &mut Reader<'_>) -> Ingest {
 
 fn read_metrics(reader: &mut Reader<'_>) -> MetricsAccess {
     let about =
-        named("metrics", "Who reads /metrics: open, key (a read key), auto (open on loopback, else key).");
+        named("metrics", "Who reads /metrics: open, key (a read key), auto (open from loopback, else key).");
     let name = reader.value(about, "auto".to_owned(), "auto, open or key");
     name.parse().unwrap_or_else(|()| {
         reader.problem("metrics", "must be auto, open or key");
