@@ -1,31 +1,32 @@
 //! A server, wired together: started, served, stopped.
+mod definitions;
+
+pub use definitions::{apply_definitions, check_definitions};
+
 use crate::auth::bootstrap::{self, BootstrapError, ShownKey};
 use crate::auth::keys::Keys;
 use crate::clock::Clock;
-use crate::config::{Config, ConfigError, Definitions, Problem};
+use crate::config::{Config, ConfigError, Definitions};
 use crate::events::Events;
 use crate::http::body::Budget;
-use crate::http::error::ApiError;
 use crate::http::state::{App, Parts};
-use crate::http::{listen, router, v1};
+use crate::http::{listen, router};
 use crate::ingest::record::{RecordError, Recorder};
-use crate::jobs::{Jobs, Schedule, Scheduler, Trigger};
+use crate::jobs::{Jobs, Moving, Schedule, Scheduler, Trigger};
 use crate::random::{self, NoRandomness};
-use crate::store::meters::Source;
 use crate::store::projects::{self, Project};
+use crate::store::webhook_endpoints::{self, Source};
 use crate::store::{
-    Db, PostgresSettings, SqliteSettings, StoreError, aggregations, idempotency, leases, settings,
+    Db, Place, PostgresSettings, SqliteSettings, StoreError, aggregations, idempotency, leases, settings,
 };
 use crate::telemetry;
-use crate::webhooks::FileEndpoint;
 use crate::webhooks::dispatcher::{self, Dispatcher, Settings, Waker};
 use crate::webhooks::guard::{Guard, SystemLookup};
 use crate::webhooks::sender::Sender;
 use crate::webhooks::service::{WebhookError, Webhooks};
-use crate::webhooks::vault::{self, Vault, VaultError};
+use crate::webhooks::vault::{self, Purpose, Vault, VaultError};
 use parking_lot::RwLock;
-use reckoner_domain::id::MeterId;
-use reckoner_domain::meter::{Meter, MeterKey};
+use reckoner_domain::time::Timestamp;
 use reckoner_eventlog::{EventLog, OpenError, Options};
 use std::future::Future;
 use std::net::SocketAddr;
@@ -69,6 +70,12 @@ pub enum StartError {
     /// Keys cannot be made.
     #[error(transparent)]
     Bootstrap(#[from] BootstrapError),
+    /// Stored secrets cannot be opened.
+    #[error(
+        "the secrets of {0} webhook endpoint(s) do not open with this key: set secret_key (RECKONER_SECRET_KEY) to the \
+         key they were stored with, or unset it and put the file secret.key of the data directory back"
+    )]
+    Secrets(usize),
     /// Webhooks cannot be set up.
     #[error("webhooks: {0}")]
     Webhooks(#[from] WebhookError),
@@ -100,6 +107,8 @@ pub struct Server {
     listener: TcpListener,
     scheduler: Scheduler,
     dispatcher: Dispatcher,
+    /// Where it listens.
+    pub address: SocketAddr,
     /// Keys made at this start, to be shown once.
     pub shown_keys: Vec<ShownKey>,
 }
@@ -107,45 +116,39 @@ pub struct Server {
 impl Server {
     /// Opens the stores, repairs what a crash may have left between them, and starts the background
     /// work.
+    ///
+    /// Nothing is changed before it is known that the stores belong together and that the address is
+    /// free. First keys, and then background work, come last: a server that does not come up, or does
+    /// not know the operator's files yet, makes no key, sends nothing and runs no job.
     pub async fn start(config: Config, clock: Clock) -> Result<Self, StartError> {
         let metrics = telemetry::start_metrics().map_err(|error| StartError::Other(error.to_string()))?;
         make_dir(&config.data_dir)?;
         let log = open_log(&config.data_dir).await?;
-        let db = open_db(&config).await?;
-        // The event log's lock says that this is the only process of its stores.
-        leases::end_all(&db).await?;
-        idempotency::end_all(&db).await?;
-        check_pair(&db, &log).await?;
-        projects::ensure(&db, clock.real()).await?;
-        set_time_zone(&db, &config.time_zone).await?;
-        let projects = projects::list(&db).await?;
-        for project in &projects {
-            if let Some(frozen) = project.frozen_time {
-                clock.freeze(project.id, frozen);
-            }
-        }
-        let shown_keys = bootstrap::run(&db, &config, clock.real()).await?;
+        let (listener, address) = bind(config.listen).await?;
+        let db = open_pair(&config, &log).await?;
+        let vault = open_vault(&config)?;
+        check_secrets(&db, &vault, &config, clock.real()).await?;
+        let projects = prepare_projects(&db, &config, &clock).await?;
+        bootstrap::check(&db, &config, &projects).await?;
         let events = Events::new(log);
         let recorder = Recorder::new(db.clone(), clock.clone(), events.clone(), config.ingest.clone());
         let waker = Waker::default();
-        let vault = open_vault(&config)?;
-        let (webhooks, dispatcher) = start_webhooks(&config, &db, &clock, &vault, &waker)?;
+        let (webhooks, sending) = prepare_webhooks(&config, &db, &clock, &vault, &waker)?;
         let jobs = Jobs {
             db: db.clone(),
             clock: clock.clone(),
             events: events.clone(),
             catalogues: recorder.catalogues.clone(),
             definitions: Arc::new(RwLock::new(Arc::new(Definitions::default()))),
-            waker,
+            waker: waker.clone(),
             schedule: Schedule::parse(&config.jobs.aggregate_cron)
                 .ok_or_else(|| StartError::Other("jobs.aggregate_cron must be a cron expression".into()))?,
+            moving: Moving::default(),
             worker: random::uuid_text(clock.real())?,
         };
         let keys = Keys::new(db.clone(), clock.clone());
-        let trigger = Trigger::start(jobs.clone());
+        let trigger = Trigger::new(jobs.clone());
         let definitions = config.definitions.clone();
-        let listener = TcpListener::bind(config.listen).await;
-        let listener = listener.map_err(|source| StartError::Listen { address: config.listen, source })?;
         let stopping = AtomicBool::new(false);
         let bodies = Budget::new(config.ingest.held_bytes_max);
         let parts = Parts {
@@ -166,15 +169,14 @@ impl Server {
             stopping,
         };
         let app = App::new(parts);
-        apply_definitions(&app, definitions).await?;
         restore_customers(&app).await?;
-        let scheduler = Scheduler::start(app.jobs.clone(), app.keys.clone());
-        Ok(Self { app, listener, scheduler, dispatcher, shown_keys })
-    }
-
-    /// Where it listens.
-    pub fn address(&self) -> Result<SocketAddr, StartError> {
-        self.listener.local_addr().map_err(|error| StartError::Other(error.to_string()))
+        apply_definitions(&app, definitions).await?;
+        // What follows cannot fail: keys that are made are shown.
+        let shown_keys = bootstrap::run(&app.db, &app.config, &app.projects, app.clock.real()).await?;
+        let dispatcher = Dispatcher::start(sending, &waker);
+        let days = app.config.webhooks.retention_days;
+        let scheduler = Scheduler::start(app.jobs.clone(), app.keys.clone(), days);
+        Ok(Self { app, listener, scheduler, dispatcher, address, shown_keys })
     }
 
     /// What handlers work with.
@@ -227,31 +229,64 @@ async fn open_log(data_dir: &Path) -> Result<EventLog, StartError> {
     Ok(opened.map_err(|error| StartError::Other(error.to_string()))??)
 }
 
+/// Listens there; answers the address that it came to be.
+async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
+    let failed = |source| StartError::Listen { address, source };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    Ok((listener, address))
+}
+
 /// Opens the control plane that the configuration names.
 pub async fn open_db(config: &Config) -> Result<Db, StoreError> {
+    let db = Db::connect(&place(config)).await?;
+    db.migrate().await?;
+    Ok(db)
+}
+
+fn place(config: &Config) -> Place {
     match &config.database_url {
-        Some(url) => {
-            let settings = PostgresSettings {
-                connections_max: config.database_pool_max,
-                ..PostgresSettings::new(url.expose())
-            };
-            Db::open_postgres(&settings).await
-        }
-        None => Db::open_sqlite(&SqliteSettings::new(config.data_dir.join(CONTROL_PLANE))).await,
+        Some(url) => Place::Postgres(PostgresSettings {
+            connections_max: config.database_pool_max,
+            ..PostgresSettings::new(url.expose())
+        }),
+        None => Place::Sqlite(SqliteSettings::new(config.data_dir.join(CONTROL_PLANE))),
     }
 }
 
-/// Refuses a control plane that belongs to another event log: its totals and customers would be of
-/// other events.
-async fn check_pair(db: &Db, log: &EventLog) -> Result<(), StartError> {
+/// Opens the control plane of this event log. One that belongs to another log is refused as it is,
+/// before its schema changes: its totals and customers would be of other events, and the server of
+/// that log may be running.
+async fn open_pair(config: &Config, log: &EventLog) -> Result<Db, StartError> {
     let ours = format!("{:032x}", log.store_id());
-    let known = settings::get_or_set(db, EVENT_LOG, &ours).await?;
-    if known == ours {
-        return Ok(());
+    let db = Db::connect(&place(config)).await?;
+    if settings::peek(&db, EVENT_LOG).await?.is_none_or(|known| known == ours) {
+        db.migrate().await?;
+        // Of two that start on an empty database at once, one gets it.
+        if settings::get_or_set(&db, EVENT_LOG, &ours).await? == ours {
+            return Ok(db);
+        }
     }
     let text = "the control plane belongs to another event log: start with the data directory and database that \
                 belong together";
     Err(StartError::Other(text.to_owned()))
+}
+
+/// Makes the projects where they are absent, ends what a process before this one left running in
+/// them, and sets their clocks.
+async fn prepare_projects(db: &Db, config: &Config, clock: &Clock) -> Result<Vec<Project>, StartError> {
+    // The event log's lock says that this is the only process of its stores.
+    leases::end_all(db).await?;
+    idempotency::end_all(db).await?;
+    projects::ensure(db, clock.real()).await?;
+    set_time_zone(db, &config.time_zone).await?;
+    let projects = projects::list(db).await?;
+    for project in &projects {
+        if let Some(frozen) = project.frozen_time {
+            clock.freeze(project.id, frozen);
+        }
+    }
+    Ok(projects)
 }
 
 /// Sets the time zone of the projects' calendar periods, as long as none is aggregated.
@@ -269,85 +304,48 @@ async fn set_time_zone(db: &Db, name: &str) -> Result<(), StartError> {
     Ok(())
 }
 
-fn start_webhooks(
+/// What serves requests about webhooks, and what the dispatcher is to be started with.
+fn prepare_webhooks(
     config: &Config,
     db: &Db,
     clock: &Clock,
     vault: &Vault,
     waker: &Waker,
-) -> Result<(Webhooks, Dispatcher), StartError> {
+) -> Result<(Webhooks, dispatcher::Parts), StartError> {
     let guard = Guard::new(config.webhooks.allow_private, Arc::new(SystemLookup));
     let sender = Sender::new(guard.clone()).map_err(|error| StartError::Other(error.to_string()))?;
     let settings = Settings { dry_run: config.webhooks.dry_run, ..Settings::default() };
-    let parts =
-        dispatcher::Parts { db: db.clone(), clock: clock.clone(), vault: vault.clone(), sender, settings };
-    let dispatcher = Dispatcher::start(parts, waker)?;
-    Ok((Webhooks::new(db.clone(), clock.clone(), vault.clone(), guard, waker.clone()), dispatcher))
+    let parts = dispatcher::Parts {
+        db: db.clone(),
+        clock: clock.clone(),
+        vault: vault.clone(),
+        sender,
+        worker: random::uuid_text(clock.real())?,
+        settings,
+    };
+    Ok((Webhooks::new(db.clone(), clock.clone(), vault.clone(), guard, waker.clone()), parts))
+}
+
+/// Refuses a key that does not open what is stored: nothing could be signed. Endpoints of the
+/// operator's file are sealed anew under the key in force, with the secret that the file gives.
+async fn check_secrets(db: &Db, vault: &Vault, config: &Config, now: Timestamp) -> Result<(), StartError> {
+    let mut closed = 0;
+    for endpoint in webhook_endpoints::list_all(db).await? {
+        if endpoint.source == Source::File && config.definitions.from_file {
+            continue;
+        }
+        let previous = endpoint.previous.filter(|previous| now < previous.expires_at);
+        let sealed = std::iter::once(endpoint.secret).chain(previous.map(|previous| previous.secret));
+        let opens =
+            |sealed: &String| vault.open(Purpose::WebhookSecret, endpoint.id.as_str(), sealed).is_ok();
+        closed += usize::from(!sealed.collect::<Vec<_>>().iter().all(opens));
+    }
+    if closed == 0 { Ok(()) } else { Err(StartError::Secrets(closed)) }
 }
 
 fn open_vault(config: &Config) -> Result<Vault, VaultError> {
     let key = config.secret_key.as_ref().map(|key| key.expose());
     vault::load(&config.data_dir.join(SECRET_KEY), key)
-}
-
-/// Puts the operator's files in force: meters, periods and endpoints, in every project.
-pub async fn apply_definitions(app: &App, definitions: Definitions) -> Result<(), StartError> {
-    let meters = meters_of(&definitions).map_err(|problems| StartError::Config(ConfigError(problems)))?;
-    let failed = |error: ApiError| StartError::Other(format!("meters: {}", error.detail()));
-    let changing = app.meters_changing.lock().await;
-    for Project { id, .. } in &app.projects {
-        for meter in &meters {
-            v1::meters::put(app, *id, meter.clone(), Source::File).await.map_err(failed)?;
-        }
-        if definitions.from_file {
-            v1::meters::archive_left_out(app, *id, &meters).await.map_err(failed)?;
-        }
-        v1::meters::reload(app, *id).await.map_err(failed)?;
-    }
-    drop(changing);
-    let endpoint = |webhook: &crate::config::FileWebhook| FileEndpoint {
-        url: webhook.url.clone(),
-        secret: Some(webhook.secret.expose().to_owned()),
-        enabled: webhook.enabled,
-        project: webhook.project.clone(),
-    };
-    let endpoints: Vec<FileEndpoint> = definitions.webhooks.iter().map(endpoint).collect();
-    app.webhooks.sync_file(&endpoints).await?;
-    *app.jobs.definitions.write() = Arc::new(definitions);
-    Ok(())
-}
-
-/// What is wrong with the meters that the operator's files define.
-pub fn check_definitions(definitions: &Definitions) -> Vec<Problem> {
-    meters_of(definitions).err().unwrap_or_default()
-}
-
-/// The meters that the operator's files define.
-fn meters_of(definitions: &Definitions) -> Result<Vec<Meter>, Vec<Problem>> {
-    let mut meters: Vec<Meter> = Vec::new();
-    let mut problems = Vec::new();
-    let mut note = |setting: String, reason: String| problems.push(Problem { setting, reason });
-    for (event_type, aggregation) in &definitions.events {
-        match MeterKey::parse(event_type) {
-            Ok(key) => meters.push(Meter::plain(MeterId::from_bits(0), key, *aggregation)),
-            Err(error) => note(format!("events.{event_type}"), error.to_string()),
-        }
-    }
-    for (index, definition) in definitions.meters.iter().enumerate() {
-        match v1::meters::from_file(definition) {
-            Ok(meter) if meters.iter().any(|known| known.key == meter.key) => {
-                // Each start would make two versions of it.
-                note(format!("meters[{index}].key"), format!("{} is defined already", meter.key));
-            }
-            Ok(meter) => meters.push(meter),
-            Err(faults) => {
-                for fault in faults {
-                    note(format!("meters[{index}].{}", fault.field), fault.reason);
-                }
-            }
-        }
-    }
-    if problems.is_empty() { Ok(meters) } else { Err(problems) }
 }
 
 /// A crash between an event's commit and its customer's leaves the customer to be made here.

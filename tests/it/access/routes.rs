@@ -164,6 +164,10 @@ async fn a_revoked_key_ceases_to_work_at_once() {
 async fn metrics_are_open_on_loopback_unless_a_key_is_asked_for() {
     let open = Server::start();
     assert_eq!(ask(&open, "GET", "/metrics", None).await.status, 200);
+    let forwarded = [("x-forwarded-for", "203.0.113.7"), ("forwarded", "for=203.0.113.7")];
+    for header in forwarded {
+        assert_eq!(ask(&open, "GET", "/metrics", Some(header)).await.status, 401, "{header:?}");
+    }
     let closed = Setup::default().env("RECKONER_METRICS", "key").start();
     assert_eq!(ask(&closed, "GET", "/metrics", None).await.status, 401);
     let ingest = key(&closed, &["ingest"]).await;

@@ -1,6 +1,7 @@
 //! Keys and secrets are in no log, and in no file in the clear.
 use super::key;
 use crate::support::server::{LIVE_KEY, Server, Setup, TEST_KEY};
+use crate::webhooks::receiver::{Receiver, Reply};
 use reqwest::Method;
 use serde_json::json;
 use std::path::Path;
@@ -101,4 +102,34 @@ async fn nothing_secret_is_logged_or_kept_in_the_clear() {
             assert!(!holds(bytes, secret), "{path} holds {secret}");
         }
     }
+}
+
+const URL_TOKEN: &str = "a-token-in-the-query-of-a-url-0001";
+
+/// A server on whose file's endpoint a period of project `test` ends.
+async fn told(url: &str, dry_run: &str) -> Server {
+    let hook = json!({"url": format!("{url}?token={URL_TOKEN}"), "secret": FILE_SECRET});
+    let system = json!({"periods": ["hourly"], "events": {"api.calls": {"op": "sum"}}, "webhooks": [hook]});
+    let setup = Setup::default().system(system).env("RECKONER_LOG_LEVEL", "trace");
+    let server = setup.env("DRY_RUN", dry_run).start();
+    server.freeze("2026-01-14T09:30:00Z").await;
+    server.post("/usage/api.calls", json!({"customerId": "a", "value": 1})).await;
+    server.advance("2026-01-14T10:15:00Z").await;
+    server
+}
+
+#[tokio::test]
+async fn urls_are_logged_without_what_may_be_secret() {
+    let mut receiver = Receiver::start().await;
+    let server = told(&receiver.url, "true").await;
+    server.logged("dry run: not sent");
+    assert!(!receiver.has_more() && !server.log().contains(URL_TOKEN), "{}", server.log());
+    receiver.always(Reply::Status(410));
+    let server = told(&receiver.url, "false").await;
+    receiver.hit().await;
+    server.logged("a webhook endpoint was disabled");
+    server.signal("HUP");
+    server.logged("stays disabled until it is enabled by hand");
+    assert!(server.log().contains("names no project"));
+    assert!(!server.log().contains(URL_TOKEN), "{}", server.log());
 }

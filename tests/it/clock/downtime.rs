@@ -76,7 +76,7 @@ async fn the_scheduler_catches_up_at_its_start(db: Db) {
         page.items.into_iter().filter(|run| run.finished.is_some()).count()
     };
     let start_and_stop = async |name: &str, done: usize| {
-        let scheduler = Scheduler::start(world.worker(name, &periods), keys());
+        let scheduler = Scheduler::start(world.worker(name, &periods), keys(), 90);
         while runs().await < done {
             tokio::task::yield_now().await;
         }

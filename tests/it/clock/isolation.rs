@@ -6,6 +6,7 @@ use reckoner_domain::period::Period;
 use reckoner_domain::time::{HOUR, MINUTE};
 use reckoner_server::store::job_runs::{self, RunResult};
 use reckoner_server::store::{Db, Limit};
+use serde_json::{Value, json};
 use std::path::PathBuf;
 
 const START: &str = "2026-01-14T09:00:00Z";
@@ -71,4 +72,38 @@ async fn one_customer_that_fails_keeps_nobody(db: Db) {
     let done = worker.run_aggregate(LIVE, false).await.expect("runs").expect("has its turn");
     assert_eq!((done.periods, done.changed), (0, 0));
     world.check_told(LIVE).await;
+    // Each run that failed was told of, once.
+    let failed = failures(&world).await;
+    assert_eq!(failed.len(), 2, "{failed:?}");
+    for told in failed {
+        assert_eq!((&told["data"]["job"], &told["data"]["project"]), (&json!("aggregate"), &json!("live")));
+        let error = told["data"]["error"].as_str().expect("a text");
+        assert!(error.contains("broken-one_hourly_2026011409: meter median"), "{error}");
+    }
+}
+
+/// The bodies of the messages about runs that failed.
+async fn failures(world: &World) -> Vec<Value> {
+    let messages = world.messages().await.into_iter().filter(|message| message.event_type == "job.failed");
+    messages.map(|message| serde_json::from_str(&message.payload).expect("JSON")).collect()
+}
+
+on_both!(a_run_that_breaks_off_is_told_of_without_what_the_database_said);
+async fn a_run_that_breaks_off_is_told_of_without_what_the_database_said(db: Db) {
+    let world = World::new(db, START).await;
+    let worker = world.worker("one", &[Period::Hourly]);
+    let break_it = "drop table job_retries";
+    match &world.db {
+        Db::Sqlite { writer, .. } => sqlx::query(break_it).execute(writer).await.map(drop),
+        Db::Postgres(pool) => sqlx::query(break_it).execute(pool).await.map(drop),
+    }
+    .expect("dropped");
+    assert!(worker.run_aggregate(LIVE, false).await.is_err());
+    let failed = failures(&world).await;
+    let run = &failed[0]["data"]["run"];
+    let data = json!({"run": run, "job": "aggregate", "project": "live", "error": "the control plane failed",
+        "started_at": "2026-01-14T09:00:00.000000Z", "finished_at": "2026-01-14T09:00:00.000000Z"});
+    assert_eq!(failed, [json!({"type": "job.failed", "data": data, "created": 1_768_381_200})]);
+    let (result, detail) = last_run(&world).await;
+    assert_eq!((result, detail.as_str()), (RunResult::Failed, "the control plane failed"));
 }

@@ -1,4 +1,5 @@
 //! The test clock, periods, the aggregation job and time zones, from the outside.
+mod archived;
 mod clearing;
 mod crash;
 mod downtime;
@@ -10,6 +11,7 @@ mod periods;
 mod queries;
 mod rezoning;
 mod setting;
+mod turns;
 mod workers;
 mod world;
 mod zones;

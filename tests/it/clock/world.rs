@@ -10,7 +10,7 @@ use reckoner_server::clock::Clock;
 use reckoner_server::config::Definitions;
 use reckoner_server::events::Events;
 use reckoner_server::ingest::catalogues::Catalogues;
-use reckoner_server::jobs::{Jobs, Schedule};
+use reckoner_server::jobs::{Jobs, Moving, Schedule};
 use reckoner_server::store::aggregations::{self, Aggregation as Stored};
 use reckoner_server::store::webhook_messages::{self, Message};
 use reckoner_server::store::{Db, Limit, projects};
@@ -32,6 +32,7 @@ pub struct World {
     pub db: Db,
     pub events: Events,
     catalogues: Catalogues,
+    moving: Moving,
     dir: TempDir,
 }
 
@@ -43,7 +44,7 @@ impl World {
         let dir = TempDir::new().expect("a directory");
         let log = EventLog::open(&Options::new(dir.path(), [7; 16], 1)).expect("opens");
         let catalogues = Catalogues::default();
-        let world = Self { clock, db, events: Events::new(log), catalogues, dir };
+        let world = Self { clock, db, events: Events::new(log), catalogues, moving: Moving::default(), dir };
         world.meters(&[("sum", Aggregation::Sum)]);
         world
     }
@@ -74,6 +75,7 @@ impl World {
             definitions: std::sync::Arc::new(parking_lot::RwLock::new(std::sync::Arc::new(definitions))),
             waker: Waker::default(),
             schedule: Schedule::parse("*/15 * * * *").expect("cron"),
+            moving: self.moving.clone(),
             worker: name.to_owned(),
         }
     }

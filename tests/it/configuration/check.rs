@@ -103,6 +103,50 @@ fn the_check_lists_every_problem_and_fails() {
 }
 
 #[test]
+fn every_url_that_no_endpoint_may_have_is_listed() {
+    let toml = r#"
+        [[webhook_endpoints]]
+        url = "https://user:hunter2@example.com/"
+        secret = "whsec_0123456789"
+        [[webhook_endpoints]]
+        url = "https://example.com/#top"
+        [[webhook_endpoints]]
+        url = "https://example.com:0/"
+        secret = "whsec_0123456789"
+        [[webhook_endpoints]]
+        url = "https://EXAMPLE.com:443/a/../hook"
+        secret = "whsec_0123456789"
+        project = "test"
+        [[webhook_endpoints]]
+        url = "https://example.com/hook"
+        secret = "whsec_0123456789"
+        project = "live""#;
+    let long = format!("https://example.com/{}", "a".repeat(2_048));
+    let hook = |url: &str| json!({"url": url, "secret": "whsec_0123456789"});
+    let system = json!({"events": {"x": {"op": "median"}}, "webhooks": [hook(&long), hook("https://example.com/hook")]});
+    let files = Files::new(toml, &system);
+    let (config, system) = (files.path("reckoner.toml"), files.path("system.json"));
+    let ended = reckoner(&["config", "check", "--config", &config, "--systemconfig", &system, "--json"], &[]);
+    assert_eq!(ended.code, 1, "{ended:?}");
+    let told = ended.json();
+    let problems = told["problems"].as_array().expect("problems").iter();
+    let mut settings: Vec<&str> = problems.filter_map(|one| one["setting"].as_str()).collect();
+    settings.sort_unstable();
+    let expected = [
+        "systemconfig.events.x.op",
+        "systemconfig.webhooks[0].url",
+        "webhook_endpoints[0].url",
+        "webhook_endpoints[1].secret",
+        "webhook_endpoints[1].url",
+        "webhook_endpoints[2].url",
+        "webhook_endpoints[3].url",
+        "webhook_endpoints[4].url",
+    ];
+    assert_eq!(settings, expected, "{told}");
+    assert!(!ended.out.contains("hunter2"), "{ended:?}");
+}
+
+#[test]
 fn serve_lists_every_problem_and_does_not_start() {
     let files = bad();
     // The environment names the files where no flag does; a flag's own fault is listed with the rest.
@@ -175,6 +219,16 @@ fn a_file_that_is_not_there_or_no_file_at_all_is_told() {
     let ended = reckoner(&["config", "check", "--config", &gone], &[]);
     assert!(ended.code == 1 && ended.err.contains(&format!("- {gone}: cannot be read")), "{ended:?}");
     assert_eq!(reckoner(&["serve", "--no-such-flag"], &[]).code, 2);
+}
+
+#[test]
+fn a_line_that_is_no_toml_is_named_and_not_shown() {
+    for line in ["secret_key = \"hunter2", "secret_key = hunter2", "secret_key hunter2", "[[a]\nhunter2 ="] {
+        let files = Files::new(&format!("listen = \"127.0.0.1:0\"\n\n{line}\n"), &json!({}));
+        let ended = reckoner(&["config", "check", "--config", &files.path("reckoner.toml")], &[]);
+        assert!(ended.code == 1 && ended.err.contains(" in line "), "{ended:?}");
+        assert!(!ended.err.contains("hunter2"), "{ended:?}");
+    }
 }
 
 #[test]

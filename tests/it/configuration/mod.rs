@@ -1,5 +1,7 @@
 //! Files, environment and flags, through the real program.
 mod check;
 mod docs;
+mod endpoints;
+mod refused;
 mod reload;
 mod starts;

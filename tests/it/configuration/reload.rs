@@ -1,5 +1,6 @@
 //! SIGHUP reads the files again; a bad one is refused whole.
 use crate::support::server::{Server, Setup};
+use reckoner_server::store::{Db, SqliteSettings};
 use serde_json::json;
 
 const ONE: &str = "[[meters]]\nkey = \"one\"\naggregation = \"sum\"\n";
@@ -78,6 +79,32 @@ async fn endpoints_of_the_file_follow_it() {
     server.signal("HUP");
     server.logged("the configuration was read again");
     assert_eq!(server.get(&path).await.json()["enabled"], false);
+    let answer = server.patch(&path, json!({"enabled": true})).await;
+    assert_eq!((answer.status.as_u16(), &answer.json()["code"]), (409, &json!("endpoint_of_file")));
     let config = server.get("/config").await.json();
     assert_eq!(config["webhooks"], json!([]), "{config}");
+}
+
+#[tokio::test]
+async fn what_the_store_refuses_in_part_is_refused_whole() {
+    let hook = |secret: &str| {
+        format!(
+            "[[webhook_endpoints]]\nurl = \"http://127.0.0.1:9/\"\nsecret = \"{secret}\"\nproject = \"test\"\n"
+        )
+    };
+    let server = Setup::default().toml(&format!("{ONE}{}", hook("whsec_0123456789"))).start();
+    let settings = SqliteSettings::new(server.data_dir().join("control.sqlite"));
+    let db = Db::open_sqlite(&settings).await.expect("opens");
+    let Db::Sqlite { writer, .. } = &db else { panic!("SQLite") };
+    // The last thing that is stored fails.
+    let refuse =
+        "create trigger refuse before update on webhook_endpoints begin select raise(abort, 'no'); end";
+    sqlx::query(refuse).execute(writer).await.expect("made");
+    db.close().await;
+    write(&server, &format!("{TWO}{}", hook("whsec_9876543210")));
+    server.signal("HUP");
+    server.logged("the configuration stays as it was");
+    assert!(takes(&server, "one").await && !takes(&server, "two").await, "nothing is half-applied");
+    assert_eq!(server.get("/v1/meters/two").await.status, 404);
+    assert_eq!(server.get("/v1/meters/one").await.status, 200);
 }

@@ -1,6 +1,8 @@
 //! Keys of the first start, and dry runs.
 use crate::support::command::reckoner;
 use crate::support::server::{Answer, LIVE_KEY, Server, Setup, TEST_KEY};
+use reckoner_server::store::projects::{LIVE, TEST};
+use reckoner_server::store::{Db, Limit, SqliteSettings, api_keys};
 use reqwest::Method;
 use serde_json::json;
 
@@ -40,6 +42,42 @@ async fn the_first_start_shows_keys_that_work_and_the_next_shows_none() {
 }
 
 #[tokio::test]
+async fn a_first_start_that_fails_leaves_the_keys_to_the_next() {
+    let dir = tempfile::TempDir::new().expect("a directory");
+    let data = dir.path().join("data").display().to_string();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = taken.local_addr().expect("bound").to_string();
+    let line = ["serve", "--data-dir", &data, "--listen", &address];
+    let ended = reckoner(&line, &[]);
+    assert!(ended.code == 1 && ended.err.contains("cannot listen"), "{ended:?}");
+    // What is put in force last fails: a database that refuses a meter.
+    let refuse = "create trigger refuse before insert on meters begin select raise(abort, 'no'); end";
+    alter(&data, refuse).await;
+    let toml = dir.path().join("reckoner.toml");
+    std::fs::write(&toml, "[[meters]]\nkey = \"m\"\naggregation = \"sum\"\n").expect("written");
+    let toml = toml.display().to_string();
+    let line = ["serve", "--data-dir", &data, "--listen", "127.0.0.1:0", "--config", &toml];
+    let ended = reckoner(&line, &[]);
+    assert!(ended.code == 1 && ended.err.contains("meters"), "{ended:?}");
+    alter(&data, "drop trigger refuse").await;
+    let db =
+        Db::open_sqlite(&SqliteSettings::new(dir.path().join("data/control.sqlite"))).await.expect("opens");
+    for project in [LIVE, TEST] {
+        let keys = api_keys::list(&db, project, None, Limit::default()).await.expect("listed");
+        assert!(keys.items.is_empty(), "made and never shown: {keys:?}");
+    }
+}
+
+/// Runs a statement on the control plane of a data directory.
+async fn alter(data: &str, statement: &'static str) {
+    let path = std::path::Path::new(data).join("control.sqlite");
+    let db = Db::open_sqlite(&SqliteSettings::new(path)).await.expect("opens");
+    let Db::Sqlite { writer, .. } = &db else { panic!("SQLite") };
+    sqlx::query(statement).execute(writer).await.expect("obeyed");
+    db.close().await;
+}
+
+#[tokio::test]
 async fn the_same_bootstrap_keys_again_are_no_change() {
     let mut server = Server::start();
     let before = server.get("/v1/api-keys").await.json();
@@ -52,6 +90,28 @@ async fn the_same_bootstrap_keys_again_are_no_change() {
     );
     assert_eq!(server.said(0), Vec::<String>::new());
     assert_eq!(status(&server, LIVE_KEY, "/v1/meters").await, 200);
+}
+
+#[tokio::test]
+async fn a_revoked_bootstrap_key_stays_revoked_and_stops_no_start() {
+    let mut server = Server::start();
+    let listed = server.get("/v1/api-keys").await.json();
+    let path = format!("/v1/api-keys/{}", listed["data"][0]["id"].as_str().expect("an id"));
+    assert_eq!(server.delete(&path).await.status, 200);
+    assert!(server.terminate().success());
+    server.restart();
+    server.logged("the bootstrap key was revoked and stays so");
+    assert_eq!(status(&server, TEST_KEY, "/v1/meters").await, 401);
+    assert_eq!(status(&server, LIVE_KEY, "/v1/meters").await, 200);
+}
+
+#[tokio::test]
+async fn the_longest_bootstrap_key_works_and_a_longer_one_is_refused() {
+    let key = "0123456789abcdef".repeat(64);
+    let server = Setup::default().keyless().env("RECKONER_BOOTSTRAP_API_KEY", &key).start();
+    assert_eq!(status(&server, &key, "/v1/meters").await, 200);
+    let ended = reckoner(&["config", "check"], &[("RECKONER_BOOTSTRAP_API_KEY", &format!("{key}0"))]);
+    assert!(ended.code == 1 && ended.err.contains("bootstrap_api_key: must have at most 1024"), "{ended:?}");
 }
 
 #[tokio::test]

@@ -1,6 +1,12 @@
 //! `POST /aggregations/trigger`.
-use super::{count, eventually, send};
-use crate::support::server::Server;
+use super::{PATIENCE, count, eventually, send};
+use crate::support::server::{Answer, LIVE_KEY, Server};
+use reckoner_domain::time::Timestamp;
+use reckoner_server::jobs::AGGREGATE;
+use reckoner_server::store::leases::{self, Lease};
+use reckoner_server::store::projects::TEST;
+use reckoner_server::store::{Db, SqliteSettings};
+use reqwest::Method;
 use serde_json::{Value, json};
 
 const PATH: &str = "/aggregations/trigger";
@@ -72,4 +78,35 @@ async fn no_trigger_is_lost() {
         eventually(&server, "/aggregations?period=daily", |list| list[0]["eventCount"] == json!(number))
             .await;
     }
+}
+
+/// Takes the jobs of project `test`, as another worker would that does not come to an end.
+async fn keep_busy(server: &Server) {
+    let settings = SqliteSettings::new(server.data_dir().join("control.sqlite"));
+    let db = Db::open_sqlite(&settings).await.expect("opens");
+    let at = |text| Timestamp::parse(text).expect("a time");
+    let lease = Lease { project: TEST, name: AGGREGATE, holder: "another" };
+    // The run of the start may have them still.
+    while !leases::claim(&db, lease, at("2026-01-01T00:00:00Z"), at("2100-01-01T00:00:00Z"))
+        .await
+        .expect("asked")
+    {}
+    db.close().await;
+}
+
+#[tokio::test]
+async fn a_project_whose_jobs_are_under_way_delays_no_other() {
+    let server = Server::start();
+    let live = async |method: Method, path: &str, body: Value| {
+        Answer::of(server.request(method, path, LIVE_KEY).json(&body).send().await).await
+    };
+    let event = json!({"customerId": "a", "value": 1});
+    server.post("/usage/api.calls", event.clone()).await;
+    assert_eq!(live(Method::POST, "/usage/api.calls", event).await.status, 201);
+    keep_busy(&server).await;
+    assert_eq!(server.post(PATH, json!({})).await.status, 202);
+    assert_eq!(live(Method::POST, PATH, json!({})).await.status, 202);
+    let made = async { while count(&live(Method::GET, "/aggregations", json!({})).await.json()) < 5 {} };
+    tokio::time::timeout(PATIENCE, made).await.expect("it comes in time");
+    assert_eq!(server.get("/aggregations").await.json(), json!([]));
 }

@@ -26,3 +26,14 @@ async fn without_periods_nothing_is_aggregated() {
     assert_eq!(server.get("/aggregations").await.parts(), (200, json!([])));
     assert!(server.log().contains("no periods are configured"), "{}", server.log());
 }
+
+#[tokio::test]
+async fn without_periods_it_stays_when_another_file_has_meters() {
+    let server = Setup::default()
+        .system(json!({"periods": [], "events": {"x": {"op": "sum"}}, "webhooks": []}))
+        .toml("[[meters]]\nkey = \"y\"\naggregation = \"sum\"\n")
+        .start();
+    assert_eq!(send(&server, "/usage/y", r#"{"customerId":"a","value":1}"#).await.status, 201);
+    assert_eq!(send(&server, "/aggregations/trigger", "").await.status, 503);
+    assert_eq!(server.get("/config").await.json()["periods"], json!([]));
+}

@@ -2,11 +2,11 @@
 use super::at;
 use crate::support::database::{lock_waiters, on_both};
 use reckoner_server::store::aggregations::{
-    self as store, Announcement, Applied, Candidate, Figure, Filter, Span,
+    self as store, Announcement, Applied, Candidate, Figure, Filter, InForce, Span,
 };
 use reckoner_server::store::projects::{self, LIVE, TEST};
 use reckoner_server::store::{Db, Exec, Limit, Query, Statement, StoreError};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
@@ -26,6 +26,10 @@ fn candidate(customer: &str, day: i64, value: &str, complete: bool, sequence: u6
         event_count: 3,
         complete,
         through_sequence: sequence,
+        in_force: Arc::new(InForce {
+            meters: BTreeSet::from(["api.calls".to_owned()]),
+            ..InForce::default()
+        }),
     }
 }
 

@@ -13,7 +13,7 @@ pub const TEST_KEY: &str = "test-administrator-key-of-the-tests-0001";
 
 /// How a server is started.
 pub struct Setup {
-    system: Value,
+    system: Option<Value>,
     toml: Option<String>,
     env: Vec<(String, String)>,
     database_url: Option<String>,
@@ -31,14 +31,14 @@ impl Default for Setup {
             },
             "webhooks": [],
         });
-        Self { system, toml: None, env: Vec::new(), database_url: None, keyless: false }
+        Self { system: Some(system), toml: None, env: Vec::new(), database_url: None, keyless: false }
     }
 }
 
 impl Setup {
     /// With this `systemconfig.json`.
     pub fn system(mut self, system: Value) -> Self {
-        self.system = system;
+        self.system = Some(system);
         self
     }
 
@@ -69,7 +69,9 @@ impl Setup {
     /// Starts it and waits until it listens.
     pub fn start(self) -> Server {
         let dir = TempDir::new().expect("a directory");
-        std::fs::write(dir.path().join("system.json"), self.system.to_string()).expect("written");
+        if let Some(system) = &self.system {
+            std::fs::write(dir.path().join("system.json"), system.to_string()).expect("written");
+        }
         if let Some(text) = &self.toml {
             std::fs::write(dir.path().join("reckoner.toml"), text).expect("written");
         }
@@ -81,12 +83,10 @@ impl Setup {
 
 fn command(setup: &Setup, dir: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_reckoner"));
-    command.arg("serve").arg("--data-dir").arg(dir.join("data")).args([
-        "--listen",
-        "127.0.0.1:0",
-        "--systemconfig",
-    ]);
-    command.arg(dir.join("system.json"));
+    command.arg("serve").arg("--data-dir").arg(dir.join("data")).args(["--listen", "127.0.0.1:0"]);
+    if setup.system.is_some() {
+        command.arg("--systemconfig").arg(dir.join("system.json"));
+    }
     if setup.toml.is_some() {
         command.arg("--config").arg(dir.join("reckoner.toml"));
     }
@@ -145,6 +145,21 @@ impl Server {
     /// The directory of its files.
     pub fn dir(&self) -> &Path {
         self.dir.path()
+    }
+
+    /// Makes the next start one with this environment variable.
+    pub fn set_env(&mut self, name: &str, value: &str) {
+        self.setup.env.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// Makes the next start one without files.
+    pub fn without_files(&mut self) {
+        (self.setup.system, self.setup.toml) = (None, None);
+    }
+
+    /// Makes the next start one with the `reckoner.toml` of its directory.
+    pub fn with_toml(&mut self) {
+        self.setup.toml = Some(String::new());
     }
 
     /// Its process id.

@@ -75,6 +75,49 @@ async fn five_days_of_the_projects_clock_count_too(db: Db) {
     running.dispatcher.stop().await;
 }
 
+on_both!(a_success_during_an_attempt_counts);
+async fn a_success_during_an_attempt_counts(db: Db) {
+    let (world, mut receiver) = (World::new(db).await, Receiver::start().await);
+    let made = world.endpoint(&receiver).await;
+    receiver.then([Reply::Status(500), Reply::Later(500)]);
+    let mut running = world.dispatch();
+    world.tell(LIVE, "a").await;
+    receiver.hit().await;
+    running.recorded(1).await;
+    world.clock.move_real(5 * DAY);
+    receiver.hit().await;
+    // While this attempt is under way, another succeeds.
+    world.tell(LIVE, "b").await;
+    receiver.hit().await;
+    running.recorded(1).await;
+    assert_eq!(world.get(&made.endpoint).await.failing_since, None);
+    receiver.let_go();
+    running.recorded(1).await;
+    let endpoint = world.get(&made.endpoint).await;
+    assert_eq!(endpoint.disabled, None);
+    assert_eq!(endpoint.failing_since.map(|since| since.real), Some(world.clock.real()));
+    running.dispatcher.stop().await;
+}
+
+on_both!(what_was_enabled_during_an_attempt_stays_enabled);
+async fn what_was_enabled_during_an_attempt_stays_enabled(db: Db) {
+    let (world, mut receiver) = (World::new(db).await, Receiver::start().await);
+    let made = world.endpoint(&receiver).await;
+    receiver.then([Reply::Later(410)]);
+    let mut running = world.dispatch();
+    world.tell(LIVE, "a").await;
+    receiver.hit().await;
+    for enabled in [false, true] {
+        let set = Changes { enabled: Some(enabled), ..Changes::default() };
+        world.webhooks.update(LIVE, &made.endpoint.id, set).await.expect("set");
+    }
+    receiver.let_go();
+    running.recorded(1).await;
+    let endpoint = world.get(&made.endpoint).await;
+    assert_eq!((endpoint.disabled, world.delivery(&endpoint).await.state), (None, State::Pending));
+    running.dispatcher.stop().await;
+}
+
 on_both!(a_success_forgets_failures);
 async fn a_success_forgets_failures(db: Db) {
     let (world, mut receiver) = (World::new(db).await, Receiver::start().await);

@@ -2,9 +2,11 @@
 use super::receiver::Receiver;
 use super::world::{Answers, LIVE, TEST, World};
 use crate::support::database::on_both;
+use reckoner_domain::time::HOUR;
 use reckoner_server::store::webhook_deliveries::State;
 use reckoner_server::store::webhook_endpoints::{Disabled, Endpoint, Source};
 use reckoner_server::store::{Db, Limit};
+use reckoner_server::webhooks::endpoints::OVERLAP_HOURS_DEFAULT;
 use reckoner_server::webhooks::guard::Guard;
 use reckoner_server::webhooks::service::WebhookError;
 use reckoner_server::webhooks::{Changes, FileEndpoint};
@@ -95,6 +97,33 @@ async fn a_changed_file_is_followed(db: Db) {
     assert_eq!((disabled().await, of_project(&world, LIVE).await.remove(0).id), (None, id));
 }
 
+on_both!(a_secret_that_the_file_changed_signs_on_for_a_while);
+async fn a_secret_that_the_file_changed_signs_on_for_a_while(db: Db) {
+    let (world, mut receiver) = (strict(db).await, Receiver::start().await);
+    let with = |secret: &str| FileEndpoint { secret: Some(secret.into()), ..entry(&receiver, Some("live")) };
+    let (old, new) = ("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_Z2l2ZW4gYnkgdGhlIGZpbGUgbGF0ZXI=");
+    for secret in [old, new] {
+        // Read again, the same file changes nothing.
+        for _ in 0..2 {
+            world.webhooks.sync_file(&[with(secret)]).await.expect("in line");
+        }
+    }
+    let mut running = world.dispatch();
+    world.tell(LIVE, "a").await;
+    let hit = receiver.hit().await;
+    running.recorded(1).await;
+    for secret in [old, new] {
+        assert_eq!(hit.verify_standard(secret, world.now_s()), Ok(()));
+    }
+    assert_eq!(hit.verify_v1(new, world.now_s()), Ok(()), "one signature, by the secret in force");
+    world.clock.move_real(i64::from(OVERLAP_HOURS_DEFAULT) * HOUR);
+    world.tell(LIVE, "b").await;
+    let hit = receiver.hit().await;
+    assert_eq!(hit.verify_standard(new, world.now_s()), Ok(()));
+    assert!(hit.verify_standard(old, world.now_s()).is_err());
+    running.dispatcher.stop().await;
+}
+
 on_both!(what_was_decided_by_hand_stays);
 async fn what_was_decided_by_hand_stays(db: Db) {
     let (world, receiver) = (strict(db).await, Receiver::start().await);
@@ -109,6 +138,31 @@ async fn what_was_decided_by_hand_stays(db: Db) {
     let refused = world.webhooks.update(LIVE, &id, moved).await;
     assert!(matches!(refused, Err(WebhookError::OfFile)), "{refused:?}");
     let refused = world.webhooks.delete(LIVE, &id).await;
+    assert!(matches!(refused, Err(WebhookError::OfFile)), "{refused:?}");
+}
+
+on_both!(what_the_file_does_not_want_is_not_enabled_by_hand);
+async fn what_the_file_does_not_want_is_not_enabled_by_hand(db: Db) {
+    let (world, receiver) = (strict(db).await, Receiver::start().await);
+    let wanted = entry(&receiver, Some("live"));
+    world.webhooks.sync_file(std::slice::from_ref(&wanted)).await.expect("in line");
+    let id = of_project(&world, LIVE).await.remove(0).id;
+    let enable = || Changes { enabled: Some(true), ..Changes::default() };
+    for (file, reason) in [
+        (vec![FileEndpoint { enabled: false, ..wanted.clone() }], Disabled::File),
+        (vec![], Disabled::Removed),
+    ] {
+        world.webhooks.sync_file(&file).await.expect("in line");
+        let refused = world.webhooks.update(LIVE, &id, enable()).await;
+        assert!(matches!(refused, Err(WebhookError::OfFile)), "{refused:?}");
+        assert_eq!(of_project(&world, LIVE).await.remove(0).disabled, Some(reason));
+    }
+    world.webhooks.sync_file(std::slice::from_ref(&wanted)).await.expect("in line");
+    // Nor when it had been disabled by hand before the file did.
+    let disable = Changes { enabled: Some(false), ..Changes::default() };
+    world.webhooks.update(LIVE, &id, disable).await.expect("disabled");
+    world.webhooks.sync_file(&[FileEndpoint { enabled: false, ..wanted }]).await.expect("in line");
+    let refused = world.webhooks.update(LIVE, &id, enable()).await;
     assert!(matches!(refused, Err(WebhookError::OfFile)), "{refused:?}");
 }
 

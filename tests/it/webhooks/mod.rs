@@ -4,6 +4,8 @@ mod endpoints;
 mod file;
 mod guard;
 mod outbox;
+mod own_key;
+mod purging;
 pub mod receiver;
 mod resend;
 mod retries;

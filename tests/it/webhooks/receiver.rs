@@ -19,6 +19,8 @@ pub enum Reply {
     With(u16, (&'static str, String), String),
     /// With 200, once it is let go.
     Hold,
+    /// With a status, once it is let go.
+    Later(u16),
 }
 
 /// What it got.
@@ -133,10 +135,12 @@ async fn answer(State(shared): State<Shared>, headers: HeaderMap, body: Bytes) -
     match reply {
         Reply::Status(code) => status(code).into_response(),
         Reply::With(code, header, body) => (status(code), [header], body).into_response(),
-        Reply::Hold => {
-            let mut held = shared.held.clone();
-            held.wait_for(|held| !held).await.expect("let go");
-            StatusCode::OK.into_response()
-        }
+        Reply::Hold => later(shared, StatusCode::OK).await,
+        Reply::Later(code) => later(shared, status(code)).await,
     }
+}
+
+async fn later(mut shared: Shared, status: StatusCode) -> Response {
+    shared.held.wait_for(|held| !held).await.expect("let go");
+    status.into_response()
 }

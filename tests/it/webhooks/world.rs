@@ -84,9 +84,10 @@ impl World {
             clock: self.clock.clone(),
             vault: self.vault.clone(),
             sender,
+            worker: random::uuid_text(self.clock.real()).expect("a name"),
             settings,
         };
-        let dispatcher = Dispatcher::start(parts, &self.waker).expect("starts");
+        let dispatcher = Dispatcher::start(parts, &self.waker);
         Running { ended: dispatcher.ended(), dispatcher, seen: 0 }
     }
 

@@ -2,10 +2,9 @@
 use super::keys::{make_key, to_row};
 use crate::config::{Config, Secret};
 use crate::random::NoRandomness;
-use crate::store::Limit;
-use crate::store::Scopes;
-use crate::store::projects::{self, Project};
-use crate::store::{Db, StoreError, api_keys};
+use crate::store::api_keys::{self, KeyHash};
+use crate::store::projects::Project;
+use crate::store::{Db, Limit, Scopes, StoreError, Tx};
 use reckoner_domain::time::Timestamp;
 
 /// A key made at this start, to be shown once.
@@ -29,45 +28,78 @@ pub enum BootstrapError {
     /// A key that the configuration gives to one project belongs to another.
     #[error("the bootstrap key of project {0} belongs to another project already")]
     Taken(String),
-    /// A key that the configuration gives was revoked.
-    #[error("the bootstrap key of project {0} was revoked; configure another")]
-    Revoked(String),
 }
 
-/// Gives each project its configured administrator key, or, while it has no key at all, a new one.
-/// Running it again changes nothing.
-pub async fn run(db: &Db, config: &Config, now: Timestamp) -> Result<Vec<ShownKey>, BootstrapError> {
-    let mut shown = Vec::new();
-    for project in projects::list(db).await? {
-        let configured = match project.name.as_str() {
-            "live" => config.bootstrap_api_key.as_ref(),
-            "test" => config.bootstrap_test_api_key.as_ref(),
-            _ => None,
-        };
-        match configured {
-            Some(key) => give(db, &project, key, now).await?,
-            None => shown.extend(make_first(db, &project, now).await?),
+/// Refuses configured keys that no project can be given; changes nothing.
+pub async fn check(db: &Db, config: &Config, projects: &[Project]) -> Result<(), BootstrapError> {
+    for project in projects {
+        let Some(key) = configured(config, project) else { continue };
+        let known = api_keys::find_by_hash(db, KeyHash::of(key.expose())).await?;
+        if known.is_some_and(|known| known.project != project.id) {
+            return Err(BootstrapError::Taken(project.name.clone()));
         }
     }
+    Ok(())
+}
+
+/// Gives each project its configured administrator key, or, while it has no key at all, a new one:
+/// all of them or none. Running it again changes nothing. A start does it when nothing else can fail
+/// any more: a key that is stored and never shown opens nothing, and keeps the next start from
+/// making one.
+pub async fn run(
+    db: &Db,
+    config: &Config,
+    projects: &[Project],
+    now: Timestamp,
+) -> Result<Vec<ShownKey>, BootstrapError> {
+    let mut shown = Vec::new();
+    let mut tx = db.begin().await?;
+    for project in projects {
+        match configured(config, project) {
+            Some(key) => give(&mut tx, project, key, now).await?,
+            None => shown.extend(make_first(&mut tx, project, now).await?),
+        }
+    }
+    tx.commit().await?;
     Ok(shown)
 }
 
-async fn give(db: &Db, project: &Project, key: &Secret, now: Timestamp) -> Result<(), BootstrapError> {
+fn configured<'a>(config: &'a Config, project: &Project) -> Option<&'a Secret> {
+    match project.name.as_str() {
+        "live" => config.bootstrap_api_key.as_ref(),
+        "test" => config.bootstrap_test_api_key.as_ref(),
+        _ => None,
+    }
+}
+
+async fn give(tx: &mut Tx, project: &Project, key: &Secret, now: Timestamp) -> Result<(), BootstrapError> {
     let row = to_row(key.expose(), project.id, "bootstrap", Scopes::all(), now)?;
-    match api_keys::insert(db, &row).await {
-        Ok(known) if known.revoked_at.is_some() => Err(BootstrapError::Revoked(project.name.clone())),
-        Ok(_) => Ok(()),
+    match api_keys::insert_in(tx, &row).await {
+        Ok(known) => {
+            if known.revoked_at.is_some() {
+                let project = &project.name;
+                tracing::warn!(
+                    project,
+                    "the bootstrap key was revoked and stays so: configure another or none"
+                );
+            }
+            Ok(())
+        }
         Err(StoreError::Conflict) => Err(BootstrapError::Taken(project.name.clone())),
         Err(error) => Err(error.into()),
     }
 }
 
-async fn make_first(db: &Db, project: &Project, now: Timestamp) -> Result<Option<ShownKey>, BootstrapError> {
-    let any = api_keys::list(db, project.id, None, Limit::default()).await?;
+async fn make_first(
+    tx: &mut Tx,
+    project: &Project,
+    now: Timestamp,
+) -> Result<Option<ShownKey>, BootstrapError> {
+    let any = api_keys::list(&mut *tx, project.id, None, Limit::default()).await?;
     if !any.items.is_empty() {
         return Ok(None);
     }
     let key = make_key(&project.name)?;
-    api_keys::insert(db, &to_row(&key, project.id, "first", Scopes::all(), now)?).await?;
+    api_keys::insert_in(tx, &to_row(&key, project.id, "first", Scopes::all(), now)?).await?;
     Ok(Some(ShownKey { project: project.name.clone(), key }))
 }

@@ -22,8 +22,7 @@ pub async fn run(args: ServeArgs, out: Out<'_>) -> Result<(), CliError> {
     // Before anybody is told that the server is ready: an unheard SIGHUP would end it.
     let (stop, hangup) = (signals::stop_server()?, signals::hangup()?);
     let server = Server::start(loaded.config, Clock::system()).await.map_err(failed)?;
-    let address = server.address().map_err(failed)?;
-    writeln!(out, "listening on http://{address}")?;
+    writeln!(out, "listening on http://{}", server.address)?;
     for shown in &server.shown_keys {
         writeln!(out, "API key of project {} (shown once, keep it): {}", shown.project, shown.key)?;
     }

@@ -13,11 +13,13 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 pub use reader::{Problem, SettingDoc, Sources};
-pub use secret::Secret;
+pub use secret::{Secret, shown_url};
 pub use system::{Definitions, FileWebhook};
 
 /// Fewest characters of a secret or key given by an operator.
 pub const SECRET_CHARS_MIN: usize = 32;
+/// Most bytes of a key that a request may carry.
+pub const KEY_BYTES_MAX: usize = 1_024;
 /// Names `reckoner.toml` where no flag does.
 pub const CONFIG_ENV: &str = "RECKONER_CONFIG";
 /// Names `systemconfig.json` where no flag does.
@@ -50,7 +52,7 @@ pub struct Config {
     pub webhooks: Webhooks,
     /// When jobs run.
     pub jobs: Jobs,
-    /// Whether `/metrics` is open: always, never, or on loopback only.
+    /// Whether `/metrics` is open: always, never, or to this machine only.
     pub metrics: MetricsAccess,
     /// How the log is written.
     pub log: Log,
@@ -93,6 +95,8 @@ pub struct Webhooks {
     pub allow_private: bool,
     /// Whether deliveries are only logged.
     pub dry_run: bool,
+    /// For how long messages that were dealt with are kept, in days.
+    pub retention_days: u32,
 }
 
 /// When jobs run.
@@ -105,7 +109,8 @@ pub struct Jobs {
 /// Who may read `/metrics`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MetricsAccess {
-    /// Anyone when listening on loopback, otherwise holders of a read key.
+    /// Anyone who connects from this machine and not for somebody else; otherwise holders of a read
+    /// key.
     Auto,
     /// Anyone.
     Open,
@@ -192,14 +197,14 @@ pub fn load(
     let files = files.or_of_environment(&env);
     let file = files.config.as_deref().and_then(|path| read_file(path, &mut problems)).unwrap_or_default();
     let file = file.parse::<toml::Table>().unwrap_or_else(|error| {
-        problems.push(Problem { setting: "config".into(), reason: format!("is no TOML: {error}") });
+        problems.push(Problem { setting: "config".into(), reason: no_toml(&file, &error) });
         toml::Table::new()
     });
     let sources = Sources { flags, env, file };
     let system = files.systemconfig.as_deref().and_then(|path| read_file(path, &mut problems));
     let own = system::read_toml(&sources.file, &mut problems);
     let system = system.map(|text| system::read_system(&text, &mut problems));
-    let definitions = merge(system, own);
+    let definitions = system::together(system, own, &mut problems);
     problems.append(&mut check(&definitions));
     let mut reader = Reader::new(&sources);
     let config = read_settings(&mut reader, definitions);
@@ -212,6 +217,13 @@ pub fn load(
     Ok(Loaded { config, settings: reader.docs, warnings })
 }
 
+/// Why a text is no TOML, and in which line: the line itself may hold a secret.
+fn no_toml(text: &str, error: &toml::de::Error) -> String {
+    let start = error.span().and_then(|span| text.get(..span.start));
+    let line = start.map(|before| format!(" in line {}", before.matches('\n').count().saturating_add(1)));
+    format!("is no TOML: {}{}", error.message(), line.unwrap_or_default())
+}
+
 fn read_file(path: &Path, problems: &mut Vec<Problem>) -> Option<String> {
     std::fs::read_to_string(path)
         .map_err(|error| {
@@ -221,22 +233,6 @@ fn read_file(path: &Path, problems: &mut Vec<Problem>) -> Option<String> {
             });
         })
         .ok()
-}
-
-/// Both files together; without either the default periods are aggregated.
-fn merge(system: Option<Definitions>, own: Option<Definitions>) -> Definitions {
-    match (system, own) {
-        (Some(mut system), Some(own)) => {
-            system.meters = own.meters;
-            system.webhooks.extend(own.webhooks);
-            if system.periods.is_empty() {
-                system.periods = own.periods;
-            }
-            system
-        }
-        (Some(one), None) | (None, Some(one)) => one,
-        (None, None) => Definitions { periods: system::default_periods(), ..Definitions::default() },
-    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! The settings there are: names, meanings, defaults, ranges, and what must hold between them.
 use super::reader::{Reader, named};
 use super::{
-    Config, Definitions, Http, Ingest, Jobs, Log, MetricsAccess, SECRET_CHARS_MIN, Secret, Webhooks,
+    Config, Definitions, FileWebhook, Http, Ingest, Jobs, KEY_BYTES_MAX, Log, MetricsAccess,
+    SECRET_CHARS_MIN, Secret, Webhooks, shown_url,
 };
 use crate::clock;
 use std::collections::BTreeSet;
@@ -95,6 +96,14 @@ fn read_webhooks(reader: &mut Reader<'_>) -> Webhooks {
             named("dry_run", "Whether webhooks are logged and recorded, but not sent.").also(&["DRY_RUN"]),
             false,
         ),
+        retention_days: reader.number(
+            named(
+                "webhooks.retention_days",
+                "For how long messages, their deliveries and attempts are kept once nothing is pending, in days.",
+            ),
+            90,
+            1..=36_500,
+        ) as u32,
     }
 }
 
@@ -164,7 +173,7 @@ fn read_ingest(reader: &mut Reader<'_>) -> Ingest {
 
 fn read_metrics(reader: &mut Reader<'_>) -> MetricsAccess {
     let about =
-        named("metrics", "Who reads /metrics: open, key (a read key), auto (open on loopback, else key).");
+        named("metrics", "Who reads /metrics: open, key (a read key), auto (open from loopback, else key).");
     let name = reader.value(about, "auto".to_owned(), "auto, open or key");
     name.parse().unwrap_or_else(|()| {
         reader.problem("metrics", "must be auto, open or key");
@@ -188,6 +197,10 @@ fn check(reader: &mut Reader<'_>, config: &Config) {
                 "must have at least {SECRET_CHARS_MIN} printable ASCII characters, no space at an end"
             );
             reader.problem(name, reason);
+        }
+        // The other one is sent by nobody.
+        if name != "secret_key" && text.len() > KEY_BYTES_MAX {
+            reader.problem(name, format!("must have at most {KEY_BYTES_MAX} bytes: no request carries more"));
         }
     }
     if let (Some(live), Some(test)) = (&config.bootstrap_api_key, &config.bootstrap_test_api_key)
@@ -221,6 +234,10 @@ fn check(reader: &mut Reader<'_>, config: &Config) {
     }
 }
 
+fn shown(webhook: &FileWebhook) -> String {
+    format!("{} ({})", webhook.place, shown_url(&webhook.url))
+}
+
 pub(super) fn warnings(config: &Config) -> Vec<String> {
     let mut warnings = Vec::new();
     let definitions = &config.definitions;
@@ -232,13 +249,12 @@ pub(super) fn warnings(config: &Config) -> Vec<String> {
         warnings.push("no meters are configured by file: make some with POST /v1/meters".to_owned());
     }
     for webhook in definitions.webhooks.iter().filter(|webhook| webhook.project.is_none()) {
-        warnings
-            .push(format!("webhook {} names no project: it gets deliveries of live and test", webhook.url));
+        warnings.push(format!("{} names no project: it gets deliveries of live and test", shown(webhook)));
     }
     for webhook in &definitions.webhooks {
         if webhook.secret.expose().chars().count() < SECRET_CHARS_MIN {
             let text = "has a secret below 32 characters: whoever guesses it forges deliveries";
-            warnings.push(format!("webhook {} {text}", webhook.url));
+            warnings.push(format!("{} {text}", shown(webhook)));
         }
     }
     let keys = [

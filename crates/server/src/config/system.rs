@@ -21,7 +21,9 @@ const OPS: [&str; 7] = ["sum", "avg", "min", "max", "count", "first", "last"];
 /// An operator's webhook endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileWebhook {
-    /// Where deliveries go.
+    /// Where it is written, such as `webhook_endpoints[0]`.
+    pub place: String,
+    /// Where deliveries go, as written.
     pub url: String,
     /// What signs them.
     pub secret: Secret,
@@ -46,8 +48,38 @@ pub struct Definitions {
     pub webhooks: Vec<FileWebhook>,
 }
 
+/// What one file says.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Said {
+    /// Which periods are aggregated; `None` where it says nothing about them.
+    pub(super) periods: Option<Vec<Period>>,
+    pub(super) events: Vec<(String, Aggregation)>,
+    pub(super) meters: Vec<Value>,
+    pub(super) webhooks: Vec<FileWebhook>,
+}
+
+/// What both files say together; `None` for one that is not there, or says nothing. Without either
+/// the default periods are aggregated.
+pub(super) fn together(system: Option<Said>, own: Option<Said>, problems: &mut Vec<Problem>) -> Definitions {
+    let from_file = system.is_some() || own.is_some();
+    // A `systemconfig.json` without periods aggregates none.
+    let otherwise = if system.is_some() { Vec::new() } else { default_periods() };
+    let (system, own) = (system.unwrap_or_default(), own.unwrap_or_default());
+    if system.periods.is_some() && own.periods.is_some() {
+        let reason = "is given by systemconfig.json too: leave it out of one of them";
+        problems.push(Problem { setting: "periods".to_owned(), reason: reason.to_owned() });
+    }
+    Definitions {
+        from_file,
+        periods: system.periods.or(own.periods).unwrap_or(otherwise),
+        events: system.events,
+        meters: own.meters,
+        webhooks: system.webhooks.into_iter().chain(own.webhooks).collect(),
+    }
+}
+
 /// Reads `systemconfig.json`; keys that begin with `_` are comments.
-pub(super) fn read_system(text: &str, problems: &mut Vec<Problem>) -> Definitions {
+pub(super) fn read_system(text: &str, problems: &mut Vec<Problem>) -> Said {
     let mut note = |setting: &str, reason: String| {
         let setting =
             if setting.is_empty() { "systemconfig".into() } else { format!("systemconfig.{setting}") };
@@ -57,11 +89,11 @@ pub(super) fn read_system(text: &str, problems: &mut Vec<Problem>) -> Definition
         Ok(Value::Object(root)) => root,
         Ok(_) => {
             note("", "must be a JSON object".into());
-            return Definitions::default();
+            return Said::default();
         }
         Err(error) => {
             note("", format!("is no JSON: {error}"));
-            return Definitions::default();
+            return Said::default();
         }
     };
     for key in root.keys().filter(|key| !key.starts_with('_')) {
@@ -69,17 +101,16 @@ pub(super) fn read_system(text: &str, problems: &mut Vec<Problem>) -> Definition
             note(key, "is unknown; allowed are periods, events, webhooks".into());
         }
     }
-    Definitions {
-        from_file: true,
-        periods: read_periods(root.get("periods"), &mut note),
+    Said {
+        periods: root.get("periods").map(|periods| read_periods(periods, &mut note)),
         events: read_events(root.get("events"), &mut note),
         meters: Vec::new(),
-        webhooks: read_webhooks(root.get("webhooks"), "webhooks", &mut note),
+        webhooks: read_webhooks(root.get("webhooks"), ["systemconfig.", "webhooks"], &mut note),
     }
 }
 
 /// Takes `periods`, `meters` and `webhook_endpoints` from `reckoner.toml`.
-pub(super) fn read_toml(file: &toml::Table, problems: &mut Vec<Problem>) -> Option<Definitions> {
+pub(super) fn read_toml(file: &toml::Table, problems: &mut Vec<Problem>) -> Option<Said> {
     let named = ["periods", "meters", "webhook_endpoints"];
     if !named.iter().any(|name| file.contains_key(*name)) {
         return None;
@@ -108,13 +139,11 @@ pub(super) fn read_toml(file: &toml::Table, problems: &mut Vec<Problem>) -> Opti
             }
         }
     }
-    Some(Definitions {
-        from_file: true,
-        periods: json("periods")
-            .map_or_else(default_periods, |periods| read_periods(Some(&periods), &mut note)),
+    Some(Said {
+        periods: json("periods").map(|periods| read_periods(&periods, &mut note)),
         events: Vec::new(),
         meters,
-        webhooks: read_webhooks(webhooks.as_ref(), "webhook_endpoints", &mut note),
+        webhooks: read_webhooks(webhooks.as_ref(), ["", "webhook_endpoints"], &mut note),
     })
 }
 
@@ -131,19 +160,15 @@ fn to_json(value: &toml::Value) -> Value {
 }
 
 /// The periods aggregated when no file names any.
-pub(super) fn default_periods() -> Vec<Period> {
+fn default_periods() -> Vec<Period> {
     vec![Period::Hourly, Period::Daily, Period::Weekly, Period::Monthly]
 }
 
-fn read_periods(value: Option<&Value>, note: &mut impl FnMut(&str, String)) -> Vec<Period> {
+fn read_periods(value: &Value, note: &mut impl FnMut(&str, String)) -> Vec<Period> {
     let mut periods = Vec::new();
-    let items = match value {
-        None => return periods,
-        Some(Value::Array(items)) => items,
-        Some(_) => {
-            note("periods", "must be a list".into());
-            return periods;
-        }
+    let Value::Array(items) = value else {
+        note("periods", "must be a list".into());
+        return periods;
     };
     for (index, item) in items.iter().enumerate() {
         match item.as_str().and_then(|name| name.parse().ok()) {
@@ -189,9 +214,10 @@ fn read_events(value: Option<&Value>, note: &mut impl FnMut(&str, String)) -> Ve
     events
 }
 
+/// Reads the endpoints of a setting, named within its file and by what comes before it elsewhere.
 fn read_webhooks(
     value: Option<&Value>,
-    setting: &str,
+    [file, setting]: [&str; 2],
     note: &mut impl FnMut(&str, String),
 ) -> Vec<FileWebhook> {
     let items = match value {
@@ -210,24 +236,20 @@ fn read_webhooks(
             continue;
         };
         let mut at = |field: &str, reason: &str| note(&format!("{place}.{field}"), reason.to_owned());
-        let Some(webhook) = read_webhook(item, &mut at) else { continue };
-        let meets = |other: &FileWebhook| {
-            let both = other.project.is_none() || webhook.project.is_none();
-            other.url == webhook.url && (both || other.project == webhook.project)
-        };
-        if webhooks.iter().any(meets) {
-            at("url", "is there already for the same project");
-        }
-        webhooks.push(webhook);
+        webhooks.extend(read_webhook(item, format!("{file}{place}"), &mut at));
     }
     webhooks
 }
 
-fn read_webhook(item: &Map<String, Value>, note: &mut impl FnMut(&str, &str)) -> Option<FileWebhook> {
+/// Reads an endpoint and notes what is wrong with it. One that has faults, but a URL, comes out too:
+/// nothing uses it, but what else is wrong with its URL is found in the same go.
+fn read_webhook(
+    item: &Map<String, Value>,
+    place: String,
+    note: &mut impl FnMut(&str, &str),
+) -> Option<FileWebhook> {
     let text = |name: &str| item.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
-    let url = text("url").filter(|url| {
-        url::Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
-    });
+    let url = text("url");
     if url.is_none() {
         note("url", "must be an http or https address");
     }
@@ -244,9 +266,10 @@ fn read_webhook(item: &Map<String, Value>, note: &mut impl FnMut(&str, &str)) ->
         note("project", "must be live or test");
     }
     Some(FileWebhook {
+        place,
         url: url?.to_owned(),
-        secret: Secret::new(secret?.to_owned()),
-        enabled: enabled?,
+        secret: Secret::new(secret.unwrap_or_default().to_owned()),
+        enabled: enabled.unwrap_or(true),
         project: project.map(str::to_owned),
     })
 }
@@ -263,7 +286,7 @@ mod tests {
         let mut problems = Vec::new();
         let read = read_system(text, &mut problems);
         assert_eq!(problems, []);
-        assert_eq!(read.periods.len(), 4);
+        assert_eq!(read.periods.map(|periods| periods.len()), Some(4));
         assert_eq!(read.events.last(), Some(&("storage.bytes".to_owned(), Aggregation::Max)));
         assert!(read.webhooks.first().is_some_and(|webhook| webhook.enabled && webhook.project.is_none()));
     }
@@ -287,16 +310,45 @@ mod tests {
         let mut problems = Vec::new();
         let read = read_toml(&text.parse().expect("TOML"), &mut problems).expect("tables");
         let settings: Vec<&str> = problems.iter().map(|problem| problem.setting.as_str()).collect();
-        assert_eq!(settings, ["webhook_endpoints[0].enabeld", "webhook_endpoints[1].url"]);
+        assert_eq!(settings, ["webhook_endpoints[0].enabeld"]);
+        let places: Vec<&str> = read.webhooks.iter().map(|webhook| webhook.place.as_str()).collect();
+        assert_eq!(places, ["webhook_endpoints[0]", "webhook_endpoints[1]"]);
         let meter = serde_json::json!({"key": "llm.tokens", "aggregation": "sum",
             "starts_at": "2026-01-01T00:00:00Z", "weights": {"a": 2, "b": 0.5}});
         assert_eq!(read.meters, [meter]);
     }
 
     #[test]
+    fn periods_that_a_file_gives_are_those_in_force() {
+        let said = |periods: Option<&[Period]>| {
+            Some(Said { periods: periods.map(<[Period]>::to_vec), ..Said::default() })
+        };
+        let (daily, none) = ([Period::Daily].as_slice(), [].as_slice());
+        for (system, own, periods) in [
+            (None, None, default_periods().as_slice()),
+            (None, said(None), default_periods().as_slice()),
+            (None, said(Some(none)), none),
+            (None, said(Some(daily)), daily),
+            (said(None), None, none),
+            (said(None), said(None), none),
+            (said(Some(none)), said(None), none),
+            (said(Some(daily)), said(None), daily),
+            (said(None), said(Some(daily)), daily),
+        ] {
+            let mut problems = Vec::new();
+            let told = format!("{system:?} {own:?}");
+            assert_eq!(together(system, own, &mut problems).periods, periods, "{told}");
+            assert_eq!(problems, [], "{told}");
+        }
+        let mut problems = Vec::new();
+        together(said(Some(none)), said(Some(daily)), &mut problems);
+        assert_eq!(problems.len(), 1, "{problems:?}");
+    }
+
+    #[test]
     fn all_problems_at_once() {
         let text = r#"{"period":[],"periods":["hourly","often"],"events":{"a b":{"op":"sum"},"x":{"op":"median"},"record":{"op":"sum"}},
-            "webhooks":[{"url":"ftp://x","enabled":"yes","project":"prod"},5]}"#;
+            "webhooks":[{"url":5,"enabled":"yes","project":"prod"},5]}"#;
         let mut problems = Vec::new();
         read_system(text, &mut problems);
         let settings: Vec<&str> =

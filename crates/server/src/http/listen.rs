@@ -12,6 +12,7 @@ use hyper_util::service::TowerToHyperService;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,6 +34,10 @@ const ACCEPT_AGAIN_MS: u64 = 200;
 /// Open files that are not connections: logs, databases, deliveries.
 const OTHER_FILES: u64 = 512;
 
+/// Who is at the other end of a request's connection: the client, or a proxy before it.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer(pub SocketAddr);
+
 /// Serves connections until `stop`; answers once all of them have ended, each with the request
 /// that it was about.
 pub async fn serve(listener: TcpListener, router: Router, limits: &config::Http, stop: impl Future) {
@@ -46,13 +51,13 @@ pub async fn serve(listener: TcpListener, router: Router, limits: &config::Http,
             let slot = Arc::clone(&slots).acquire_owned().await;
             (slot, accept(&listener).await)
         };
-        let (slot, stream) = tokio::select! {
+        let (slot, (stream, peer)) = tokio::select! {
             next = next => next,
             _ = &mut stop => break,
         };
         let (router, open, told) = (router.clone(), open.clone(), told.clone());
         tokio::spawn(async move {
-            connection(stream, router, limits, told).await;
+            connection(stream, peer, router, limits, told).await;
             drop((slot, open));
         });
     }
@@ -98,10 +103,10 @@ fn raise_files(wanted: u64) -> u64 {
     }
 }
 
-async fn accept(listener: &TcpListener) -> TcpStream {
+async fn accept(listener: &TcpListener) -> (TcpStream, Peer) {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => return stream,
+            Ok((stream, address)) => return (stream, Peer(address)),
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
                 tracing::warn!(%error, "cannot accept connections");
@@ -116,12 +121,19 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     matches!(error.kind(), Kind::ConnectionRefused | Kind::ConnectionAborted | Kind::ConnectionReset)
 }
 
-async fn connection(stream: TcpStream, router: Router, limits: Limits, mut told: watch::Receiver<bool>) {
+async fn connection(
+    stream: TcpStream,
+    peer: Peer,
+    router: Router,
+    limits: Limits,
+    mut told: watch::Receiver<bool>,
+) {
     // Without it the last piece of an answer may wait for the client's word on the one before.
     let _ = stream.set_nodelay(true);
     let io = TokioIo::new(Stalls::new(stream, limits.headers, limits.pause));
     let service = router.map_request(move |request: Request<Incoming>| {
-        let (parts, body) = request.into_parts();
+        let (mut parts, body) = request.into_parts();
+        parts.extensions.insert(peer);
         let body = Body::new(Paced::new(body, &parts.headers, limits.pause));
         Request::from_parts(parts, body)
     });

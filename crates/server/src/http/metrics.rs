@@ -11,7 +11,7 @@ use std::fmt::Write;
     get, path = "/metrics", operation_id = "get_metrics", tag = "health",
     responses(
         (status = 200, description = "Prometheus text", body = String, content_type = "text/plain"),
-        (status = 401, description = "A read key is needed unless the server listens on loopback", body = Object),
+        (status = 401, description = "A read key is needed unless the client is on the same machine", body = Object),
         (status = 403, description = "The key lacks the scope `read`", body = Object),
     ),
 )]

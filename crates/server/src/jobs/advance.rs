@@ -7,11 +7,23 @@ use crate::store::{customer_zones, projects, watermarks};
 use futures_util::FutureExt;
 use reckoner_domain::id::ProjectId;
 use reckoner_domain::time::Timestamp;
+use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
-use tokio::sync::Mutex;
+use std::sync::Arc;
+use tokio::sync::{Mutex, OwnedMutexGuard};
 
-/// One clock moves at a time, and none while a project is cleared.
-pub(super) static MOVING: Mutex<()> = Mutex::const_new(());
+/// Each project's clock moves once at a time, and not while the project is cleared. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct Moving(Arc<parking_lot::Mutex<HashMap<ProjectId, Arc<Mutex<()>>>>>);
+
+impl Moving {
+    /// Waits for the turn of a project, which lasts until it is dropped.
+    pub(super) async fn turn(&self, project: ProjectId) -> OwnedMutexGuard<()> {
+        let own = Arc::clone(self.0.lock().entry(project).or_default());
+        own.lock_owned().await
+    }
+}
+
 /// How often a job under way elsewhere is waited for: about half a minute.
 const PAUSES_MAX: u32 = 66;
 
@@ -38,7 +50,7 @@ impl Jobs {
     pub async fn freeze(&self, project: ProjectId, to: Timestamp) -> Result<(), ClockError> {
         let jobs = self.clone();
         detached(async move {
-            let _moving = MOVING.lock().await;
+            let _moving = jobs.moving.turn(project).await;
             jobs.allow_move(project, to)?;
             let before = jobs.clock.frozen_at(project);
             jobs.alone(project).await?;
@@ -56,7 +68,7 @@ impl Jobs {
     pub async fn release(&self, project: ProjectId) -> Result<(), ClockError> {
         let jobs = self.clone();
         detached(async move {
-            let _moving = MOVING.lock().await;
+            let _moving = jobs.moving.turn(project).await;
             let Some(before) = jobs.clock.frozen_at(project) else { return Ok(()) };
             jobs.allow_move(project, jobs.clock.real())?;
             jobs.alone(project).await?;
@@ -79,7 +91,7 @@ impl Jobs {
     }
 
     async fn advance_by_ticks(&self, project: ProjectId, target: Timestamp) -> Result<u64, ClockError> {
-        let _moving = MOVING.lock().await;
+        let _moving = self.moving.turn(project).await;
         let now = self.clock.frozen_at(project).ok_or(ClockError::NotFrozen)?;
         if target < now {
             return Err(Backwards { now }.into());

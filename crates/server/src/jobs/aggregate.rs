@@ -1,5 +1,5 @@
 //! Aggregates completed periods, each once, however often and wherever it runs.
-use super::figures::{self, Computed, span_of};
+use super::figures::{self, Computed, Meters, span_of};
 use super::plan::{Task, Who};
 use super::run::{JobError, Turn};
 use super::view::View;
@@ -9,6 +9,7 @@ use crate::store::Tx;
 use crate::store::aggregations::{self, Candidate, Outcome};
 use crate::store::job_retries::{self, Retry};
 use crate::store::job_runs::RunResult;
+use crate::store::meters;
 use crate::store::watermarks::{self, Watermark};
 use crate::store::webhook_endpoints::{self, Moment};
 use crate::store::webhook_messages::{self, NewMessage};
@@ -60,6 +61,7 @@ struct Run<'a> {
     project: ProjectId,
     now: Timestamp,
     turn: &'a mut Turn,
+    meters: Meters,
     done: Done,
     /// What failed, by the aggregation's id.
     retries: BTreeMap<String, Retry>,
@@ -87,7 +89,8 @@ impl Jobs {
         let known = job_retries::list(&self.db, project, AGGREGATE).await?;
         let mut tasks = view.scene(now, current).tasks();
         tasks.extend(again(&known));
-        let mut run = Run { project, now, turn, done: Done::default(), retries: BTreeMap::new() };
+        let meters = Meters::new(self.catalogues.of(project), meters::archived(&self.db, project).await?);
+        let mut run = Run { project, now, turn, meters, done: Done::default(), retries: BTreeMap::new() };
         for task in &tasks {
             self.run_task(&mut run, task, view.through_sequence).await?;
         }
@@ -121,9 +124,8 @@ impl Jobs {
 
     async fn run_task(&self, run: &mut Run<'_>, task: &Task, through: u64) -> Result<(), JobError> {
         self.keep(run.turn).await?;
-        let catalogue = self.catalogues.of(run.project);
         let Computed { candidates, failed } =
-            figures::compute(&self.events, run.project, &catalogue, task, through).await?;
+            figures::compute(&self.events, run.project, &run.meters, task, through).await?;
         for (customer, reason) in failed {
             let retry = Retry { customer, span: span_of(task), reason };
             let id = retry.id();

@@ -1,5 +1,5 @@
 //! Clearing a project: its aggregations, and its events when told to.
-use super::advance::{ClockError, MOVING};
+use super::advance::ClockError;
 use super::payload::EVENT_TYPES;
 use super::run::{JobError, detached};
 use super::{AGGREGATE, Jobs};
@@ -26,7 +26,7 @@ impl Jobs {
     pub async fn clear(&self, project: ProjectId, events: bool) -> Result<(u64, u64), ClearError> {
         let jobs = self.clone();
         detached(async move {
-            let _moving = MOVING.lock().await;
+            let _moving = jobs.moving.turn(project).await;
             jobs.alone(project).await?;
             let cleared = jobs.clear_alone(project, events).await;
             jobs.unclaim(project).await?;

@@ -2,16 +2,35 @@
 use super::plan::{Task, Who};
 use super::reader::{Failed, Reader};
 use crate::events::{Events, EventsError, Row};
-use crate::store::aggregations::{Candidate, Figure, Figures, Span};
+use crate::store::aggregations::{Candidate, Figure, Figures, InForce, Span};
 use reckoner_domain::id::ProjectId;
 use reckoner_domain::meter::{Aggregation, Catalogue, Meter, MeterKey};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// The figures of one customer, as they come together.
 #[derive(Default)]
 struct Gathered {
     figures: Figures,
     event_count: u64,
+}
+
+/// The meters of one run: the same from its begin to its end.
+pub struct Meters {
+    catalogue: Arc<Catalogue>,
+    in_force: Arc<InForce>,
+}
+
+impl Meters {
+    /// These, beside `archived` ones: what each of them read, by its key.
+    pub fn new(catalogue: Arc<Catalogue>, archived: BTreeMap<String, String>) -> Self {
+        let in_force = Arc::new(InForce {
+            meters: catalogue.iter().map(|meter| meter.key.to_string()).collect(),
+            event_types: catalogue.event_types().map(str::to_owned).collect(),
+            archived,
+        });
+        Self { catalogue, in_force }
+    }
 }
 
 /// What a task came to.
@@ -28,10 +47,11 @@ pub struct Computed {
 pub async fn compute(
     events: &Events,
     project: ProjectId,
-    catalogue: &Catalogue,
+    meters: &Meters,
     task: &Task,
     through_sequence: u64,
 ) -> Result<Computed, EventsError> {
+    let catalogue = &meters.catalogue;
     let mut reader = Reader::new(events, project, task);
     let mut gathered: BTreeMap<String, Gathered> = BTreeMap::new();
     if let Who::Only(customers) = &task.who {
@@ -63,6 +83,7 @@ pub async fn compute(
         event_count: gathered.event_count,
         complete: task.complete,
         through_sequence,
+        in_force: Arc::clone(&meters.in_force),
     };
     Ok(Computed { candidates: gathered.into_iter().map(candidate).collect(), failed })
 }

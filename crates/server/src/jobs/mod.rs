@@ -16,7 +16,7 @@ mod trigger;
 mod view;
 mod zones;
 
-pub use advance::ClockError;
+pub use advance::{ClockError, Moving};
 pub use aggregate::Done;
 pub use clear::ClearError;
 pub use run::JobError;
@@ -54,6 +54,8 @@ pub struct Jobs {
     pub waker: Waker,
     /// When periods are aggregated.
     pub schedule: Schedule,
+    /// Whose clocks move.
+    pub moving: Moving,
     /// Names this process among several.
     pub worker: String,
 }

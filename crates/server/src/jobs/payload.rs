@@ -1,9 +1,10 @@
-//! The body of an aggregation's webhook: compact JSON whose numbers JavaScript prints the same way,
+//! The bodies of the jobs' webhooks: compact JSON whose numbers JavaScript prints the same way,
 //! because some receivers verify what they parsed and printed again.
 use crate::store::aggregations::{Aggregation, Announcement, Figure};
+use crate::store::job_runs::{Finished, JobRun};
 use reckoner_domain::js_number::to_js;
 use reckoner_domain::time::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// The types of all messages about aggregations.
 pub const EVENT_TYPES: [&str; 2] = ["aggregation.completed", "aggregation.updated"];
@@ -14,6 +15,22 @@ pub fn event_type(announcement: Announcement) -> &'static str {
         Announcement::Completed => "aggregation.completed",
         Announcement::Updated => "aggregation.updated",
     }
+}
+
+/// The type of the message about a run of a job that failed.
+pub const JOB_FAILED: &str = "job.failed";
+
+/// The body of the message about a failed run in a project of this name.
+pub fn job_failed(project: &str, run: &JobRun, finished: &Finished) -> String {
+    let data = json!({
+        "run": run.id.as_str(),
+        "job": run.job,
+        "project": project,
+        "error": finished.detail,
+        "started_at": run.started_at.to_string(),
+        "finished_at": finished.at.to_string(),
+    });
+    json!({"type": JOB_FAILED, "data": data, "created": finished.at.as_seconds()}).to_string()
 }
 
 /// The last millisecond of a period, as system A shows its end.

@@ -1,13 +1,13 @@
 //! One run of a job: nobody else runs it meanwhile, and how it went is on record.
 use super::aggregate::{Done, Ending};
 use super::view::View;
-use super::{AGGREGATE, Jobs};
+use super::{AGGREGATE, Jobs, payload};
 use crate::events::EventsError;
 use crate::random::{self, NoRandomness};
-use crate::store::StoreError;
 use crate::store::job_runs::{self, Finished, JobRun, RunResult};
 use crate::store::leases::{self, Lease};
-use crate::store::projects;
+use crate::store::webhook_messages::{self, NewMessage};
+use crate::store::{StoreError, Tx, projects, webhook_endpoints};
 use futures_util::FutureExt;
 use reckoner_domain::id::{JobRunId, ProjectId};
 use reckoner_domain::time::{MINUTE, Timestamp};
@@ -43,6 +43,17 @@ pub enum JobError {
     /// The run panicked; its message is in the log.
     #[error("the run broke off")]
     Panicked,
+}
+
+impl JobError {
+    /// The reason for whoever looks after the project: what a database said is for the log alone.
+    fn told(&self) -> String {
+        match self {
+            Self::Store(StoreError::Unavailable(_)) => "the database is unavailable".to_owned(),
+            Self::Store(_) => "the control plane failed".to_owned(),
+            other => other.to_string(),
+        }
+    }
 }
 
 /// When and how a run runs.
@@ -139,9 +150,8 @@ impl Jobs {
     /// Runs the aggregation in a turn, on record.
     pub(super) async fn run(&self, turn: &mut Turn, view: &View, moment: Moment) -> Result<Done, JobError> {
         let (project, Moment { now, current, .. }) = (turn.project, moment);
-        let id = JobRunId::from_bits(random::id_bits(self.clock.real())?);
         let run = JobRun {
-            id: id.clone(),
+            id: JobRunId::from_bits(random::id_bits(self.clock.real())?),
             project,
             job: AGGREGATE.to_owned(),
             worker: self.worker.clone(),
@@ -152,7 +162,7 @@ impl Jobs {
         let began = self.clock.real();
         let ran = match self.aggregate(turn, view, now, current).await {
             Ok((done, ending)) => {
-                let written = self.end_well(project, &id, moment, &done, ending).await;
+                let written = self.end_well(run.clone(), moment, &done, ending).await;
                 written.map(|()| done)
             }
             Err(error) => Err(error),
@@ -160,12 +170,18 @@ impl Jobs {
         let result = match &ran {
             Ok(done) => done.result(),
             Err(error) => {
-                let finished =
-                    Finished { at: now, result: RunResult::Failed, detail: Some(error.to_string()) };
-                job_runs::finish(&self.db, project, &id, &finished).await?;
+                let detail = Some(error.told());
+                let run =
+                    JobRun { finished: Some(Finished { at: now, result: RunResult::Failed, detail }), ..run };
+                let mut tx = self.db.begin().await?;
+                self.finish(&mut tx, &run).await?;
+                tx.commit().await?;
                 RunResult::Failed
             }
         };
+        if result == RunResult::Failed {
+            self.waker.wake();
+        }
         metrics::counter!("job_runs_total", "job" => AGGREGATE, "result" => result.as_str()).increment(1);
         let seconds = self.clock.real().micros_since(began) as f64 / 1e6;
         metrics::histogram!("job_seconds", "job" => AGGREGATE).record(seconds);
@@ -176,22 +192,45 @@ impl Jobs {
     /// clock stands that moved for it.
     async fn end_well(
         &self,
-        project: ProjectId,
-        id: &JobRunId,
+        run: JobRun,
         moment: Moment,
         done: &Done,
         ending: Ending,
     ) -> Result<(), JobError> {
-        let now = moment.now;
+        let (project, now) = (run.project, moment.now);
         let at = self.clock.of_project(project).max(now);
         let finished = Finished { at, result: done.result(), detail: Some(done.describe()) };
         let mut tx = self.db.begin().await?;
         self.write_ending(&mut tx, project, ending, now).await?;
-        job_runs::finish(&mut tx, project, id, &finished).await?;
+        self.finish(&mut tx, &JobRun { finished: Some(finished), ..run }).await?;
         if let Some(from) = moment.clock_from.filter(|from| *from != now) {
             projects::set_frozen_time(&mut tx, project, Some(from), Some(now)).await?;
         }
         Ok(tx.commit().await?)
+    }
+}
+
+impl Jobs {
+    /// Notes the end of a run and, where it failed, tells those who asked to be told: both or neither.
+    async fn finish(&self, tx: &mut Tx, run: &JobRun) -> Result<(), JobError> {
+        let Some(finished) = &run.finished else { return Ok(()) };
+        job_runs::finish(&mut *tx, run.project, &run.id, finished).await?;
+        if finished.result != RunResult::Failed {
+            return Ok(());
+        }
+        let name = projects::get(&mut *tx, run.project).await?.name;
+        let real = self.clock.real();
+        let message = NewMessage {
+            bits: random::id_bits(real)?,
+            project: run.project,
+            event_type: payload::JOB_FAILED,
+            subject: None,
+            dedupe_key: &format!("{}:{}", payload::JOB_FAILED, run.id),
+            payload: &payload::job_failed(&name, run, finished),
+            at: webhook_endpoints::Moment { real, project: finished.at },
+        };
+        webhook_messages::enqueue(tx, message).await?;
+        Ok(())
     }
 }
 

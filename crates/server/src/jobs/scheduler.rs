@@ -22,8 +22,9 @@ pub struct Scheduler {
 }
 
 impl Scheduler {
-    /// Starts: first what fell due while the server was down, then tick by tick.
-    pub fn start(jobs: Jobs, keys: Keys) -> Self {
+    /// Starts: first what fell due while the server was down, then tick by tick. Webhook messages that
+    /// were dealt with are kept for `webhook_days`.
+    pub fn start(jobs: Jobs, keys: Keys, webhook_days: u32) -> Self {
         let (stop, mut stopping) = watch::channel(false);
         let task = tokio::spawn(async move {
             run_all(&jobs).await;
@@ -38,7 +39,7 @@ impl Scheduler {
                     ran_until = jobs.clock.real();
                     run_all(&jobs).await;
                 }
-                housekeeping::run(&jobs, &keys).await;
+                housekeeping::run(&jobs, &keys, webhook_days).await;
             }
         });
         Self { stop, task }

@@ -4,21 +4,20 @@ use super::run::JobError;
 use crate::store::aggregations;
 use parking_lot::Mutex;
 use reckoner_domain::id::ProjectId;
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
-/// Most triggers that wait, over all projects.
-const WAITING_MAX: usize = 16;
 /// How often a job under way elsewhere is waited for: until even a dead one's turn has ended.
 const PAUSES_MAX: u32 = 1_300;
 
-/// Takes triggers and runs them in the background, one run a project at a time.
+/// Takes triggers and runs them in the background: of each project one at a time, whatever the
+/// others do.
 #[derive(Clone)]
 pub struct Trigger {
     jobs: Jobs,
-    waiting: Arc<Mutex<HashSet<ProjectId>>>,
-    queue: mpsc::Sender<ProjectId>,
+    /// Each project's worker has room for one trigger that waits.
+    queues: Arc<Mutex<HashMap<ProjectId, mpsc::Sender<()>>>>,
 }
 
 /// What a trigger found and queued.
@@ -39,22 +38,20 @@ pub struct Triggered {
 }
 
 impl Trigger {
-    /// Starts the worker.
-    pub fn start(jobs: Jobs) -> Self {
-        let (queue, mut next) = mpsc::channel(WAITING_MAX);
-        let waiting: Arc<Mutex<HashSet<ProjectId>>> = Arc::default();
-        let trigger = Self { jobs: jobs.clone(), waiting: waiting.clone(), queue };
-        tokio::spawn(async move {
-            while let Some(project) = next.recv().await {
-                waiting.lock().remove(&project);
-                match jobs.run_in_turn(project, true, PAUSES_MAX).await {
-                    Ok(Some(_)) => {}
-                    Ok(None) => tracing::error!(?project, "a triggered aggregation never got its turn"),
-                    Err(error) => tracing::error!(%error, ?project, "a triggered aggregation failed"),
-                }
-            }
+    /// A project's worker starts with its first trigger.
+    pub fn new(jobs: Jobs) -> Self {
+        Self { jobs, queues: Arc::default() }
+    }
+
+    /// Queues a run of a project, unless one waits already; says whether it did.
+    fn queue(&self, project: ProjectId) -> bool {
+        let mut queues = self.queues.lock();
+        let queue = queues.entry(project).or_insert_with(|| {
+            let (queue, next) = mpsc::channel(1);
+            tokio::spawn(work(self.jobs.clone(), project, next));
+            queue
         });
-        trigger
+        queue.try_send(()).is_ok()
     }
 
     /// Queues an aggregation of everything that is due or current. `None` when the project has no
@@ -69,11 +66,7 @@ impl Trigger {
         let pairs = customers.len() as u64 * definitions.periods.len() as u64;
         let now = jobs.clock.of_project(project);
         let updated = aggregations::count_current(&jobs.db, project, now).await?;
-        let queued = self.waiting.lock().insert(project);
-        // A queue full of other projects: the next trigger of this one finds room again.
-        if queued && self.queue.try_send(project).is_err() {
-            self.waiting.lock().remove(&project);
-        }
+        let queued = self.queue(project);
         Ok(Some(Triggered {
             jobs_created: pairs.saturating_sub(updated),
             jobs_updated: updated,
@@ -82,5 +75,16 @@ impl Trigger {
             periods_configured: definitions.periods.len() as u64,
             events_scanned: jobs.events.stats(project).events,
         }))
+    }
+}
+
+/// Runs a project's triggers until nobody can make any more.
+async fn work(jobs: Jobs, project: ProjectId, mut next: mpsc::Receiver<()>) {
+    while next.recv().await.is_some() {
+        match jobs.run_in_turn(project, true, PAUSES_MAX).await {
+            Ok(Some(_)) => {}
+            Ok(None) => tracing::error!(?project, "a triggered aggregation never got its turn"),
+            Err(error) => tracing::error!(%error, ?project, "a triggered aggregation failed"),
+        }
     }
 }

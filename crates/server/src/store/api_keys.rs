@@ -1,5 +1,5 @@
 //! API keys, of which only a hash is kept.
-use super::db::Db;
+use super::db::{Db, Tx};
 use super::error::{Result, StoreError};
 use super::exec::Exec;
 use super::page::{Cursor, Limit, Page};
@@ -99,6 +99,14 @@ fn from_row(row: Row) -> Result<ApiKey> {
 /// Stores a key. The same key again changes nothing and answers the one that is there, revoked or
 /// not; [`StoreError::Conflict`] when it belongs to another project.
 pub async fn insert(db: &Db, key: &ApiKey) -> Result<ApiKey> {
+    let mut tx = db.begin().await?;
+    let stored = insert_in(&mut tx, key).await?;
+    tx.commit().await?;
+    Ok(stored)
+}
+
+/// The same, in a transaction.
+pub async fn insert_in(tx: &mut Tx, key: &ApiKey) -> Result<ApiKey> {
     let query = sql!(
         "insert into api_keys (id, project_id, name, prefix, hash, scopes, created_at, expires_at)
          values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict (hash) do nothing returning *",
@@ -111,10 +119,10 @@ pub async fn insert(db: &Db, key: &ApiKey) -> Result<ApiKey> {
         key.created_at,
         key.expires_at
     );
-    if let Some(row) = db.opt(query).await? {
+    if let Some(row) = tx.opt(query).await? {
         return from_row(row);
     }
-    let known = find_by_hash(db, key.hash).await?.ok_or(StoreError::Conflict)?;
+    let known = find_by_hash(&mut *tx, key.hash).await?.ok_or(StoreError::Conflict)?;
     if known.project == key.project { Ok(known) } else { Err(StoreError::Conflict) }
 }
 

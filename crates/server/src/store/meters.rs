@@ -7,6 +7,7 @@ use crate::sql;
 use reckoner_domain::id::ProjectId;
 use reckoner_domain::meter::Meter;
 use reckoner_domain::time::Timestamp;
+use std::collections::BTreeMap;
 
 /// Where a meter was defined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,6 +130,17 @@ pub async fn list_current_versions(on: impl Exec, project: ProjectId) -> Result<
         project
     );
     row::each(on.all(query).await?, from_row)
+}
+
+/// What each archived meter read, by its key.
+pub async fn archived(on: impl Exec, project: ProjectId) -> Result<BTreeMap<String, String>> {
+    let query = sql!(
+        "select m.key, m.event_type from meters m where m.project_id = $1 and m.archived_at is not null
+         and m.version = (select max(n.version) from meters n where n.project_id = m.project_id and n.key = m.key)",
+        project
+    );
+    let rows: Vec<(String, String)> = on.all(query).await?;
+    Ok(rows.into_iter().collect())
 }
 
 /// Every version of a meter, the newest first; none when there is no such meter.

@@ -12,6 +12,10 @@ const BYTEWISE_TEXT: &str = "do $$ begin
     create domain bytewise_text as text collate \"C\";
 exception when duplicate_object or unique_violation then null; end $$";
 
+/// A migration may take its time, unlike what the pool's connections do.
+const NO_TIMEOUTS: &str =
+    "set statement_timeout = 0; set lock_timeout = 0; set idle_in_transaction_session_timeout = 0";
+
 /// Migrates SQLite, all or nothing, under its write lock.
 pub(super) async fn sqlite(writer: &SqlitePool) -> Result<()> {
     let mut transaction = writer.begin_with("begin immediate").await?;
@@ -23,6 +27,7 @@ pub(super) async fn sqlite(writer: &SqlitePool) -> Result<()> {
 /// Migrates PostgreSQL under an advisory lock, on a connection without timeouts.
 pub(super) async fn postgres(options: &PgConnectOptions) -> Result<()> {
     let mut connection = PgConnection::connect_with(options).await?;
+    connection.execute(NO_TIMEOUTS).await?;
     connection.execute(BYTEWISE_TEXT).await?;
     MIGRATOR.run_direct(None, &mut connection, false).await?;
     connection.close().await?;

@@ -29,6 +29,7 @@ pub mod watermarks;
 pub mod webhook_deliveries;
 pub mod webhook_endpoints;
 pub mod webhook_messages;
+pub mod webhook_purge;
 pub mod webhook_queue;
 pub mod webhook_status;
 
@@ -36,7 +37,7 @@ pub use db::{Db, Engine, PoolState, Tx};
 pub use error::{Result, StoreError};
 pub use exec::{Exec, Record};
 pub use meter_definition::{Definition, DefinitionError};
-pub use open::{PostgresSettings, SqliteSettings};
+pub use open::{Place, PostgresSettings, SqliteSettings};
 pub use page::{Cursor, CursorError, LIMIT_COMPATIBLE_MAX, LIMIT_DEFAULT, LIMIT_MAX, Limit, Page};
 pub use query::{Query, STATEMENTS, Statement, Val};
 pub use row::{count, json, sequence, time};

@@ -67,15 +67,53 @@ impl PostgresSettings {
         }
     }
 
-    /// The settings of a connection that migrates, which may take its time.
-    pub(super) fn options(&self) -> Result<PgConnectOptions> {
+    fn options(&self) -> Result<PgConnectOptions> {
         Ok(PgConnectOptions::from_str(&self.url)?.application_name("reckoner"))
     }
 }
 
+/// Where the control plane is.
+#[derive(Clone, Debug)]
+pub enum Place {
+    /// In a file.
+    Sqlite(SqliteSettings),
+    /// On a server.
+    Postgres(PostgresSettings),
+}
+
 impl Db {
+    /// Connects and leaves the schema as it is: whose database it is can be asked before anything in
+    /// it changes.
+    pub async fn connect(place: &Place) -> Result<Self> {
+        match place {
+            Place::Sqlite(settings) => Self::connect_sqlite(settings).await,
+            Place::Postgres(settings) => Self::connect_postgres(settings).await,
+        }
+    }
+
+    /// Brings the schema up to date.
+    pub async fn migrate(&self) -> Result<()> {
+        match self {
+            Self::Sqlite { writer, .. } => super::migrate::sqlite(writer).await,
+            Self::Postgres(pool) => super::migrate::postgres(&pool.connect_options()).await,
+        }
+    }
+
     /// Opens a SQLite file, made when absent, and brings its schema up to date.
     pub async fn open_sqlite(settings: &SqliteSettings) -> Result<Self> {
+        let db = Self::connect_sqlite(settings).await?;
+        db.migrate().await?;
+        Ok(db)
+    }
+
+    /// Connects to PostgreSQL and brings its schema up to date.
+    pub async fn open_postgres(settings: &PostgresSettings) -> Result<Self> {
+        let db = Self::connect_postgres(settings).await?;
+        db.migrate().await?;
+        Ok(db)
+    }
+
+    async fn connect_sqlite(settings: &SqliteSettings) -> Result<Self> {
         protect(&settings.path)
             .map_err(|source| StoreError::File { path: settings.path.display().to_string(), source })?;
         let options = SqliteConnectOptions::new()
@@ -93,7 +131,6 @@ impl Db {
                 .test_before_acquire(false)
         };
         let writer = pool().max_connections(1).connect_with(options.clone()).await?;
-        super::migrate::sqlite(&writer).await?;
         // A write that strays to a reader fails instead of fighting for the lock.
         let reader = pool()
             .max_connections(settings.readers_max.max(1))
@@ -102,9 +139,7 @@ impl Db {
         Ok(Self::Sqlite { writer, reader })
     }
 
-    /// Connects to PostgreSQL and brings its schema up to date.
-    pub async fn open_postgres(settings: &PostgresSettings) -> Result<Self> {
-        super::migrate::postgres(&settings.options()?).await?;
+    async fn connect_postgres(settings: &PostgresSettings) -> Result<Self> {
         let millis = |timeout: Duration| timeout.as_millis().to_string();
         let options = settings.options()?.options([
             ("statement_timeout", millis(settings.statement_timeout)),

@@ -10,6 +10,17 @@ pub async fn get(on: impl Exec, name: &str) -> Result<Option<String>> {
     Ok(row.map(|(value,)| value))
 }
 
+/// The value under a name in a database whose schema may be older than this program, or not there
+/// at all: `None` then.
+pub async fn peek(db: &Db, name: &str) -> Result<Option<String>> {
+    let tables = sql!(
+        sqlite: "select count(*) from sqlite_master where type = 'table' and name = 'settings'",
+        postgres: "select count(*) from (select to_regclass('settings') as found) as t where found is not null"
+    );
+    let (tables,): (i64,) = db.one(tables).await?;
+    if tables == 0 { Ok(None) } else { get(db, name).await }
+}
+
 /// Sets the value under a name.
 pub async fn set(on: impl Exec, name: &str, value: &str) -> Result<()> {
     let query = sql!(

@@ -308,6 +308,12 @@ pub async fn list_of_file(on: impl Exec) -> Result<Vec<Endpoint>> {
     row::each(on.all(query).await?, from_row)
 }
 
+/// Every endpoint of every project.
+pub async fn list_all(on: impl Exec) -> Result<Vec<Endpoint>> {
+    let query = sql!("select * from webhook_endpoints where deleted_at is null order by id");
+    row::each(on.all(query).await?, from_row)
+}
+
 /// Every enabled endpoint of a project, in the order of making.
 pub async fn list_enabled(on: impl Exec, project: ProjectId) -> Result<Vec<Endpoint>> {
     let query = sql!(

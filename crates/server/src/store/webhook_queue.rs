@@ -138,7 +138,16 @@ pub enum Next {
     Failed,
 }
 
-/// An attempt at a delivery, and what follows from it.
+/// What follows from an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// For the delivery.
+    pub next: Next,
+    /// For the endpoint: why it is disabled, if it is.
+    pub disable: Option<Disabled>,
+}
+
+/// An attempt at a delivery.
 #[derive(Clone, Debug)]
 pub struct Outcome {
     /// Which delivery.
@@ -147,17 +156,18 @@ pub struct Outcome {
     pub endpoint: EndpointId,
     /// The attempt.
     pub attempt: Attempt,
-    /// What comes of the delivery.
-    pub next: Next,
-    /// Why the endpoint is disabled, if it is.
-    pub disable: Option<Disabled>,
-    /// When this was decided.
+    /// When it ended.
     pub at: Moment,
 }
 
-/// Records an attempt and what follows from it, all or nothing. `false` when another worker had
-/// recorded an attempt of this number before: then nothing changes.
-pub async fn record(db: &Db, outcome: &Outcome) -> Result<bool> {
+/// Records an attempt and what follows from it, all or nothing. `judge` decides what that is by the
+/// endpoint as it is at this moment, which nobody changes meanwhile; it may be gone. `None` when
+/// another worker had recorded an attempt of this number before: then nothing changes.
+pub async fn record(
+    db: &Db,
+    outcome: &Outcome,
+    judge: &(impl Fn(Option<&Endpoint>) -> Verdict + Sync),
+) -> Result<Option<Verdict>> {
     let mut tx = db.begin().await?;
     let endpoint = match webhook_endpoints::lock(&mut tx, &outcome.endpoint).await {
         Ok(endpoint) => Some(endpoint),
@@ -165,19 +175,24 @@ pub async fn record(db: &Db, outcome: &Outcome) -> Result<bool> {
         Err(other) => return Err(other),
     };
     if !webhook_deliveries::add_attempt(&mut tx, &outcome.delivery, &outcome.attempt).await? {
-        return Ok(false);
+        return Ok(None);
     }
-    settle(&mut tx, outcome).await?;
+    let mut verdict = judge(endpoint.as_ref());
+    settle(&mut tx, outcome, verdict.next).await?;
+    // What is gone or disabled already is not disabled once more.
+    if endpoint.as_ref().is_none_or(|endpoint| endpoint.disabled.is_some()) {
+        verdict.disable = None;
+    }
     if let Some(endpoint) = endpoint {
-        follow(&mut tx, endpoint, outcome).await?;
+        follow(&mut tx, endpoint, outcome, verdict).await?;
     }
     tx.commit().await?;
-    Ok(true)
+    Ok(Some(verdict))
 }
 
 /// Moves the delivery on. One that was canceled meanwhile stays so, unless it was delivered after all.
-async fn settle(tx: &mut Tx, outcome: &Outcome) -> Result<()> {
-    let (state, due) = match outcome.next {
+async fn settle(tx: &mut Tx, outcome: &Outcome, next: Next) -> Result<()> {
+    let (state, due) = match next {
         Next::Delivered => (State::Delivered, outcome.at),
         Next::Retry(due) => (State::Pending, due),
         Next::Failed => (State::Failed, outcome.at),
@@ -205,8 +220,8 @@ async fn settle(tx: &mut Tx, outcome: &Outcome) -> Result<()> {
 }
 
 /// Remembers at the endpoint whether it fails, and disables it where that follows.
-async fn follow(tx: &mut Tx, mut endpoint: Endpoint, outcome: &Outcome) -> Result<()> {
-    let failing_since = match outcome.next {
+async fn follow(tx: &mut Tx, mut endpoint: Endpoint, outcome: &Outcome, verdict: Verdict) -> Result<()> {
+    let failing_since = match verdict.next {
         Next::Delivered => None,
         Next::Retry(_) | Next::Failed => endpoint.failing_since.or(Some(outcome.at)),
     };
@@ -214,7 +229,7 @@ async fn follow(tx: &mut Tx, mut endpoint: Endpoint, outcome: &Outcome) -> Resul
         webhook_endpoints::set_failing_since(&mut *tx, &endpoint.id, failing_since).await?;
         endpoint.failing_since = failing_since;
     }
-    if let (Some(reason), None) = (outcome.disable, endpoint.disabled) {
+    if let Some(reason) = verdict.disable {
         endpoint.disabled = Some(reason);
         endpoint.updated_at = outcome.at.project;
         webhook_endpoints::save(&mut *tx, &endpoint).await?;

@@ -8,7 +8,6 @@ use super::moment;
 use super::sender::Sender;
 use super::vault::Vault;
 use crate::clock::{Clock, Stopwatch};
-use crate::random::{self, NoRandomness};
 use crate::store::webhook_queue::{self, Claimant};
 use crate::store::{Db, Result, projects, webhook_endpoints};
 use reckoner_domain::id::{DeliveryId, EndpointId, ProjectId};
@@ -70,6 +69,8 @@ pub struct Parts {
     pub vault: Vault,
     /// Sends.
     pub sender: Sender,
+    /// Names this dispatcher, unlike any other of the database.
+    pub worker: String,
     /// What an operator may set.
     pub settings: Settings,
 }
@@ -95,13 +96,11 @@ pub struct Dispatcher {
 
 impl Dispatcher {
     /// Starts one on the current runtime that `waker` wakes. Any number may run on one database.
-    pub fn start(parts: Parts, waker: &Waker) -> std::result::Result<Self, NoRandomness> {
-        let worker = format!("{:032x}", random::id_bits(parts.clock.real())?);
+    pub fn start(parts: Parts, waker: &Waker) -> Self {
         let (stop, stopping) = watch::channel(false);
         let (ends, ended) = watch::channel(0);
         let run = Run {
             parts: Arc::new(parts),
-            worker,
             under_way: HashMap::new(),
             flights: JoinSet::new(),
             names: HashMap::new(),
@@ -109,7 +108,7 @@ impl Dispatcher {
             ends,
         };
         let task = tokio::spawn(run.run(waker.clone(), stopping));
-        Ok(Self { stop, ended, task })
+        Self { stop, ended, task }
     }
 
     /// How many attempts have ended and are recorded.
@@ -130,7 +129,6 @@ impl Dispatcher {
 
 struct Run {
     parts: Arc<Parts>,
-    worker: String,
     under_way: HashMap<Id, (EndpointId, DeliveryId)>,
     flights: JoinSet<()>,
     names: HashMap<ProjectId, Arc<str>>,
@@ -202,8 +200,11 @@ impl Run {
             return Ok(());
         }
         let at = moment(&self.parts.clock, project);
-        let claimant =
-            Claimant { worker: &self.worker, until: at.real.plus_micros(LEASE_MICROS), per_endpoint_max };
+        let claimant = Claimant {
+            worker: &self.parts.worker,
+            until: at.real.plus_micros(LEASE_MICROS),
+            per_endpoint_max,
+        };
         let claimed = webhook_queue::claim(&self.parts.db, endpoint, at, claimant, want).await?;
         let Some((endpoint, deliveries)) = claimed else { return Ok(()) };
         let name = self.name(project).await?;
@@ -268,7 +269,7 @@ impl Run {
             tracing::warn!(attempts = self.flights.len(), "stopped with webhook attempts under way");
             self.flights.shutdown().await;
         }
-        if let Err(why) = webhook_queue::release(&self.parts.db, &self.worker).await {
+        if let Err(why) = webhook_queue::release(&self.parts.db, &self.parts.worker).await {
             tracing::warn!("claims of deliveries run out by themselves: {why}");
         }
     }

@@ -117,7 +117,8 @@ impl Webhooks {
     }
 
     /// Changes an endpoint. Enabling it forgets its failures; what is pending waits while it is
-    /// disabled by hand. One from the operator's file can only be enabled and disabled.
+    /// disabled by hand. One from the operator's file can only be enabled and disabled, and not
+    /// enabled while the file does not want it.
     pub async fn update(&self, project: ProjectId, id: &EndpointId, changes: Changes) -> Result<Endpoint> {
         let mut problems = Vec::new();
         let url = changes.url.as_deref().and_then(|url| self.checked_url(url, &mut problems));
@@ -128,7 +129,8 @@ impl Webhooks {
         }
         let moves = url.is_some() || changes.event_types.is_some() || changes.description.is_some();
         let change = |endpoint: &mut Endpoint| {
-            if moves && endpoint.source == Source::File {
+            let unwanted = matches!(endpoint.disabled, Some(Disabled::File | Disabled::Removed));
+            if endpoint.source == Source::File && (moves || (unwanted && changes.enabled == Some(true))) {
                 return Err(WebhookError::OfFile);
             }
             if let Some(url) = &url {

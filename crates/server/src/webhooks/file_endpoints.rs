@@ -1,11 +1,14 @@
 //! Endpoints from the operator's own file: brought in line with it at every start.
+use super::endpoints::OVERLAP_HOURS_DEFAULT;
 use super::guard::EndpointUrl;
 use super::service::{Problem, Result, WebhookError, Webhooks, generate_secret};
 use super::vault::Secret;
+use crate::config::shown_url;
 use crate::store::webhook_deliveries;
-use crate::store::webhook_endpoints::{self, Disabled, Endpoint, Source};
+use crate::store::webhook_endpoints::{self, Disabled, Endpoint, Previous, Source};
 use crate::store::{StoreError, Tx, projects};
 use reckoner_domain::id::{EndpointId, ProjectId};
+use reckoner_domain::time::HOUR;
 use std::collections::BTreeMap;
 
 /// How often a start tries again when another process starts at the same moment.
@@ -37,8 +40,7 @@ impl Webhooks {
     pub async fn sync_file(&self, file: &[FileEndpoint]) -> Result<()> {
         let mut retries = 0;
         loop {
-            let done = self.try_sync_file(file).await;
-            match done {
+            match self.try_sync_file(file).await {
                 // Another process does the same at this moment.
                 Err(WebhookError::Store(StoreError::Conflict | StoreError::Stale))
                     if retries < RETRIES_MAX =>
@@ -52,22 +54,29 @@ impl Webhooks {
 
     async fn try_sync_file(&self, file: &[FileEndpoint]) -> Result<()> {
         let mut tx = self.db.begin().await?;
+        self.sync_file_in(&mut tx, file).await?;
+        tx.commit().await?;
+        self.waker.wake();
+        Ok(())
+    }
+
+    /// The same in a transaction, once. The caller commits and wakes the dispatcher, or begins again
+    /// where another process was faster ([`StoreError::Conflict`], [`StoreError::Stale`]).
+    pub async fn sync_file_in(&self, tx: &mut Tx, file: &[FileEndpoint]) -> Result<()> {
         let known: Vec<(ProjectId, String)> =
-            projects::list(&mut tx).await?.into_iter().map(|project| (project.id, project.name)).collect();
+            projects::list(&mut *tx).await?.into_iter().map(|project| (project.id, project.name)).collect();
         let entries = read(file, &known)?;
-        for endpoint in webhook_endpoints::list_of_file(&mut tx).await? {
+        for endpoint in webhook_endpoints::list_of_file(&mut *tx).await? {
             if !entries.contains_key(&(endpoint.project, endpoint.url.clone())) {
-                self.remove(&mut tx, endpoint).await?;
+                self.remove(tx, endpoint).await?;
             }
         }
         for ((project, url), entry) in entries {
-            match webhook_endpoints::get_of_file(&mut tx, project, &url).await? {
-                None => self.add(&mut tx, project, url, entry).await?,
-                Some(endpoint) => self.adjust(&mut tx, endpoint, entry).await?,
+            match webhook_endpoints::get_of_file(&mut *tx, project, &url).await? {
+                None => self.add(tx, project, url, entry).await?,
+                Some(endpoint) => self.adjust(tx, endpoint, entry).await?,
             }
         }
-        tx.commit().await?;
-        self.waker.wake();
         Ok(())
     }
 
@@ -93,16 +102,16 @@ impl Webhooks {
         Ok(webhook_endpoints::create(tx, &endpoint).await?)
     }
 
-    /// What the file decides follows it; what was decided here (by hand, gone, failing) stays.
+    /// What the file decides follows it; what was decided here (by hand, gone, failing) stays until the
+    /// file disables the endpoint and enables it again.
     async fn adjust(&self, tx: &mut Tx, endpoint: Endpoint, entry: Entry) -> Result<()> {
         let mut changed = endpoint.clone();
         changed.disabled = match endpoint.disabled {
-            None | Some(Disabled::File | Disabled::Removed) => (!entry.enabled).then_some(Disabled::File),
+            _ if !entry.enabled => Some(Disabled::File),
+            None | Some(Disabled::File | Disabled::Removed) => None,
             kept => {
-                if entry.enabled {
-                    let reason = kept.map_or("", Disabled::as_str);
-                    tracing::warn!(endpoint = %endpoint.id, url = endpoint.url, reason, "a webhook endpoint of the configuration stays disabled until it is enabled by hand");
-                }
+                let reason = kept.map_or("", Disabled::as_str);
+                tracing::warn!(endpoint = %endpoint.id, url = shown_url(&endpoint.url), reason, "a webhook endpoint of the configuration stays disabled until it is enabled by hand");
                 kept
             }
         };
@@ -110,10 +119,13 @@ impl Webhooks {
             changed.failing_since = None;
         }
         if let Some(secret) = entry.secret {
-            let same = self.open(&endpoint.id, &endpoint.secret).is_ok_and(|stored| stored == secret);
-            if !same {
-                changed.secret = self.seal(&endpoint.id, &secret)?;
-                changed.previous = None;
+            let stored = self.open(&endpoint.id, &endpoint.secret).ok();
+            if stored.as_ref() != Some(&secret) {
+                let sealed = self.seal(&endpoint.id, &secret)?;
+                let old = std::mem::replace(&mut changed.secret, sealed);
+                // One that does not open signs nothing.
+                let expires_at = self.clock.real().plus_micros(i64::from(OVERLAP_HOURS_DEFAULT) * HOUR);
+                changed.previous = stored.map(|_| Previous { secret: old, expires_at });
             }
         }
         if changed == endpoint {
@@ -162,7 +174,7 @@ fn read(
             let names: Vec<&str> = known.iter().map(|(_, name)| name.as_str()).collect();
             problem(format!("project must be one of: {}", names.join(", ")));
         } else if chosen.len() > 1 {
-            let url = url.as_str();
+            let url = shown_url(url.as_str());
             tracing::warn!(
                 url,
                 "a webhook of the configuration names no project and gets the deliveries of all"
@@ -172,7 +184,7 @@ fn read(
             let secret = entry.secret.as_ref().filter(|secret| !secret.is_empty()).map(Secret::new);
             let value = Entry { secret, enabled: entry.enabled };
             if entries.insert((project, url.as_str().to_owned()), value).is_some() {
-                problem(format!("url {} is there twice for one project", url.as_str()));
+                problem("url is there twice for one project".to_owned());
             }
         }
     }

@@ -5,12 +5,13 @@ use super::headers::{Secrets, headers};
 use super::moment;
 use super::sender::{Answer, Request};
 use super::vault::{Purpose, VaultError};
-use super::verdict::{Verdict, verdict};
+use super::verdict::{Standing, verdict};
+use crate::config::shown_url;
 use crate::random;
 use crate::store::StoreError;
 use crate::store::webhook_deliveries::Attempt;
 use crate::store::webhook_endpoints::{Endpoint, Source};
-use crate::store::webhook_queue::{self, Claimed, Next, Outcome};
+use crate::store::webhook_queue::{self, Claimed, Next, Outcome, Verdict};
 use reckoner_domain::time::Timestamp;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,16 +27,31 @@ pub(super) async fn fly(parts: Arc<Parts>, endpoint: Arc<Endpoint>, claimed: Cla
     let answer = match prepare(&parts, &endpoint, &claimed, &project, begun) {
         Ok(request) if parts.settings.dry_run => only_log(&request),
         Ok(request) => parts.sender.send(request).await,
+        // Our own key is at fault, not the endpoint: no attempt was made. The lease runs out, and it
+        // is tried again.
+        Err(Unprepared::Secret(why)) => {
+            tracing::error!(endpoint = %endpoint.id, "a delivery waits: {why}");
+            return;
+        }
         Err(why) => {
             tracing::error!(endpoint = %endpoint.id, "cannot prepare a delivery: {why}");
             Answer { error: Some(why.to_string()), ..Answer::default() }
         }
     };
-    let outcome = conclude(&parts, &endpoint, &claimed, begun, answer);
+    let outcome = conclude(&parts, &endpoint, &claimed, begun, &answer);
     observe(&outcome);
-    match record(&parts, &outcome).await {
-        Ok(true) => tell(&endpoint, &outcome),
-        Ok(false) => tracing::debug!(delivery = %outcome.delivery, "recorded by another worker before"),
+    let jitter = random::jitter().unwrap_or(0);
+    // By the endpoint as it is when the attempt is recorded: others may have succeeded meanwhile, and
+    // somebody may have changed it.
+    let judge = |now: Option<&Endpoint>| {
+        let failing_since = now.and_then(|now| now.failing_since);
+        let changed = now.is_none_or(|now| now.version != endpoint.version);
+        let standing = Standing { failing_since, changed };
+        verdict(&answer, outcome.attempt.number, outcome.at, standing, jitter)
+    };
+    match record(&parts, &outcome, &judge).await {
+        Ok(Some(verdict)) => tell(&endpoint, &outcome, verdict),
+        Ok(None) => tracing::debug!(delivery = %outcome.delivery, "recorded by another worker before"),
         // The lease runs out, and it is sent again.
         Err(why) => tracing::error!(delivery = %outcome.delivery, "an attempt was not recorded: {why}"),
     }
@@ -73,7 +89,7 @@ fn prepare(
 fn only_log(request: &Request) -> Answer {
     let headers = request.headers.iter().map(|(name, value)| format!("{name}: {value}")).collect::<Vec<_>>();
     tracing::info!(
-        url = request.url.as_str(),
+        url = shown_url(request.url.as_str()),
         headers = headers.join("\n"),
         payload = request.body,
         "dry run: not sent"
@@ -86,34 +102,32 @@ fn conclude(
     endpoint: &Endpoint,
     claimed: &Claimed,
     begun: Timestamp,
-    answer: Answer,
+    answer: &Answer,
 ) -> Outcome {
-    let at = moment(&parts.clock, endpoint.project);
-    let number = claimed.delivery.attempts.saturating_add(1);
-    let jitter = random::jitter().unwrap_or(0);
-    let Verdict { next, disable } = verdict(&answer, number, at, endpoint.failing_since, jitter);
     Outcome {
         delivery: claimed.delivery.id.clone(),
         endpoint: endpoint.id.clone(),
         attempt: Attempt {
-            number,
+            number: claimed.delivery.attempts.saturating_add(1),
             at: begun,
             status: answer.status.map(u32::from),
             latency_ms: answer.latency_ms,
-            error: answer.error,
-            body_head: answer.body_head,
+            error: answer.error.clone(),
+            body_head: answer.body_head.clone(),
             dry_run: parts.settings.dry_run,
         },
-        next,
-        disable,
-        at,
+        at: moment(&parts.clock, endpoint.project),
     }
 }
 
-async fn record(parts: &Parts, outcome: &Outcome) -> Result<bool, StoreError> {
+async fn record(
+    parts: &Parts,
+    outcome: &Outcome,
+    judge: &(impl Fn(Option<&Endpoint>) -> Verdict + Sync),
+) -> Result<Option<Verdict>, StoreError> {
     let mut retries = 0;
     loop {
-        match webhook_queue::record(&parts.db, outcome).await {
+        match webhook_queue::record(&parts.db, outcome, judge).await {
             Err(StoreError::Unavailable(why)) if retries < RECORD_RETRIES_MAX => {
                 tracing::warn!(delivery = %outcome.delivery, "recording an attempt again: {why}");
                 retries += 1;
@@ -141,9 +155,9 @@ fn observe(outcome: &Outcome) {
 }
 
 /// Counts and logs what was recorded.
-fn tell(endpoint: &Endpoint, outcome: &Outcome) {
+fn tell(endpoint: &Endpoint, outcome: &Outcome, verdict: Verdict) {
     let attempt = &outcome.attempt;
-    let result = match outcome.next {
+    let result = match verdict.next {
         Next::Delivered if attempt.dry_run => Some("dry_run"),
         Next::Delivered => Some("delivered"),
         Next::Failed => Some("failed"),
@@ -156,9 +170,9 @@ fn tell(endpoint: &Endpoint, outcome: &Outcome) {
         let (delivery, number) = (&outcome.delivery, attempt.number);
         tracing::info!(%delivery, endpoint = %endpoint.id, attempt = number, error, "a delivery failed");
     }
-    if let Some(reason) = outcome.disable {
+    if let Some(reason) = verdict.disable {
         let reason = reason.as_str();
         metrics::counter!("webhook_endpoints_disabled_total", "reason" => reason).increment(1);
-        tracing::warn!(endpoint = %endpoint.id, url = endpoint.url, reason, "a webhook endpoint was disabled");
+        tracing::warn!(endpoint = %endpoint.id, url = shown_url(&endpoint.url), reason, "a webhook endpoint was disabled");
     }
 }

@@ -2,7 +2,7 @@
 use super::retry_after;
 use super::sender::Answer;
 use crate::store::webhook_endpoints::{Disabled, Moment};
-use crate::store::webhook_queue::Next;
+use crate::store::webhook_queue::{Next, Verdict};
 use reckoner_domain::time::DAY;
 use reckoner_domain::webhook::retry_delay;
 
@@ -11,28 +11,23 @@ pub const FAILING_MICROS_MAX: i64 = 5 * DAY;
 /// The status by which a receiver says that it is there no more.
 const STATUS_GONE: u16 = 410;
 
-/// What follows from an attempt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Verdict {
-    /// For the delivery.
-    pub next: Next,
-    /// For the endpoint.
-    pub disable: Option<Disabled>,
+/// How an endpoint stands when an attempt has ended.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Standing {
+    /// Since when every attempt failed.
+    pub failing_since: Option<Moment>,
+    /// Whether it was changed while the attempt was under way: what it said of itself may be about
+    /// what it was before.
+    pub changed: bool,
 }
 
-/// What follows from the answer to attempt `number`, now, of an endpoint that has failed since
-/// `failing_since`. `jitter` spreads retries.
-pub fn verdict(
-    answer: &Answer,
-    number: u32,
-    now: Moment,
-    failing_since: Option<Moment>,
-    jitter: u16,
-) -> Verdict {
+/// What follows from the answer to attempt `number`, now, of an endpoint that stands so. `jitter`
+/// spreads retries.
+pub fn verdict(answer: &Answer, number: u32, now: Moment, standing: Standing, jitter: u16) -> Verdict {
     if answer.error.is_none() {
         return Verdict { next: Next::Delivered, disable: None };
     }
-    if answer.status == Some(STATUS_GONE) {
+    if answer.status == Some(STATUS_GONE) && !standing.changed {
         return Verdict { next: Next::Failed, disable: Some(Disabled::Gone) };
     }
     let next = match retry_delay(number.saturating_add(1), jitter) {
@@ -43,7 +38,7 @@ pub fn verdict(
             Next::Retry(Moment { real: now.real.plus_micros(delay), project: now.project.plus_micros(delay) })
         }
     };
-    let failing = failing_since.is_some_and(|since| {
+    let failing = standing.failing_since.is_some_and(|since| {
         // A clock that was set back says nothing.
         let real = now.real.micros_since(since.real);
         let project = now.project.micros_since(since.project);
@@ -64,13 +59,17 @@ mod tests {
         }
     }
 
+    fn failing_since(since: Moment) -> Standing {
+        Standing { failing_since: Some(since), ..Standing::default() }
+    }
+
     fn answered(status: u16) -> Answer {
         let error = (status >= 300).then(|| format!("answered {status}"));
         Answer { status: Some(status), error, ..Answer::default() }
     }
 
     fn waits(answer: &Answer, number: u32) -> Option<i64> {
-        match verdict(answer, number, at(10, 20), None, 0).next {
+        match verdict(answer, number, at(10, 20), Standing::default(), 0).next {
             Next::Retry(due) => {
                 assert_eq!(due.real.as_micros() - 10, due.project.as_micros() - 20);
                 Some(due.real.as_micros() - 10)
@@ -96,7 +95,7 @@ mod tests {
             None,
         ];
         assert_eq!(delays, expected);
-        let spread = verdict(&answered(500), 1, at(0, 0), None, u16::MAX).next;
+        let spread = verdict(&answered(500), 1, at(0, 0), Standing::default(), u16::MAX).next;
         assert_eq!(spread, Next::Retry(at(5_500_000, 5_500_000)));
     }
 
@@ -104,7 +103,7 @@ mod tests {
     fn a_success_ends_it() {
         for status in [200, 201, 204, 299] {
             let expected = Verdict { next: Next::Delivered, disable: None };
-            assert_eq!(verdict(&answered(status), 3, at(DAY * 9, 0), Some(at(0, 0)), 7), expected);
+            assert_eq!(verdict(&answered(status), 3, at(DAY * 9, 0), failing_since(at(0, 0)), 7), expected);
         }
     }
 
@@ -121,12 +120,15 @@ mod tests {
     #[test]
     fn gone_disables() {
         let expected = Verdict { next: Next::Failed, disable: Some(Disabled::Gone) };
-        assert_eq!(verdict(&answered(410), 1, at(0, 0), None, 0), expected);
+        assert_eq!(verdict(&answered(410), 1, at(0, 0), Standing::default(), 0), expected);
+        let changed = Standing { changed: true, ..Standing::default() };
+        let retried = verdict(&answered(500), 1, at(0, 0), changed, 0);
+        assert_eq!(verdict(&answered(410), 1, at(0, 0), changed, 0), retried);
     }
 
     #[test]
     fn five_days_by_either_clock_disable() {
-        let since = Some(at(0, 0));
+        let since = failing_since(at(0, 0));
         for (now, disable) in [
             (at(5 * DAY - 1, 5 * DAY - 1), None),
             (at(5 * DAY, 0), Some(Disabled::Failing)),
@@ -135,6 +137,6 @@ mod tests {
         ] {
             assert_eq!(verdict(&answered(500), 1, now, since, 0).disable, disable, "{now:?}");
         }
-        assert_eq!(verdict(&answered(500), 1, at(9 * DAY, 9 * DAY), None, 0).disable, None);
+        assert_eq!(verdict(&answered(500), 1, at(9 * DAY, 9 * DAY), Standing::default(), 0).disable, None);
     }
 }

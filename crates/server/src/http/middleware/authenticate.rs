@@ -1,9 +1,10 @@
 //! No handler runs before its route's access rule was met.
 use crate::auth::access::{Access, required};
 use crate::auth::keys::Caller;
-use crate::config::MetricsAccess;
+use crate::config::{KEY_BYTES_MAX, MetricsAccess};
 use crate::http::compat;
 use crate::http::error::ApiError;
+use crate::http::listen::Peer;
 use crate::http::state::App;
 use crate::store::{Scope, StoreError};
 use axum::extract::{MatchedPath, Request, State};
@@ -12,8 +13,11 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use reckoner_domain::id::ApiKeyId;
 
-/// Longest credential looked at.
-const CREDENTIAL_BYTES_MAX: usize = 1_024;
+/// Longest credential looked at: a key, with its id before it.
+const CREDENTIAL_BYTES_MAX: usize = KEY_BYTES_MAX + 64;
+
+/// What proxies say about whom they ask for.
+const FORWARDED: [&str; 4] = ["forwarded", "x-forwarded-for", "x-real-ip", "via"];
 
 /// Lets a request through whose caller may do what the route does, with the [`Caller`] attached.
 pub async fn layer(State(app): State<App>, mut request: Request, next: Next) -> Response {
@@ -21,7 +25,7 @@ pub async fn layer(State(app): State<App>, mut request: Request, next: Next) -> 
     let method = if request.method() == "HEAD" { "GET" } else { request.method().as_str() };
     let scope = match required(method, &pattern).unwrap_or(Access::Key(Scope::Admin)) {
         Access::Public => return next.run(request).await,
-        Access::Metrics if metrics_open(&app) => return next.run(request).await,
+        Access::Metrics if metrics_open(&app, &request) => return next.run(request).await,
         Access::Metrics => Scope::Read,
         Access::Key(scope) => scope,
     };
@@ -54,12 +58,18 @@ async fn find(app: &App, credential: &str) -> Result<Option<Caller>, StoreError>
     Ok(app.keys.caller(key).await?.filter(|caller| caller.key == id))
 }
 
-fn metrics_open(app: &App) -> bool {
+fn metrics_open(app: &App, request: &Request) -> bool {
     match app.config.metrics {
         MetricsAccess::Open => true,
         MetricsAccess::Key => false,
-        MetricsAccess::Auto => app.config.listen.ip().is_loopback(),
+        MetricsAccess::Auto => is_local(request.extensions().get::<Peer>(), request.headers()),
     }
+}
+
+/// Whether a request comes from this machine. A proxy on it asks for others, and says so.
+fn is_local(peer: Option<&Peer>, headers: &HeaderMap) -> bool {
+    let loopback = peer.is_some_and(|Peer(address)| address.ip().to_canonical().is_loopback());
+    loopback && !FORWARDED.iter().any(|name| headers.contains_key(*name))
 }
 
 /// The key of a request: `x-apikey`, `Authorization: Bearer` or `Authorization: ApiKey`.
@@ -77,6 +87,27 @@ fn credential(headers: &HeaderMap) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn local_is_who_connects_from_this_machine_for_himself() {
+        let local = |address: &str, header: Option<&'static str>| {
+            let mut headers = HeaderMap::new();
+            if let Some(name) = header {
+                headers.insert(name, "203.0.113.7".parse().expect("a header value"));
+            }
+            is_local(Some(&Peer(address.parse().expect("an address"))), &headers)
+        };
+        for address in ["127.0.0.1:5", "127.8.8.8:5", "[::1]:5", "[::ffff:127.0.0.1]:5"] {
+            assert!(local(address, None), "{address}");
+            for name in FORWARDED {
+                assert!(!local(address, Some(name)), "{name}");
+            }
+        }
+        for address in ["10.0.0.1:5", "203.0.113.7:5", "[::ffff:10.0.0.1]:5", "[2001:db8::1]:5"] {
+            assert!(!local(address, None), "{address}");
+        }
+        assert!(!is_local(None, &HeaderMap::new()));
+    }
 
     #[test]
     fn three_forms_of_credential_are_taken() {

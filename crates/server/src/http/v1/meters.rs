@@ -1,5 +1,6 @@
 //! `/v1/meters`.
 use super::time;
+use crate::clock::Clock;
 use crate::http::error::{ApiError, choice_error, field_error};
 use crate::http::extract::{By, Json as JsonBody, Params, read_json};
 use crate::http::pagination;
@@ -7,6 +8,7 @@ use crate::http::state::App;
 use crate::ingest::draft::text_fault;
 use crate::random;
 use crate::store::meters::{self, Source, StoredMeter};
+use crate::store::{Exec, StoreError, Tx};
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -166,45 +168,64 @@ pub async fn archive(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Puts a definition in force, whatever its id and version say: no change, other names shown, or a new version. Says whether a
-/// version was made.
+/// Puts a definition in force; see [`put_in`].
 pub async fn put(
     app: &App,
+    project: ProjectId,
+    meter: Meter,
+    source: Source,
+) -> Result<(bool, StoredMeter), ApiError> {
+    let mut tx = app.db.begin().await?;
+    let put = put_in(&mut tx, &app.clock, project, meter, source).await?;
+    tx.commit().await?;
+    reload(app, project).await?;
+    Ok(put)
+}
+
+/// Stores a definition, whatever its id and version say: no change, other names shown, or a new
+/// version. Says whether a version was made. The caller commits, and then reads the catalogue anew.
+pub async fn put_in(
+    tx: &mut Tx,
+    clock: &Clock,
     project: ProjectId,
     mut meter: Meter,
     source: Source,
 ) -> Result<(bool, StoredMeter), ApiError> {
-    let versions = meters::list_versions(&app.db, project, meter.key.as_str()).await?;
+    let versions = meters::list_versions(&mut *tx, project, meter.key.as_str()).await?;
     let changed = match versions.first() {
         Some(known) if known.archived_at.is_none() && known.meter.means_the_same(&meter) => {
             meter.id = known.meter.id.clone();
             meter.version = known.meter.version;
             if known.meter != meter {
-                meters::rewrite(&app.db, project, &meter).await?;
+                meters::rewrite(&mut *tx, project, &meter).await?;
             }
             false
         }
         newest => {
-            meter.id = MeterId::from_bits(random::id_bits(app.clock.real())?);
+            meter.id = MeterId::from_bits(random::id_bits(clock.real())?);
             meter.version = newest.map_or(0, |known| known.meter.version) + 1;
-            meters::insert(&app.db, project, &meter, source, app.clock.of_project(project)).await?;
+            meters::insert(&mut *tx, project, &meter, source, clock.of_project(project)).await?;
             true
         }
     };
-    reload(app, project).await?;
-    let stored = meters::list_versions(&app.db, project, meter.key.as_str()).await?;
+    let stored = meters::list_versions(&mut *tx, project, meter.key.as_str()).await?;
     let newest = stored.into_iter().next().ok_or_else(|| ApiError::not_found("meter"))?;
     Ok((changed, newest))
 }
 
 /// Archives the meters that once came from the operator's file and are not in it any more.
-pub async fn archive_left_out(app: &App, project: ProjectId, file: &[Meter]) -> Result<(), ApiError> {
-    for stored in meters::list_current(&app.db, project).await? {
+pub async fn archive_left_out(
+    tx: &mut Tx,
+    clock: &Clock,
+    project: ProjectId,
+    file: &[Meter],
+) -> Result<(), StoreError> {
+    for stored in meters::list_current(&mut *tx, project).await? {
         let left_out =
             stored.source == Source::File && !file.iter().any(|meter| meter.key == stored.meter.key);
         if left_out {
-            let now = app.clock.of_project(project);
-            meters::archive(&app.db, project, stored.meter.key.as_str(), now).await?;
+            let now = clock.of_project(project);
+            meters::archive(&mut *tx, project, stored.meter.key.as_str(), now).await?;
         }
     }
     Ok(())
@@ -212,13 +233,17 @@ pub async fn archive_left_out(app: &App, project: ProjectId, file: &[Meter]) -> 
 
 /// Reads a project's meters from the store again.
 pub async fn reload(app: &App, project: ProjectId) -> Result<(), ApiError> {
-    let stored = meters::list_current_versions(&app.db, project).await?;
+    app.recorder.catalogues.put(project, in_force(&app.db, project).await?);
+    Ok(())
+}
+
+/// A project's meters as the store has them.
+pub async fn in_force(on: impl Exec, project: ProjectId) -> Result<Catalogue, StoreError> {
     let mut versions: BTreeMap<String, Vec<Version>> = BTreeMap::new();
-    for StoredMeter { meter, created_at: since, .. } in stored {
+    for StoredMeter { meter, created_at: since, .. } in meters::list_current_versions(on, project).await? {
         versions.entry(meter.key.to_string()).or_default().push(Version { meter, since });
     }
-    app.recorder.catalogues.put(project, Catalogue::new(versions.into_values().filter_map(newest)));
-    Ok(())
+    Ok(Catalogue::new(versions.into_values().filter_map(newest)))
 }
 
 /// A meter as the API shows it.

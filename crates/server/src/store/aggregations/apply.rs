@@ -9,9 +9,44 @@ use crate::sql;
 use reckoner_domain::id::ProjectId;
 use reckoner_domain::time::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// Aggregations of one statement: fourteen arguments each stay below both engines' limits.
 const ROWS_MAX: usize = 500;
+
+/// The meters by which aggregations are computed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct InForce {
+    /// Their keys.
+    pub meters: BTreeSet<String>,
+    /// The event types that they read.
+    pub event_types: BTreeSet<String>,
+    /// What archived meters read, by their keys.
+    pub archived: BTreeMap<String, String>,
+}
+
+impl InForce {
+    /// The figures of meters that are in force no more, and of how many events they tell that no
+    /// meter counts now.
+    fn gone(&self, figures: &Figures) -> (Figures, u64) {
+        let gone: Figures = figures
+            .iter()
+            .filter(|(key, _)| !self.meters.contains(*key))
+            .map(|(k, f)| (k.clone(), f.clone()))
+            .collect();
+        // Several meters may have read the same events; one without filters has counted all of them.
+        let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+        for (key, figure) in &gone {
+            let event_type = self.archived.get(key).unwrap_or(key);
+            if !self.event_types.contains(event_type) {
+                let count = counts.entry(event_type).or_default();
+                *count = figure.count.max(*count);
+            }
+        }
+        let count = counts.into_values().fold(0, u64::saturating_add);
+        (gone, count)
+    }
+}
 
 /// An aggregation as it was just computed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +63,8 @@ pub struct Candidate {
     pub complete: bool,
     /// The last event that was looked at.
     pub through_sequence: u64,
+    /// By which meters.
+    pub in_force: Arc<InForce>,
 }
 
 /// What a candidate did to the store.
@@ -140,7 +177,8 @@ fn by_id(candidates: Vec<Candidate>) -> BTreeMap<String, Candidate> {
 
 /// What becomes of a stored aggregation. A candidate that looked at fewer events than the stored one
 /// never replaces its content, but its word that the period has ended counts. An open period may get
-/// another end with a change of time zone; the edges of one that has ended stay.
+/// another end with a change of time zone; the edges of one that has ended stay. Where the period had
+/// ended before, what meters showed then that are archived by now stays: it was announced.
 fn decide(stored: &Aggregation, candidate: &Candidate, now: Timestamp) -> Outcome {
     let mut aggregation = stored.clone();
     let mut content_changed = false;
@@ -149,9 +187,15 @@ fn decide(stored: &Aggregation, candidate: &Candidate, now: Timestamp) -> Outcom
         aggregation.span = candidate.span.clone();
     }
     if newer {
-        content_changed = stored.figures != candidate.figures || stored.event_count != candidate.event_count;
         aggregation.figures = candidate.figures.clone();
         aggregation.event_count = candidate.event_count;
+        if stored.complete {
+            let (figures, count) = candidate.in_force.gone(&stored.figures);
+            aggregation.figures.extend(figures);
+            aggregation.event_count = aggregation.event_count.saturating_add(count);
+        }
+        content_changed =
+            stored.figures != aggregation.figures || stored.event_count != aggregation.event_count;
         aggregation.through_sequence = candidate.through_sequence;
     }
     aggregation.complete |= candidate.complete;
@@ -288,7 +332,14 @@ mod tests {
             event_count: 1,
             complete,
             through_sequence,
+            in_force: in_force(&["m"], &["t"], &[]),
         }
+    }
+
+    fn in_force(meters: &[&str], event_types: &[&str], archived: &[(&str, &str)]) -> Arc<InForce> {
+        let set = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+        let archived = archived.iter().map(|(key, text)| ((*key).to_owned(), (*text).to_owned())).collect();
+        Arc::new(InForce { meters: set(meters), event_types: set(event_types), archived })
     }
 
     fn now() -> Timestamp {
@@ -325,6 +376,35 @@ mod tests {
             assert_eq!(aggregation.through_sequence, before.2.max(after.2));
             assert_eq!(aggregation.updated_at == now(), applied != Unchanged);
         }
+    }
+
+    #[test]
+    fn what_archived_meters_showed_stays_once_it_was_announced() {
+        let figure = |value: &str, count| super::super::Figure { value: value.into(), count };
+        let with = |mut of: Candidate, figures: &[(&str, super::super::Figure)], event_count| {
+            of.figures = figures.iter().map(|(key, figure)| ((*key).to_owned(), figure.clone())).collect();
+            Candidate { event_count, ..of }
+        };
+        // Two meters read the type `u`, of which one skipped an event; `w` reads `t` as `m` does.
+        let all =
+            [("m", figure("1", 1)), ("u1", figure("7", 3)), ("u2", figure("5", 2)), ("w", figure("1", 1))];
+        let before = with(candidate("1", true, 5), &all, 4);
+        let archived = [("u1", "u"), ("u2", "u"), ("w", "t")];
+        let after = |value: &str, sequence| Candidate {
+            in_force: in_force(&["m"], &["t"], &archived),
+            ..candidate(value, true, sequence)
+        };
+        let outcome = decide(&stored(before.clone()), &after("1", 9), now());
+        assert_eq!((outcome.applied, outcome.aggregation.event_count), (Applied::Unchanged, 4));
+        let outcome = decide(&stored(before.clone()), &after("2", 9), now());
+        assert_eq!((outcome.applied, outcome.aggregation.event_count), (Applied::Revised, 4));
+        let figures: Vec<_> =
+            outcome.aggregation.figures.iter().map(|(k, f)| (k.as_str(), f.value.as_str())).collect();
+        assert_eq!(figures, [("m", "2"), ("u1", "7"), ("u2", "5"), ("w", "1")]);
+        // Before it was announced, it goes with its meter.
+        let open = Candidate { complete: false, ..before };
+        let outcome = decide(&stored(open), &after("2", 9), now());
+        assert_eq!((outcome.applied, outcome.aggregation.figures.len()), (Applied::Completed, 1));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 mod apply;
 mod list;
 
-pub use apply::{Announcement, Applied, Candidate, Outcome, apply, apply_many};
+pub use apply::{Announcement, Applied, Candidate, InForce, Outcome, apply, apply_many};
 pub use list::{Filter, count, count_current, delete_all, due, find_many, get, list};
 
 use super::error::Result;

@@ -1,0 +1,161 @@
+//! What the operator's files define, put in force as a whole.
+use super::StartError;
+use crate::config::{ConfigError, Definitions, FileWebhook, Problem};
+use crate::http::error::ApiError;
+use crate::http::state::App;
+use crate::http::v1;
+use crate::store::meters::Source;
+use crate::store::projects::Project;
+use crate::store::{StoreError, Tx, webhook_endpoints};
+use crate::webhooks::FileEndpoint;
+use crate::webhooks::guard::EndpointUrl;
+use crate::webhooks::service::WebhookError;
+use reckoner_domain::id::{MeterId, ProjectId};
+use reckoner_domain::meter::{Catalogue, Meter, MeterKey};
+use std::sync::Arc;
+
+/// How often it is tried again when a client changes an endpoint of the file at the same moment.
+const RETRIES_MAX: u32 = 5;
+
+/// Puts the operator's files in force: meters, periods and endpoints, in every project; all of it or
+/// nothing. Where no file says anything, meters and endpoints stay what they were: whoever forgets to
+/// name a file does not lose what is to be delivered.
+pub async fn apply_definitions(app: &App, definitions: Definitions) -> Result<(), StartError> {
+    let meters = meters_of(&definitions).map_err(|problems| StartError::Config(ConfigError(problems)))?;
+    let endpoints = endpoints_of(&definitions);
+    // Until the catalogues in memory are those of the store again.
+    let _changing = app.meters_changing.lock().await;
+    let mut retries = 0;
+    let catalogues = loop {
+        match store(app, &definitions, &meters, &endpoints).await {
+            Err(StartError::Webhooks(WebhookError::Store(StoreError::Conflict | StoreError::Stale)))
+                if retries < RETRIES_MAX =>
+            {
+                retries += 1;
+            }
+            other => break other?,
+        }
+    };
+    for (project, catalogue) in catalogues {
+        app.recorder.catalogues.put(project, catalogue);
+    }
+    *app.jobs.definitions.write() = Arc::new(definitions);
+    app.webhooks.waker().wake();
+    Ok(())
+}
+
+/// Stores all of it in one transaction; answers the meters that are in force then.
+async fn store(
+    app: &App,
+    definitions: &Definitions,
+    meters: &[Meter],
+    endpoints: &[FileEndpoint],
+) -> Result<Vec<(ProjectId, Catalogue)>, StartError> {
+    let failed = |error: ApiError| StartError::Other(format!("meters: {}", error.detail()));
+    let mut catalogues = Vec::new();
+    let mut tx = app.db.begin().await?;
+    for Project { id, .. } in &app.projects {
+        for meter in meters {
+            v1::meters::put_in(&mut tx, &app.clock, *id, meter.clone(), Source::File)
+                .await
+                .map_err(failed)?;
+        }
+        if definitions.from_file {
+            v1::meters::archive_left_out(&mut tx, &app.clock, *id, meters).await?;
+        }
+        catalogues.push((*id, v1::meters::in_force(&mut tx, *id).await?));
+    }
+    if definitions.from_file {
+        app.webhooks.sync_file_in(&mut tx, endpoints).await?;
+    } else {
+        tell_what_stays(&mut tx).await?;
+    }
+    tx.commit().await?;
+    Ok(catalogues)
+}
+
+async fn tell_what_stays(tx: &mut Tx) -> Result<(), StoreError> {
+    let endpoints = webhook_endpoints::list_of_file(tx).await?;
+    let staying = endpoints.iter().filter(|endpoint| endpoint.disabled.is_none()).count();
+    if staying > 0 {
+        tracing::warn!(
+            staying,
+            "no file names meters, periods or webhooks: webhook endpoints of an earlier file stay in force; \
+             `webhook_endpoints = []` in reckoner.toml removes them"
+        );
+    }
+    Ok(())
+}
+
+fn endpoints_of(definitions: &Definitions) -> Vec<FileEndpoint> {
+    let endpoint = |webhook: &FileWebhook| FileEndpoint {
+        url: webhook.url.clone(),
+        secret: Some(webhook.secret.expose().to_owned()),
+        enabled: webhook.enabled,
+        project: webhook.project.clone(),
+    };
+    definitions.webhooks.iter().map(endpoint).collect()
+}
+
+/// What is wrong with the meters and endpoints that the operator's files define.
+pub fn check_definitions(definitions: &Definitions) -> Vec<Problem> {
+    let mut problems = meters_of(definitions).err().unwrap_or_default();
+    problems.extend(check_endpoints(&definitions.webhooks));
+    problems
+}
+
+/// URLs that no endpoint may have, and endpoints that are there twice for one project, however their
+/// URL is written and in whichever file.
+fn check_endpoints(webhooks: &[FileWebhook]) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let mut known: Vec<(EndpointUrl, &FileWebhook)> = Vec::new();
+    for webhook in webhooks {
+        let mut note = |reason: String| {
+            problems.push(Problem { setting: format!("{}.url", webhook.place), reason });
+        };
+        let url = match EndpointUrl::parse(&webhook.url) {
+            Ok(url) => url,
+            Err(refused) => {
+                note(refused.to_string());
+                continue;
+            }
+        };
+        let meets = |(its, other): &&(EndpointUrl, &FileWebhook)| {
+            let any = other.project.is_none() || webhook.project.is_none();
+            *its == url && (any || other.project == webhook.project)
+        };
+        if let Some((_, other)) = known.iter().find(meets) {
+            note(format!("is that of {} too, for the same project", other.place));
+        }
+        known.push((url, webhook));
+    }
+    problems
+}
+
+/// The meters that the operator's files define.
+fn meters_of(definitions: &Definitions) -> Result<Vec<Meter>, Vec<Problem>> {
+    let mut meters: Vec<Meter> = Vec::new();
+    let mut problems = Vec::new();
+    let mut note = |setting: String, reason: String| problems.push(Problem { setting, reason });
+    for (event_type, aggregation) in &definitions.events {
+        match MeterKey::parse(event_type) {
+            Ok(key) => meters.push(Meter::plain(MeterId::from_bits(0), key, *aggregation)),
+            Err(error) => note(format!("events.{event_type}"), error.to_string()),
+        }
+    }
+    for (index, definition) in definitions.meters.iter().enumerate() {
+        match v1::meters::from_file(definition) {
+            Ok(meter) if meters.iter().any(|known| known.key == meter.key) => {
+                // Each start would make two versions of it.
+                note(format!("meters[{index}].key"), format!("{} is defined already", meter.key));
+            }
+            Ok(meter) => meters.push(meter),
+            Err(faults) => {
+                for fault in faults {
+                    note(format!("meters[{index}].{}", fault.field), fault.reason);
+                }
+            }
+        }
+    }
+    if problems.is_empty() { Ok(meters) } else { Err(problems) }
+}
