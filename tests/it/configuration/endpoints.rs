@@ -93,7 +93,8 @@ async fn a_start_without_the_files_leaves_everything_as_it_is() {
     assert_eq!(server.get("/v1/meters/api.calls").await.status, 404);
 }
 
-#[tokio::test]
+// The receiver answers while the program runs.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_start_that_fails_sends_nothing() {
     let mut receiver = Receiver::start().await;
     let mut server = Setup::default().system(system(&[hook(&receiver, true)])).start();
