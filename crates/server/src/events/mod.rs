@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 
 pub use reckoner_eventlog::{
     AppendError, BATCH_EVENTS_MAX, Batch, COMMIT_MICROS_BOUNDS, Changes, Cursor, GroupBy, Health,
-    LIST_EVENTS_MAX, ListFilter, Order, Outcome, QueryError, Row, Since, Stats, Status,
+    LIST_EVENTS_MAX, ListFilter, Order, Outcome, QueryError, Row, SEGMENT_BYTES, Since, Stats, Status,
 };
 
 /// The event engine of this process.
