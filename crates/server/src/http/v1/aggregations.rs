@@ -27,9 +27,8 @@ use reckoner_domain::period::Period;
 pub async fn list(
     State(app): State<App>,
     By(caller): By,
-    Params(params): Params<AggregationParams>,
+    Params(params, mut errors): Params<AggregationParams>,
 ) -> Result<Json<List<ApiAggregation>>, ApiError> {
-    let mut errors = Vec::new();
     let (limit, after) =
         pagination::read_page(params.limit.as_deref(), params.cursor.as_deref(), &mut errors);
     if params.period.as_deref().is_some_and(|period| period.parse::<Period>().is_err()) {

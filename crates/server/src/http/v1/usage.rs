@@ -126,13 +126,22 @@ fn from_parameters(query: &str) -> (ApiQuery, Vec<FieldError>) {
     let mut errors = Vec::new();
     for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
         let value = value.into_owned();
+        let single = match name.as_ref() {
+            "from" => Some(&mut parsed.from),
+            "to" => Some(&mut parsed.to),
+            "window" => Some(&mut parsed.window),
+            "time_zone" => Some(&mut parsed.time_zone),
+            "as_of" => Some(&mut parsed.as_of),
+            "fill" => Some(&mut parsed.fill),
+            _ => None,
+        };
+        if let Some(single) = single {
+            if single.replace(value).is_some() {
+                errors.push(field_error(&name, "is given more than once"));
+            }
+            continue;
+        }
         match name.as_ref() {
-            "from" => parsed.from = Some(value),
-            "to" => parsed.to = Some(value),
-            "window" => parsed.window = Some(value),
-            "time_zone" => parsed.time_zone = Some(value),
-            "as_of" => parsed.as_of = Some(value),
-            "fill" => parsed.fill = Some(value),
             "customer" => customers.push(value),
             "subject" => subjects.push(value),
             "group_by" => {
@@ -385,6 +394,8 @@ mod tests {
         );
         assert_eq!(errors, []);
         assert_eq!(from_parameters("form=a").1, [field_error("form", "is no parameter of a usage query")]);
+        let again = from_parameters("to=a&from=b&to=c").1;
+        assert_eq!(again, [field_error("to", "is given more than once")]);
     }
 
     #[test]

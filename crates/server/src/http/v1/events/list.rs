@@ -1,7 +1,7 @@
 //! `GET /v1/events` and one event.
 use crate::events::{Cursor, ListFilter, Order};
 use crate::http::error::{ApiError, field_error};
-use crate::http::extract::{By, Params, only_known};
+use crate::http::extract::{By, read_params};
 use crate::http::pagination;
 use crate::http::state::App;
 use crate::http::v1::time;
@@ -11,13 +11,11 @@ use reckoner_api::error::{FieldError, Problem};
 use reckoner_api::event::{Event, EventParams};
 use reckoner_api::list::List;
 use reckoner_domain::event::Event as StoredEvent;
+use reckoner_domain::id::ProjectId;
 use reckoner_domain::json;
 use reckoner_domain::meter::Filter;
 use reckoner_domain::time::Timestamp;
 use serde_json::value::RawValue;
-
-/// The parameters of a list.
-const NAMES: [&str; 9] = ["customer", "meter", "subject", "id", "from", "to", "limit", "cursor", "filter"];
 
 /// List events, the newest event time first.
 #[utoipa::path(
@@ -34,30 +32,47 @@ const NAMES: [&str; 9] = ["customer", "meter", "subject", "id", "from", "to", "l
 pub async fn list(
     State(app): State<App>,
     By(caller): By,
-    Params(params): Params<EventParams>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<List<Event>>, ApiError> {
-    only_known(query.as_deref().unwrap_or_default(), &NAMES)?;
-    let limit = pagination::limit(params.limit.as_deref())?.rows() as usize;
-    let (from, to) = time::range(params.from.as_deref(), params.to.as_deref())?;
-    let filter = ListFilter {
-        project: caller.project,
+    let query = query.unwrap_or_default();
+    let (params, mut errors) = read_params::<EventParams>(&query, &["filter"])?;
+    let limit = pagination::read_limit(params.limit.as_deref(), &mut errors).rows() as usize;
+    let mut filter = read_filter(caller.project, params, &query, &mut errors);
+    if !errors.is_empty() {
+        return Err(ApiError::invalid(errors));
+    }
+    filter.limit = limit + 1;
+    let mut events = app.events.list(filter).await?;
+    let more = events.len() > limit;
+    events.truncate(limit);
+    let next_cursor = events.last().filter(|_| more).map(to_cursor);
+    Ok(Json(List { data: events.into_iter().map(to_api).collect(), next_cursor }))
+}
+
+/// What is asked for; what is wrong is noted.
+fn read_filter(
+    project: ProjectId,
+    params: EventParams,
+    query: &str,
+    errors: &mut Vec<FieldError>,
+) -> ListFilter {
+    let after = params.cursor.as_deref().and_then(read_cursor);
+    if params.cursor.is_some() && after.is_none() {
+        errors.push(field_error("cursor", "must be the next_cursor of an earlier answer"));
+    }
+    let (from, to) = time::read_range(params.from.as_deref(), params.to.as_deref(), errors);
+    ListFilter {
         customer: params.customer,
         event_type: params.meter,
         subject: params.subject,
         id: params.id,
         from,
         to,
-        filters: property_filters(query.as_deref().unwrap_or_default())?,
-        after: params.cursor.as_deref().map(read_cursor).transpose()?,
-        limit: limit + 1,
+        filters: property_filters(query, errors),
+        after,
         order: Order::NewestFirst,
-    };
-    let mut events = app.events.list(filter).await?;
-    let more = events.len() > limit;
-    events.truncate(limit);
-    let next_cursor = events.last().filter(|_| more).map(to_cursor);
-    Ok(Json(List { data: events.into_iter().map(to_api).collect(), next_cursor }))
+        ..ListFilter::new(project)
+    }
 }
 
 /// Get an event by its id (percent-encoded).
@@ -81,7 +96,8 @@ pub async fn get(
     event.map(to_api).map(Json).ok_or_else(|| ApiError::not_found("event"))
 }
 
-fn to_api(event: StoredEvent) -> Event {
+/// An event as the API shows it.
+pub fn to_api(event: StoredEvent) -> Event {
     let raw = |text: String| RawValue::from_string(text).ok();
     Event {
         id: event.id,
@@ -102,9 +118,8 @@ fn empty_object() -> Box<RawValue> {
 }
 
 /// The `filter[NAME]=VALUE` parameters of a query; several values of one name are alternatives.
-pub fn property_filters(query: &str) -> Result<Vec<Filter>, ApiError> {
+fn property_filters(query: &str, errors: &mut Vec<FieldError>) -> Vec<Filter> {
     let mut filters: Vec<Filter> = Vec::new();
-    let mut errors: Vec<FieldError> = Vec::new();
     for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
         let Some(path) = name.strip_prefix("filter[").and_then(|rest| rest.strip_suffix(']')) else {
             continue;
@@ -117,16 +132,14 @@ pub fn property_filters(query: &str) -> Result<Vec<Filter>, ApiError> {
             Err(error) => errors.push(field_error(&name, error.to_string())),
         }
     }
-    if errors.is_empty() { Ok(filters) } else { Err(ApiError::invalid(errors)) }
+    filters
 }
 
 fn to_cursor(event: &StoredEvent) -> String {
     format!("{}.{}", event.time.as_micros(), event.sequence)
 }
 
-fn read_cursor(text: &str) -> Result<Cursor, ApiError> {
-    let parsed = text.split_once('.').and_then(|(time, sequence)| {
-        Some(Cursor { time: Timestamp::from_micros(time.parse().ok()?)?, sequence: sequence.parse().ok()? })
-    });
-    parsed.ok_or_else(|| ApiError::field("cursor", "must be the next_cursor of an earlier answer"))
+fn read_cursor(text: &str) -> Option<Cursor> {
+    let (time, sequence) = text.split_once('.')?;
+    Some(Cursor { time: Timestamp::from_micros(time.parse().ok()?)?, sequence: sequence.parse().ok()? })
 }
