@@ -116,7 +116,7 @@ pub struct Event {
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct EventParams {
-    /// Only this customer's.
+    /// Only this customer's: its own id, or `cus_...`.
     pub customer: Option<String>,
     /// Only of this event type.
     pub meter: Option<String>,

@@ -4,3 +4,4 @@ mod idempotency;
 mod keys;
 mod meters;
 mod pages;
+mod usage;

@@ -39,7 +39,7 @@ pub struct UsageQuery {
     pub group_by: Vec<GroupBy>,
     /// Only events received until then.
     pub as_of: Option<Timestamp>,
-    /// Whether windows without events have rows.
+    /// Whether windows without events have rows, also those of customers and subjects named.
     pub fill_zero: bool,
 }
 

@@ -6,6 +6,7 @@ use crate::http::pagination;
 use crate::http::state::App;
 use crate::store::StoreError;
 use crate::store::aggregations::{self, Aggregation, Filter};
+use crate::store::customers;
 use axum::Json;
 use axum::extract::{Path, State};
 use reckoner_api::aggregation::{Aggregation as ApiAggregation, AggregationParams};
@@ -38,8 +39,9 @@ pub async fn list(
     if !errors.is_empty() {
         return Err(ApiError::invalid(errors));
     }
+    let customer = customers::own_id(&app.db, caller.project, params.customer).await?;
     let filter = Filter {
-        customer: params.customer.as_deref(),
+        customer: customer.as_deref(),
         period: params.period.as_deref(),
         from,
         // The store's bound is inclusive.

@@ -5,6 +5,7 @@ use crate::events::{GroupBy, Row, UsageQuery};
 use crate::http::error::{ApiError, choice_error, field_error};
 use crate::http::extract::{By, Json as JsonBody};
 use crate::http::state::App;
+use crate::store::customers;
 use axum::Json;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, header};
@@ -27,7 +28,8 @@ const NAMES_MAX: usize = 1_000;
 /// Query a meter.
 ///
 /// Values are exact decimals as texts. `from` and `to` are half-open; windows at the edges are
-/// clipped, and empty ones are left out unless `fill=zero`. With `window=none` one row always comes.
+/// clipped, and empty ones are left out unless `fill=zero`. With `window=none` one row always comes, and
+/// with customers or subjects named one for each of them.
 #[utoipa::path(
     get, path = "/v1/meters/{key}/query", operation_id = "query_meter", tag = "meters",
     params(
@@ -36,7 +38,7 @@ const NAMES_MAX: usize = 1_000;
         ("to" = String, Query, description = "The end, exclusive."),
         ("window" = Option<String>, Query, description = "minute, hour, day, week, month, year or none (the default)."),
         ("time_zone" = Option<String>, Query, description = "The IANA time zone of the windows, by default UTC."),
-        ("customer" = Option<Vec<String>>, Query, description = "Only these customers (repeatable)."),
+        ("customer" = Option<Vec<String>>, Query, description = "Only these customers: their own ids, or `cus_...` (repeatable)."),
         ("subject" = Option<Vec<String>>, Query, description = "Only these subjects (repeatable)."),
         ("group_by" = Option<String>, Query, description = "customer, subject or properties, with commas between."),
         ("filter" = Option<Object>, Query, style = DeepObject, explode, description = "Properties and the values they must have: `filter[region]=eu`."),
@@ -99,7 +101,8 @@ async fn answer(
 ) -> Result<Response, ApiError> {
     let catalogue = app.recorder.catalogues.of(project);
     let meter = catalogue.get(key).ok_or_else(|| ApiError::not_found("meter"))?;
-    let checked = Checked::from_api(project, meter, query, errors)?;
+    let mut checked = Checked::from_api(project, meter, query, errors)?;
+    checked.query.customers = own_ids(app, project, checked.query.customers).await?;
     let names = checked.names.clone();
     let (window, ends) = (checked.window, (checked.from.clone(), checked.to.clone()));
     let rows = app.events.query(checked.query).await?;
@@ -227,6 +230,14 @@ impl Checked {
     }
 }
 
+/// The customers' own ids; one that is named twice is one.
+async fn own_ids(app: &App, project: ProjectId, names: Vec<String>) -> Result<Vec<String>, ApiError> {
+    let mut own = customers::own_ids(&app.db, project, names).await?;
+    own.sort_unstable();
+    own.dedup();
+    Ok(own)
+}
+
 /// Rows name the customers and subjects that a query filters by: where it names several of them,
 /// rows are told apart by them too.
 fn told_apart_by(mut group_by: Vec<GroupBy>, customers: bool, subjects: bool) -> Vec<GroupBy> {
@@ -341,6 +352,7 @@ fn to_api(row: Row, names: &Names) -> UsageRow {
         customer: row.customer.filter(|_| names.customer),
         subject: names.subject.then_some(row.subject),
         group: (!names.properties.is_empty()).then_some(group),
+        was_negative: row.was_negative,
     }
 }
 
@@ -396,10 +408,5 @@ mod tests {
         assert_eq!(from_parameters("form=a").1, [field_error("form", "is no parameter of a usage query")]);
         let again = from_parameters("to=a&from=b&to=c").1;
         assert_eq!(again, [field_error("to", "is given more than once")]);
-    }
-
-    #[test]
-    fn csv_cells_are_quoted_where_they_must() {
-        assert_eq!(csv_line(["a", "b,c", "d\"e", ""].into_iter()), "a,\"b,c\",\"d\"\"e\",\r\n");
     }
 }

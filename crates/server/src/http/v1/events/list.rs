@@ -5,6 +5,7 @@ use crate::http::extract::{By, read_params};
 use crate::http::pagination;
 use crate::http::state::App;
 use crate::http::v1::time;
+use crate::store::customers;
 use axum::Json;
 use axum::extract::{Path, RawQuery, State};
 use reckoner_api::error::{FieldError, Problem};
@@ -41,6 +42,7 @@ pub async fn list(
     if !errors.is_empty() {
         return Err(ApiError::invalid(errors));
     }
+    filter.customer = customers::own_id(&app.db, caller.project, filter.customer).await?;
     filter.limit = limit + 1;
     let mut events = app.events.list(filter).await?;
     let more = events.len() > limit;
