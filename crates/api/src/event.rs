@@ -128,9 +128,9 @@ pub struct EventParams {
     pub from: Option<String>,
     /// Before this time.
     pub to: Option<String>,
-    /// Most events of a page: 1 to 1,000, by default 50.
+    /// Most events of a page: 1 to 1,000, by default 50. Not for exports.
     #[param(value_type = Option<u32>, minimum = 1, maximum = 1000)]
     pub limit: Option<String>,
-    /// `next_cursor` of the page before.
+    /// `next_cursor` of the page before. Not for exports.
     pub cursor: Option<String>,
 }

@@ -1,5 +1,6 @@
 //! The rest of `/v1`: what is made, changed, listed and made again.
 mod customers;
+mod export;
 mod idempotency;
 mod keys;
 mod meters;

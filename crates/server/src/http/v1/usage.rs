@@ -5,6 +5,7 @@ use crate::events::{GroupBy, Row, UsageQuery};
 use crate::http::error::{ApiError, choice_error, field_error};
 use crate::http::extract::{By, Json as JsonBody};
 use crate::http::state::App;
+use crate::http::{accept, csv};
 use crate::store::customers;
 use axum::Json;
 use axum::extract::{Path, RawQuery, State};
@@ -107,14 +108,8 @@ async fn answer(
     let (window, ends) = (checked.window, (checked.from.clone(), checked.to.clone()));
     let rows = app.events.query(checked.query).await?;
     let data: Vec<UsageRow> = rows.into_iter().map(|row| to_api(row, &names)).collect();
-    let csv = headers
-        .get(header::ACCEPT)
-        .and_then(|value| value.to_str().ok())
-        .is_some_and(|accept| accept.contains("text/csv"));
-    if csv {
-        return Ok(
-            ([(header::CONTENT_TYPE, "text/csv; charset=utf-8")], to_csv(&data, &names)).into_response()
-        );
+    if accept::preferred(headers, &[accept::JSON, csv::MEDIA_TYPE]) == csv::MEDIA_TYPE {
+        return Ok(([(header::CONTENT_TYPE, csv::CONTENT_TYPE)], to_csv(&data, &names)).into_response());
     }
     let usage =
         Usage { meter: key.to_owned(), from: ends.0, to: ends.1, window: window.as_str().to_owned(), data };
@@ -362,7 +357,7 @@ fn to_csv(rows: &[UsageRow], names: &Names) -> String {
     head.extend(names.subject.then(|| "subject".to_owned()));
     head.extend(names.properties.iter().cloned());
     head.push("value".to_owned());
-    let mut text = csv_line(head.iter().map(String::as_str));
+    let mut text = csv::line(head.iter().map(String::as_str));
     for row in rows {
         let mut cells = vec![row.window_start.as_str(), row.window_end.as_str()];
         cells.extend(names.customer.then(|| row.customer.as_deref().unwrap_or_default()));
@@ -372,21 +367,9 @@ fn to_csv(rows: &[UsageRow], names: &Names) -> String {
         let group = |name: &String| row.group.as_ref().and_then(|group| group.get(name)?.as_deref());
         cells.extend(names.properties.iter().map(|name| group(name).unwrap_or_default()));
         cells.push(row.value.as_deref().unwrap_or_default());
-        text.push_str(&csv_line(cells.into_iter()));
+        text.push_str(&csv::line(cells.into_iter()));
     }
     text
-}
-
-/// One line of CSV (RFC 4180).
-fn csv_line<'c>(cells: impl Iterator<Item = &'c str>) -> String {
-    let quoted = |cell: &str| {
-        if cell.contains([',', '"', '\n', '\r']) {
-            format!("\"{}\"", cell.replace('"', "\"\""))
-        } else {
-            cell.to_owned()
-        }
-    };
-    cells.map(quoted).collect::<Vec<_>>().join(",") + "\r\n"
 }
 
 #[cfg(test)]

@@ -1,13 +1,16 @@
 //! `GET /v1/events` and one event.
+use super::{export, ndjson};
 use crate::events::{Cursor, ListFilter, Order};
 use crate::http::error::{ApiError, field_error};
 use crate::http::extract::{By, read_params};
-use crate::http::pagination;
 use crate::http::state::App;
 use crate::http::v1::time;
+use crate::http::{accept, csv, pagination};
 use crate::store::customers;
 use axum::Json;
 use axum::extract::{Path, RawQuery, State};
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Response};
 use reckoner_api::error::{FieldError, Problem};
 use reckoner_api::event::{Event, EventParams};
 use reckoner_api::list::List;
@@ -18,12 +21,16 @@ use reckoner_domain::meter::Filter;
 use reckoner_domain::time::Timestamp;
 use serde_json::value::RawValue;
 
-/// List events, the newest event time first.
+/// List or export events, the newest event time first.
+///
+/// JSON comes in pages. `Accept: application/x-ndjson` (an event a line) and `Accept: text/csv` get all
+/// events that pass the filters, streamed, and take neither `limit` nor `cursor`; an export that fails
+/// on its way breaks off before its end.
 #[utoipa::path(
     get, path = "/v1/events", operation_id = "list_events", tag = "events",
     params(EventParams, ("filter" = Option<Object>, Query, style = DeepObject, explode, description = "Properties and the values they must have: `filter[region]=eu`.")),
     responses(
-        (status = 200, body = List<Event>),
+        (status = 200, content((List<Event> = "application/json"), (String = "application/x-ndjson"), (String = "text/csv"))),
         (status = 401, body = Problem, content_type = "application/problem+json"),
         (status = 403, body = Problem, content_type = "application/problem+json"),
         (status = 422, body = Problem, content_type = "application/problem+json"),
@@ -34,21 +41,34 @@ pub async fn list(
     State(app): State<App>,
     By(caller): By,
     RawQuery(query): RawQuery,
-) -> Result<Json<List<Event>>, ApiError> {
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
     let query = query.unwrap_or_default();
     let (params, mut errors) = read_params::<EventParams>(&query, &["filter"])?;
+    let form = match accept::preferred(&headers, &[accept::JSON, ndjson::CONTENT_TYPE, csv::MEDIA_TYPE]) {
+        ndjson::CONTENT_TYPE => Some(export::Form::Ndjson),
+        csv::MEDIA_TYPE => Some(export::Form::Csv),
+        _ => None,
+    };
+    let paging = [("limit", &params.limit), ("cursor", &params.cursor)];
+    for (name, _) in paging.into_iter().filter(|(_, given)| form.is_some() && given.is_some()) {
+        errors.push(field_error(name, "is not for exports, which have all events"));
+    }
     let limit = pagination::read_limit(params.limit.as_deref(), &mut errors).rows() as usize;
     let mut filter = read_filter(caller.project, params, &query, &mut errors);
     if !errors.is_empty() {
         return Err(ApiError::invalid(errors));
     }
     filter.customer = customers::own_id(&app.db, caller.project, filter.customer).await?;
+    if let Some(form) = form {
+        return export::respond(&app.events, filter, form).await;
+    }
     filter.limit = limit + 1;
     let mut events = app.events.list(filter).await?;
     let more = events.len() > limit;
     events.truncate(limit);
     let next_cursor = events.last().filter(|_| more).map(to_cursor);
-    Ok(Json(List { data: events.into_iter().map(to_api).collect(), next_cursor }))
+    Ok(Json(List { data: events.into_iter().map(to_api).collect(), next_cursor }).into_response())
 }
 
 /// What is asked for; what is wrong is noted.

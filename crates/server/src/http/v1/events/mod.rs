@@ -1,4 +1,5 @@
 //! `/v1/events`.
+pub mod export;
 pub mod ingest;
 pub mod judge;
 pub mod lines;
