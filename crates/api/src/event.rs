@@ -179,7 +179,7 @@ pub struct VoidedMeter {
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct EventParams {
-    /// Only this customer's.
+    /// Only this customer's: its own id, or `cus_...`.
     pub customer: Option<String>,
     /// Only of this event type.
     pub meter: Option<String>,
@@ -191,9 +191,9 @@ pub struct EventParams {
     pub from: Option<String>,
     /// Before this time.
     pub to: Option<String>,
-    /// Most events of a page: 1 to 1,000, by default 50.
+    /// Most events of a page: 1 to 1,000, by default 50. Not for exports.
     #[param(value_type = Option<u32>, minimum = 1, maximum = 1000)]
     pub limit: Option<String>,
-    /// `next_cursor` of the page before.
+    /// `next_cursor` of the page before. Not for exports.
     pub cursor: Option<String>,
 }

@@ -18,7 +18,7 @@ pub struct UsageQuery {
     pub window: Option<String>,
     /// The IANA time zone of the windows; UTC when absent.
     pub time_zone: Option<String>,
-    /// Only these customers.
+    /// Only these customers: their own ids, or `cus_...`.
     pub customer: Option<OneOrMany>,
     /// Only these subjects.
     pub subject: Option<OneOrMany>,
@@ -70,4 +70,8 @@ pub struct UsageRow {
     /// The properties grouped by.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<BTreeMap<String, Option<String>>>,
+    /// Present, and true, where the level was below zero for any length of time in the window; it
+    /// counts as zero there.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub was_negative: bool,
 }

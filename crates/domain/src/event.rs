@@ -16,8 +16,6 @@ pub const RESERVED_EVENT_TYPES: [&str; 2] = ["check-quota", "record"];
 pub const SUBJECT_BYTES_MAX: usize = 255;
 /// Most bytes of an event's properties, as JSON text.
 pub const PROPERTIES_BYTES_MAX: usize = 16 * 1024;
-/// Deepest nesting of an event's properties.
-pub const PROPERTIES_DEPTH_MAX: usize = 32;
 /// Most bytes of a source context, as JSON text.
 pub const SOURCE_CONTEXT_BYTES_MAX: usize = 2 * 1024;
 

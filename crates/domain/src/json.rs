@@ -1,5 +1,5 @@
 //! JSON by meaning: equality, property paths and property texts.
-use crate::decimal::Decimal;
+use crate::decimal::{Decimal, Excess};
 use serde_json::Value;
 use std::fmt;
 
@@ -98,11 +98,12 @@ impl Path {
         self.find(properties).and_then(text_of)
     }
 
-    /// The number at this path; a text that reads as a number counts as one.
-    pub fn find_decimal(&self, properties: &Value) -> Option<Decimal> {
+    /// The number at this path; a text that reads as a number counts as one. `excess` decides about
+    /// digits beyond the 18th fractional one.
+    pub fn find_decimal(&self, properties: &Value, excess: Excess) -> Option<Decimal> {
         match self.find(properties)? {
-            Value::Number(number) => Decimal::parse(number.as_str()).ok(),
-            Value::String(text) => Decimal::parse(text).ok(),
+            Value::Number(number) => Decimal::parse_with(number.as_str(), excess).ok(),
+            Value::String(text) => Decimal::parse_with(text, excess).ok(),
             _ => None,
         }
     }
@@ -163,6 +164,23 @@ mod tests {
         }
         for bad in ["", "$", "$.", "$..a", "$[", "$[x]", "$['a'", "$a"] {
             assert_eq!(Path::parse(bad), Err(PathError), "{bad}");
+        }
+    }
+
+    #[test]
+    fn excess_digits_are_refused_or_rounded() {
+        let value: Value =
+            serde_json::from_str(r#"{"n":0.1234567890123456785,"t":"5e-324","large":1e18,"no":"x"}"#)
+                .expect("JSON");
+        let found = |name: &str, excess| {
+            let path = Path::parse(name).expect("a path");
+            path.find_decimal(&value, excess).map(|number| number.to_string())
+        };
+        for (name, rounded) in
+            [("n", Some("0.123456789012345678")), ("t", Some("0")), ("large", None), ("no", None)]
+        {
+            assert_eq!(found(name, Excess::Refuse), None, "{name}");
+            assert_eq!(found(name, Excess::Round).as_deref(), rounded, "{name}");
         }
     }
 

@@ -1,5 +1,5 @@
 //! Meters: what is read from events, and how it adds up.
-use crate::decimal::Decimal;
+use crate::decimal::{Decimal, Excess};
 use crate::event::EVENT_TYPE_BYTES_MAX;
 use crate::id::MeterId;
 use crate::json::{Path, text_of};
@@ -276,7 +276,7 @@ pub struct Readable<'a> {
 
 /// An event lacks what a meter of its type reads.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("must have a decimal number at {path}: meter {meter} reads it")]
+#[error("must have a decimal number of at most 18 + 18 digits at {path}: meter {meter} reads it")]
 pub struct Unreadable {
     /// The meter's key.
     pub meter: String,
@@ -332,20 +332,22 @@ impl Meter {
         earlier.map_or(self.weighting.as_ref(), |earlier| earlier.weighting.as_ref())
     }
 
-    /// Whether an event with these properties can be read; asked before it is stored.
-    pub fn check(&self, properties: &Value) -> Result<(), Unreadable> {
+    /// Whether an event with these properties can be read; asked before it is stored. `excess` says
+    /// whether the sender may leave digits beyond the 18th fractional one to be rounded.
+    pub fn check(&self, properties: &Value, excess: Excess) -> Result<(), Unreadable> {
         let Some(path) = &self.value_property else { return Ok(()) };
         let numeric = self.aggregation != Aggregation::UniqueCount;
         if !numeric || !self.filters.iter().all(|filter| filter.passes(properties)) {
             return Ok(());
         }
-        match path.find_decimal(properties) {
+        match path.find_decimal(properties, excess) {
             Some(_) => Ok(()),
             None => Err(Unreadable { meter: self.key.to_string(), path: path.to_string() }),
         }
     }
 
-    /// What this meter reads from an event of its type; `None` where it does not count.
+    /// What this meter reads from an event of its type; `None` where it does not count. Properties are
+    /// stored as sent, so whatever any check let pass is read: excess digits are rounded, half to even.
     pub fn read(&self, event: &Readable<'_>) -> Option<Reading> {
         let Readable { time, sequence, value, properties } = *event;
         if self.starts_at.is_some_and(|start| time < start) {
@@ -360,7 +362,7 @@ impl Meter {
         });
         let (value, text) = match (&self.value_property, self.aggregation) {
             (Some(path), Aggregation::UniqueCount) => (value, Some(path.find(properties).and_then(text_of)?)),
-            (Some(path), _) => (path.find_decimal(properties)?, None),
+            (Some(path), _) => (path.find_decimal(properties, Excess::Round)?, None),
             (None, Aggregation::UniqueCount) => (value, Some(value.to_string())),
             (None, _) => (value, None),
         };

@@ -30,6 +30,7 @@ use reckoner_domain::time::Timestamp;
 use reckoner_eventlog::{EventLog, OpenError, Options};
 use std::future::Future;
 use std::net::SocketAddr;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -44,6 +45,8 @@ pub const EVENTS: &str = "events";
 pub const SECRET_KEY: &str = "secret.key";
 /// The setting that says which event log a control plane belongs to.
 pub const EVENT_LOG: &str = "event_log";
+/// The mode of a data directory that is made.
+const DATA_DIR_MODE: u32 = 0o700;
 /// How long requests under way may take when the server stops, in seconds.
 const DRAIN_S: u64 = 5;
 
@@ -216,9 +219,20 @@ impl Server {
     }
 }
 
+/// Makes the data directory its owner's. One that is there stays as it is: who may read it is the
+/// operator's to decide.
 fn make_dir(path: &Path) -> Result<(), StartError> {
-    std::fs::create_dir_all(path)
-        .map_err(|source| StartError::DataDir { path: path.display().to_string(), source })
+    let failed = |source| StartError::DataDir { path: path.display().to_string(), source };
+    std::fs::DirBuilder::new().recursive(true).mode(DATA_DIR_MODE).create(path).map_err(failed)?;
+    let mode = std::fs::metadata(path).map_err(failed)?.permissions().mode() & 0o777;
+    if mode & !DATA_DIR_MODE != 0 {
+        tracing::warn!(
+            path = %path.display(),
+            mode = format!("{mode:o}"),
+            "other users have access to the data directory, which holds all events and keys: chmod it to 700"
+        );
+    }
+    Ok(())
 }
 
 async fn open_log(data_dir: &Path) -> Result<EventLog, StartError> {

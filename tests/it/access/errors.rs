@@ -121,8 +121,67 @@ async fn every_fault_of_a_request_is_told_at_once() {
     assert_eq!(faults(Method::GET, "/v1/customers?limt=1&offset=2", None).await, ["limt", "offset"]);
     assert_eq!(faults(Method::GET, "/v1/customers?limit=1&limit=2", None).await, ["limit"]);
     assert_eq!(faults(Method::GET, "/v1/customers?external_id_prefix=%00", None).await, ["query"]);
+    assert_eq!(faults(Method::GET, "/v1/customers?limt=1&limit=0", None).await, ["limt", "limit"]);
+    let list = "/v1/aggregations?peroid=x&limit=0&period=often&period=daily";
+    assert_eq!(faults(Method::GET, list, None).await, ["peroid", "period", "limit", "period"]);
+    let list = "/v1/events?metre=x&limit=0&cursor=!&from=soon&to=later&filter[$.[]=1&meter=a&meter=b";
+    let expected = ["metre", "meter", "limit", "cursor", "from", "to", "filter[$.[]"];
+    assert_eq!(faults(Method::GET, list, None).await, expected);
+    let outcomes = "/v1/events?outcomes=some&outcome=all";
+    assert_eq!(faults(Method::POST, outcomes, Some(json!({}))).await, ["outcome", "outcomes"]);
+    let query = "/v1/meters/api.calls/query?from=soon&to=2026-01-01T00:00:00Z&to=2027-01-01T00:00:00Z";
+    assert_eq!(faults(Method::GET, query, None).await, ["to", "from"]);
     let deliveries = "/v1/webhook-deliveries?limit=x&state=gone";
     assert_eq!(faults(Method::GET, deliveries, None).await, ["limit", "state"]);
+}
+
+#[tokio::test]
+async fn faults_of_a_header_are_told_beside_those_of_the_body() {
+    let server = Server::start();
+    server.post("/v1/customers", json!({"external_id": "a"})).await;
+    let hook = json!({"url": "https://example.com/hook"});
+    let hook = server.post("/v1/webhook-endpoints", hook).await.json();
+    let hook = format!("/v1/webhook-endpoints/{}", hook["id"].as_str().expect("an id"));
+    for (path, body, expected) in [
+        ("/v1/customers/a", json!({"display_name": 5, "x": 1}), vec!["display_name", "x", "If-Match"]),
+        ("/v1/customers/a", json!({"display_name": ""}), vec!["If-Match", "display_name"]),
+        (&hook, json!({"enabled": 1}), vec!["enabled", "If-Match"]),
+        (&hook, json!({"url": "ftp://x", "event_types": [""]}), vec!["If-Match", "url", "event_types"]),
+    ] {
+        let request = server.request(Method::PATCH, path, TEST_KEY).header("if-match", "x").json(&body);
+        let (status, told) = send(request).await.parts();
+        let errors = told["errors"].as_array().expect("errors");
+        let fields: Vec<_> = errors.iter().filter_map(|error| error["field"].as_str()).collect();
+        assert_eq!((status, fields), (422, expected), "{path} {body}");
+    }
+    let rotate = json!({"overlap_hours": 169, "secret": "short"});
+    let (status, told) = server.post(&format!("{hook}/rotate-secret"), rotate).await.parts();
+    let fields: Vec<_> =
+        told["errors"].as_array().expect("errors").iter().map(|error| error["field"].clone()).collect();
+    assert_eq!((status, fields), (422, vec![json!("overlap_hours"), json!("secret")]));
+}
+
+#[tokio::test]
+async fn a_body_of_which_nothing_is_required_may_be_left_out() {
+    let server = Server::start();
+    let hook = json!({"url": "https://example.com/hook"});
+    let hook = server.post("/v1/webhook-endpoints", hook).await.json();
+    let path = format!("/v1/webhook-endpoints/{}/rotate-secret", hook["id"].as_str().expect("an id"));
+    let request = || server.request(Method::POST, &path, TEST_KEY);
+    for request in [
+        request(),
+        request().header("content-type", "application/json").body(" \n"),
+        request().header("content-type", "application/x-www-form-urlencoded").body(""),
+        request().json(&json!(null)),
+        request().json(&json!({})),
+    ] {
+        let answer = send(request).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        assert!(answer.json()["secret"].as_str().is_some_and(|secret| secret.starts_with("whsec_")));
+    }
+    for (kind, body, status) in [("application/json", "{", 400), ("text/plain", "{}", 415)] {
+        assert_eq!(send(request().header("content-type", kind).body(body)).await.status, status);
+    }
 }
 
 #[tokio::test]

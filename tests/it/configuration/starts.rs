@@ -5,6 +5,8 @@ use reckoner_server::store::projects::{LIVE, TEST};
 use reckoner_server::store::{Db, Limit, SqliteSettings, api_keys};
 use reqwest::Method;
 use serde_json::json;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 
 async fn status(server: &Server, key: &str, path: &str) -> u16 {
     Answer::of(server.request(Method::GET, path, key).send().await).await.status.as_u16()
@@ -154,4 +156,36 @@ async fn a_dry_run_records_deliveries_and_sends_nothing() {
         assert_eq!(aggregation[0]["webhookStatus"]["dryRun"], true, "{aggregation}");
         server.logged("dry run");
     }
+}
+
+#[tokio::test]
+async fn what_is_made_is_its_owners_and_a_wider_directory_is_warned_of() {
+    let mut server = Server::start();
+    assert_eq!(server.post("/v1/events", json!({"customer": "a", "meter": "api.calls"})).await.status, 201);
+    let made = modes(&server.data_dir());
+    assert!(made.len() > 4, "{made:?}");
+    for (path, mode, is_dir) in made {
+        assert_eq!(mode, if is_dir { 0o700 } else { 0o600 }, "{}: {mode:o}", path.display());
+    }
+    assert!(server.terminate().success());
+    let warning = "other users have access to the data directory";
+    assert!(!server.log().contains(warning));
+    let wider = std::fs::Permissions::from_mode(0o750);
+    std::fs::set_permissions(server.data_dir(), wider).expect("changed");
+    server.restart();
+    server.logged(warning);
+    let mode = std::fs::metadata(server.data_dir()).expect("a directory").permissions().mode();
+    assert_eq!(mode & 0o777, 0o750, "it is left as it is");
+}
+
+/// A directory and all that is in it, with the modes.
+fn modes(path: &Path) -> Vec<(PathBuf, u32, bool)> {
+    let metadata = std::fs::metadata(path).expect("a file");
+    let mut found = vec![(path.to_owned(), metadata.permissions().mode() & 0o777, metadata.is_dir())];
+    if metadata.is_dir() {
+        for entry in std::fs::read_dir(path).expect("a directory") {
+            found.extend(modes(&entry.expect("an entry").path()));
+        }
+    }
+    found
 }

@@ -47,6 +47,10 @@ async fn health(server: &Server) -> (u16, Value) {
     Answer::of(server.bare(Method::GET, "/health").send().await).await.parts()
 }
 
+async fn ready(server: &Server) -> (u16, Value) {
+    Answer::of(server.bare(Method::GET, "/health/ready").send().await).await.parts()
+}
+
 /// Sends what `make` makes until the disk is full; gives how many were taken, and the refusal.
 async fn until_full(server: &Server, make: impl AsyncFn(usize) -> Answer) -> (usize, Answer) {
     for n in 0..SENDS_MAX {
@@ -97,6 +101,7 @@ async fn a_full_disk_refuses_loses_nothing_and_recovers() {
     let stored = batches * BATCH_EVENTS + singles + small + 1;
     let (status, body) = health(&server).await;
     assert_eq!((status, &body["checks"]["events"]["error"]), (503, &json!("the disk is full")), "{body}");
+    assert_eq!(ready(&server).await, (503, json!({"status": "not ready", "reason": "the disk is full"})));
     // A stream says so by its status too, and so does another path. Reading goes on.
     assert_eq!(send(&server, NDJSON, event("late").to_string()).await.status, 507);
     let usage = server.post("/usage/api.calls", json!({"customerId": "acme", "value": 1})).await;
@@ -105,6 +110,8 @@ async fn a_full_disk_refuses_loses_nothing_and_recovers() {
 
     std::fs::remove_file(&filler).expect("removed");
     grow(&server);
+    // It is ready before an event comes: none would, as long as it is not.
+    assert_eq!(ready(&server).await, (200, json!({"status": "ready"})));
     assert_eq!(server.post("/v1/events", event("late")).await.status, 201);
     assert_eq!(server.post("/v1/events", event("s0")).await.status, 200);
     assert_eq!(health(&server).await.0, 200);

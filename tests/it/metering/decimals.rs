@@ -85,3 +85,41 @@ async fn sums_are_as_large_as_they_are() {
     let list = server.get("/aggregations?period=daily").await;
     assert!(list.text.contains(r#""api.calls":999999999999999999999.999999999999999"#), "{}", list.text);
 }
+
+/// A meter that reads a property reads it as the paths that let it in have it; it is kept as sent.
+#[tokio::test]
+async fn numbers_of_properties_are_rounded_as_values_are() {
+    let server = Server::start();
+    server.freeze("2026-01-12T09:30:00Z").await;
+    let meter =
+        json!({"key": "tokens", "event_type": "llm", "aggregation": "sum", "value_property": "$.tokens"});
+    assert_eq!(server.post("/v1/meters", meter).await.status, 201);
+    let event = |number: &str| format!(r#"{{"customerId":"a","value":1,"metadata":{{"tokens":{number}}}}}"#);
+    for number in ["0.1234567890123456785", "1.5e-18", "5e-324"] {
+        let sent = send(&server, "/usage/llm", &event(number)).await;
+        assert_eq!(sent.status, 201, "{number}: {}", sent.text);
+        let native = format!(r#"{{"customer":"a","meter":"llm","properties":{{"tokens":{number}}}}}"#);
+        let refused = send(&server, "/v1/events", &native).await;
+        assert_eq!(
+            (refused.status.as_u16(), refused.json()["errors"][0]["field"].clone()),
+            (422, json!("properties"))
+        );
+    }
+    let batch =
+        r#"[{"eventType":"llm","customerId":"a","value":1,"metadata":{"tokens":0.30000000000000004441}}]"#;
+    assert_eq!(send(&server, "/usagebatch", batch).await.status, 201);
+    for number in ["1e18", "-1e400", "\"many\"", "null"] {
+        let refused = send(&server, "/usage/llm", &event(number)).await;
+        let (status, body) = refused.parts();
+        assert_eq!((status, &body["error"]), (422, &json!("Validation failed")), "{number}");
+        let told = body["details"][0].as_str().expect("a reason");
+        assert!(told.starts_with("metadata must have a decimal number"), "{told}");
+    }
+    let list = server.get("/events?limit=1000").await;
+    assert!(list.text.contains(r#"{"tokens":0.1234567890123456785}"#), "{}", list.text);
+    let query = "/v1/meters/tokens/query?from=2026-01-12T00:00:00Z&to=2026-01-13T00:00:00Z";
+    assert_eq!(server.get(query).await.json()["data"][0]["value"], "0.423456789012345724");
+    server.advance("2026-01-13T00:15:00Z").await;
+    let list = server.get("/aggregations?period=daily").await;
+    assert!(list.text.contains(r#""events":{"tokens":0.423456789012345724}"#), "{}", list.text);
+}

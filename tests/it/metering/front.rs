@@ -58,6 +58,31 @@ async fn the_configuration_is_shown_without_its_secrets() {
     assert!(config.text.find("\"z\"") < config.text.find("\"a\""), "the file's order: {}", config.text);
 }
 
+/// Figures are named by meters, which several of one type tell apart; the configuration lists types.
+#[tokio::test]
+async fn meters_made_by_api_are_told_from_event_types() {
+    let server = Setup::default()
+        .system(json!({"periods": ["daily"], "events": {"z": {"op": "max"}}, "webhooks": []}))
+        .start();
+    server.freeze("2026-01-12T09:30:00Z").await;
+    for (key, event_type, aggregation) in
+        [("calls", "call", "sum"), ("largest", "call", "max"), ("call", "other", "count")]
+    {
+        let meter = json!({"key": key, "event_type": event_type, "aggregation": aggregation});
+        assert_eq!(server.post("/v1/meters", meter).await.status, 201);
+    }
+    let events = server.get("/config").await.json()["events"].clone();
+    assert_eq!(events, json!({"z": {"op": "max"}, "call": {"op": "sum"}, "other": {"op": "count"}}));
+    for kind in ["z", "call", "other"] {
+        let body = r#"{"customerId":"a","value":3}"#;
+        assert_eq!(send(&server, &format!("/usage/{kind}"), body).await.status, 201, "{kind}");
+    }
+    server.advance("2026-01-13T00:15:00Z").await;
+    let daily = server.get("/aggregations?period=daily").await.json()[0].clone();
+    assert_eq!(daily["events"], json!({"z": 3, "calls": 3, "largest": 3, "call": 1}));
+    assert_eq!((&daily["eventCounts"]["call"], &daily["eventCount"]), (&json!(1), &json!(3)));
+}
+
 /// Every path that asks for a credential, with what it asks for.
 const GUARDED: [(&str, &str, &str); 6] = [
     ("POST", "/usage/api.calls", "ingest"),

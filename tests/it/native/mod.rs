@@ -1,7 +1,9 @@
 //! The rest of `/v1`: what is made, changed, listed and made again.
 mod corrections;
 mod customers;
+mod export;
 mod idempotency;
 mod keys;
 mod meters;
 mod pages;
+mod usage;

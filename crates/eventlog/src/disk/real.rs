@@ -4,12 +4,16 @@ use rustix::fs::{FlockOperation, flock, statvfs};
 use std::any::Any;
 use std::fs;
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// The file whose lock keeps a second process out.
 const LOCK_NAME: &str = "LOCK";
+
+/// The modes of what is made here: events, and the key of their ids' hash, are their owner's.
+const DIR_MODE: u32 = 0o700;
+const FILE_MODE: u32 = 0o600;
 
 /// A directory of the file system.
 pub struct RealDisk {
@@ -19,7 +23,7 @@ pub struct RealDisk {
 impl RealDisk {
     /// Opens a directory, made when it is not there.
     pub fn new(dir: &Path) -> io::Result<Self> {
-        fs::create_dir_all(dir)?;
+        fs::DirBuilder::new().recursive(true).mode(DIR_MODE).create(dir)?;
         let dir = dir.canonicalize()?;
         if let Some(parent) = dir.parent() {
             fs::File::open(parent)?.sync_all()?;
@@ -31,7 +35,8 @@ impl RealDisk {
 impl Disk for RealDisk {
     fn lock(&self) -> io::Result<Option<Box<dyn Any + Send + Sync>>> {
         let path = self.dir.join(LOCK_NAME);
-        let file = fs::OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
+        let mut options = fs::OpenOptions::new();
+        let file = options.create(true).truncate(false).write(true).mode(FILE_MODE).open(path)?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Some(Box::new(file))),
             Err(error) if error == rustix::io::Errno::WOULDBLOCK => Ok(None),
@@ -54,7 +59,7 @@ impl Disk for RealDisk {
 
     fn create(&self, name: &str) -> io::Result<Arc<dyn File>> {
         let mut options = fs::OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(true);
+        options.read(true).write(true).create(true).truncate(true).mode(FILE_MODE);
         Ok(Arc::new(RealFile(options.open(self.dir.join(name))?)))
     }
 

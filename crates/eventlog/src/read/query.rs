@@ -7,12 +7,13 @@ use crate::error::ReadError;
 use crate::shared::Shared;
 use reckoner_domain::id::ProjectId;
 use reckoner_domain::json::Path;
-use reckoner_domain::level::LevelError;
+use reckoner_domain::level::{LevelError, Levels};
 use reckoner_domain::meter::{Aggregation, Filter, Meter};
-use reckoner_domain::sum::Overflow;
-use reckoner_domain::tally::Usage;
+use reckoner_domain::sum::{Overflow, Sum};
+use reckoner_domain::tally::{Tally, Usage};
 use reckoner_domain::time::{HOUR, Timestamp};
 use reckoner_domain::window::Window;
+use std::collections::HashSet;
 use std::ops::Range;
 
 /// Most rows of an answer.
@@ -50,8 +51,9 @@ pub struct Query<'a> {
     pub group_by: Vec<GroupBy>,
     /// Only events received no later than this.
     pub as_of: Option<Timestamp>,
-    /// Whether windows without events have rows: those of each group with events, and where nothing
-    /// is grouped by those of the one group there is.
+    /// Whether windows without events have rows: those of each group with events, where nothing is
+    /// grouped by those of the one group there is, and where rows are told apart by nothing but
+    /// customers or subjects that are named those of each of these.
     pub fill_zero: bool,
 }
 
@@ -181,6 +183,7 @@ pub fn run(shared: &Shared, query: &Query<'_>) -> Result<Vec<Row>, QueryError> {
         };
         match attempt {
             Ok(mut rows) => {
+                add_named(query, &mut rows)?;
                 rows.sort_by(|a, b| order(a).cmp(&order(b)));
                 return Ok(rows);
             }
@@ -188,6 +191,62 @@ pub fn run(shared: &Shared, query: &Query<'_>) -> Result<Vec<Row>, QueryError> {
             Err(Stop::Error(error)) => return Err(error),
         }
     }
+}
+
+/// Adds the rows of customers and subjects that the query names and of which there is nothing to read.
+fn add_named(query: &Query<'_>, rows: &mut Vec<Row>) -> Result<(), QueryError> {
+    let named = |by: &GroupBy| match by {
+        GroupBy::Customer => !query.customers.is_empty(),
+        GroupBy::Subject => !query.subjects.is_empty(),
+        GroupBy::Property(_) => false,
+    };
+    if !query.fill_zero || query.group_by.is_empty() || !query.group_by.iter().all(named) {
+        return Ok(());
+    }
+    let known: HashSet<_> = rows.iter().map(|row| (row.customer.clone(), row.subject.clone())).collect();
+    let subjects = shown_names(query, &GroupBy::Subject, &query.subjects);
+    let mut missing = Vec::new();
+    for customer in shown_names(query, &GroupBy::Customer, &query.customers) {
+        let pairs = subjects.iter().map(|subject| (customer.clone(), subject.clone()));
+        missing.extend(pairs.filter(|pair| !known.contains(pair)));
+        check_rows(rows.len().saturating_add(missing.len().saturating_mul(query.windows.len())))?;
+    }
+    for window in query.windows {
+        let (usage, base) = nothing(query.meter, *window)?;
+        rows.extend(missing.iter().cloned().map(|(customer, subject)| Row {
+            window: *window,
+            customer,
+            subject,
+            group: Vec::new(),
+            usage,
+            base,
+            events: 0,
+            was_negative: false,
+        }));
+    }
+    Ok(())
+}
+
+/// What rows show of a kind of name: each of those asked for where they are told apart by it, else
+/// the only one.
+fn shown_names(query: &Query<'_>, by: &GroupBy, asked: &[String]) -> Vec<Option<String>> {
+    if !query.group_by.contains(by) {
+        return vec![if let [only] = asked { Some(only.clone()) } else { None }];
+    }
+    let mut names: Vec<Option<String>> = asked.iter().cloned().map(Some).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+/// A meter's value where there never was an event, and the same with every event weighing one.
+fn nothing(meter: &Meter, window: Window) -> Result<(Option<Usage>, Option<Usage>), QueryError> {
+    if meter.aggregation != Aggregation::TimeWeightedAvg {
+        let tally = Tally::new(meter.aggregation, meter.is_weighted());
+        return Ok((tally.usage(), tally.base_usage()));
+    }
+    let level = Levels::new(meter.input, window.start, Sum::ZERO).close(window.end);
+    Ok((level.map_err(|_| Overflow)?.average().map(Usage::Ratio), None))
 }
 
 type Order<'r> = (Timestamp, Option<&'r str>, Option<&'r str>, &'r [Option<String>]);

@@ -158,13 +158,14 @@ impl Model {
         for read in readings {
             groups.entry(read.key.clone()).or_default().push(read);
         }
-        if query.group_by.is_empty() {
-            groups.entry((None, None, Vec::new())).or_default();
+        let named = named(query);
+        for key in &named {
+            groups.entry(key.clone()).or_default();
         }
         let level = query.meter.aggregation == Aggregation::TimeWeightedAvg;
         let times = query.windows[0].start..query.windows.last().expect("a window").end;
-        groups.retain(|_, reads| {
-            query.group_by.is_empty()
+        groups.retain(|key, reads| {
+            named.contains(key)
                 || reads
                     .iter()
                     .any(|r| times.contains(&r.reading.time) || (level && r.reading.time < times.start))
@@ -224,6 +225,24 @@ struct Read {
     key: Key,
     reading: Reading,
     holder: (String, Option<String>),
+}
+
+/// The groups that there are without events.
+fn named(query: &Query<'_>) -> Vec<Key> {
+    let mut keys: Vec<Key> = vec![(None, None, Vec::new())];
+    for by in &query.group_by {
+        let texts = match by {
+            GroupBy::Customer if query.fill_zero => query.customers.as_slice(),
+            GroupBy::Subject if query.fill_zero => query.subjects.as_slice(),
+            _ => &[],
+        };
+        let with = |(customer, subject, _): &Key, text: &String| match by {
+            GroupBy::Customer => (Some(text.clone()), subject.clone(), Vec::new()),
+            _ => (customer.clone(), Some(Some(text.clone())), Vec::new()),
+        };
+        keys = keys.iter().flat_map(|key| texts.iter().map(move |text| with(key, text))).collect();
+    }
+    keys
 }
 
 fn properties(event: &Event) -> Value {

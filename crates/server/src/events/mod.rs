@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 pub use reckoner_eventlog::{
     AppendError, BATCH_EVENTS_MAX, Batch, COMMIT_MICROS_BOUNDS, CORRECTIONS_MAX, Change, Changes, Content,
     Corrected, Corrections, Cursor, GroupBy, Health, LIST_EVENTS_MAX, ListFilter, Order, Outcome, QueryError,
-    Revision, Row, Since, Stats, Status,
+    Revision, Row, SEGMENT_BYTES, Since, Stats, Status,
 };
 
 /// The event engine of this process.
@@ -40,7 +40,7 @@ pub struct UsageQuery {
     pub group_by: Vec<GroupBy>,
     /// Only events received until then.
     pub as_of: Option<Timestamp>,
-    /// Whether windows without events have rows.
+    /// Whether windows without events have rows, also those of customers and subjects named.
     pub fill_zero: bool,
 }
 

@@ -86,6 +86,14 @@ impl ApiError {
         Self { errors, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, title, detail) }
     }
 
+    /// The same with further fields that are wrong, where it tells of fields at all.
+    pub fn and(self, more: Vec<FieldError>) -> Self {
+        if self.errors.is_empty() || more.is_empty() {
+            return self;
+        }
+        Self::invalid(self.errors.into_iter().chain(more).collect())
+    }
+
     /// The same, to be tried again after so many seconds.
     pub fn retry_after(self, seconds: u64) -> Self {
         Self { retry_after_s: Some(seconds), ..self }

@@ -1,6 +1,6 @@
 //! Whether the server is alive, ready, and what it depends on.
 use super::state::App;
-use crate::events::Health;
+use crate::events::{Health, SEGMENT_BYTES};
 use crate::store::projects;
 use axum::Json;
 use axum::extract::State;
@@ -64,18 +64,42 @@ pub async fn live() -> Json<Value> {
     Json(json!({"status": "alive"}))
 }
 
-/// Whether it takes requests: the stores work and it is not shutting down.
+/// Whether it takes requests: the stores work, events can be stored, and it is not shutting down.
 #[utoipa::path(
     get, path = "/health/ready", operation_id = "get_readiness", tag = "health",
-    responses((status = 200, description = "Ready", body = Object), (status = 503, description = "Not ready", body = Object)),
+    responses(
+        (status = 200, description = "Ready", body = Object),
+        (status = 503, description = "Not ready: `{status, reason}`", body = Object),
+    ),
 )]
 pub async fn ready(State(app): State<App>) -> (StatusCode, Json<Value>) {
-    let stopping = app.stopping.load(Ordering::Relaxed);
-    let stopped = matches!(app.events.status().health, Health::Stopped { .. });
-    let database = projects::list(&app.db).await.is_ok();
-    if stopping || stopped || !database {
-        let why = if stopping { "shutting down" } else { "a store does not work; see /health" };
-        return (StatusCode::SERVICE_UNAVAILABLE, Json(json!({"status": "not ready", "reason": why})));
+    let reason = if app.stopping.load(Ordering::Relaxed) {
+        Some("the server is shutting down")
+    } else {
+        events_fault(&app)
+    };
+    let reason = match reason {
+        None if projects::list(&app.db).await.is_err() => Some("the database does not answer"),
+        reason => reason,
+    };
+    match reason {
+        Some(reason) => {
+            (StatusCode::SERVICE_UNAVAILABLE, Json(json!({"status": "not ready", "reason": reason})))
+        }
+        None => (StatusCode::OK, Json(json!({"status": "ready"}))),
     }
-    (StatusCode::OK, Json(json!({"status": "ready"})))
+}
+
+/// Why no event can be stored. A full log notices space that came back only when it is sent an event,
+/// which nobody may do before this server is ready again: so the disk is asked.
+fn events_fault(app: &App) -> Option<&'static str> {
+    let has_room = || {
+        statvfs(&app.config.data_dir)
+            .is_ok_and(|disk| disk.f_bavail.saturating_mul(disk.f_frsize) >= SEGMENT_BYTES)
+    };
+    match app.events.status().health {
+        Health::Healthy => None,
+        Health::Full => (!has_room()).then_some("the disk is full"),
+        Health::Stopped { .. } => Some("the event log has stopped"),
+    }
 }

@@ -1,7 +1,9 @@
 //! HTTP: the native API, the compatible paths, and what surrounds them.
+pub mod accept;
 pub mod body;
 pub mod codes;
 pub mod compat;
+pub mod csv;
 pub mod docs;
 pub mod error;
 pub mod extract;

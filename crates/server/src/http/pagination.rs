@@ -5,9 +5,13 @@ use reckoner_api::error::FieldError;
 use reckoner_api::list::List;
 use reckoner_domain::time::Timestamp;
 
-/// The page that is wanted of a list in the store: how many rows, and after which.
-pub fn page(limit: Option<&str>, cursor: Option<&str>) -> Result<(Limit, Option<Cursor>), ApiError> {
-    let mut errors = Vec::new();
+/// The page that is wanted of a list in the store: how many rows, and after which. `errors` are those
+/// that the request has already.
+pub fn page(
+    limit: Option<&str>,
+    cursor: Option<&str>,
+    mut errors: Vec<FieldError>,
+) -> Result<(Limit, Option<Cursor>), ApiError> {
     let wanted = read_page(limit, cursor, &mut errors);
     if errors.is_empty() { Ok(wanted) } else { Err(ApiError::invalid(errors)) }
 }
@@ -18,29 +22,21 @@ pub fn read_page(
     cursor: Option<&str>,
     errors: &mut Vec<FieldError>,
 ) -> (Limit, Option<Cursor>) {
-    let rows = limit.map(|text| text.parse().ok().and_then(Limit::new));
-    if rows == Some(None) {
-        errors.push(limit_error());
-    }
+    let rows = read_limit(limit, errors);
     let after = cursor.map(Cursor::parse).transpose();
     if after.is_err() {
         errors.push(field_error("cursor", "must be the next_cursor of an earlier answer"));
     }
-    (rows.flatten().unwrap_or_default(), after.unwrap_or_default())
+    (rows, after.unwrap_or_default())
 }
 
-/// The `limit` of a list.
-pub fn limit(text: Option<&str>) -> Result<Limit, ApiError> {
-    page(text, None).map(|(limit, _)| limit)
-}
-
-fn limit_error() -> FieldError {
-    field_error("limit", format!("must be a whole number from 1 to {LIMIT_MAX}"))
-}
-
-/// The `cursor` of a list in the store.
-pub fn cursor(text: Option<&str>) -> Result<Option<Cursor>, ApiError> {
-    page(None, text).map(|(_, cursor)| cursor)
+/// The `limit` of a list; what is wrong is noted.
+pub fn read_limit(text: Option<&str>, errors: &mut Vec<FieldError>) -> Limit {
+    let rows = text.map(|text| text.parse().ok().and_then(Limit::new));
+    if rows == Some(None) {
+        errors.push(field_error("limit", format!("must be a whole number from 1 to {LIMIT_MAX}")));
+    }
+    rows.flatten().unwrap_or_default()
 }
 
 /// A page of the store as the API shows it.
@@ -75,9 +71,11 @@ mod tests {
 
     #[test]
     fn every_fault_of_a_page_is_told() {
-        let faults = page(Some("0"), Some("!")).expect_err("two faults");
+        let known = vec![field_error("name", "is wrong")];
+        let faults = page(Some("0"), Some("!"), known).expect_err("three faults");
         let fields: Vec<&str> = faults.errors().iter().map(|one| one.field.as_str()).collect();
-        assert_eq!(fields, ["limit", "cursor"]);
+        assert_eq!(fields, ["name", "limit", "cursor"]);
+        let limit = |text| page(text, None, Vec::new());
         for bad in ["0", "1001", "-1", "x", ""] {
             assert!(limit(Some(bad)).is_err(), "{bad}");
         }
@@ -90,7 +88,7 @@ mod tests {
         let mut cursor = None;
         let mut pages = Vec::new();
         loop {
-            let wanted = page(Some("2"), cursor.as_deref()).expect("sane");
+            let wanted = page(Some("2"), cursor.as_deref(), Vec::new()).expect("sane");
             let list = of_names(all(), Clone::clone, wanted, |one| one);
             pages.push(list.data);
             cursor = list.next_cursor;

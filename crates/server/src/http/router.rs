@@ -9,7 +9,9 @@ use axum::extract::Request;
 use axum::http::header;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use tower_http::catch_panic::CatchPanicLayer;
+use futures_util::FutureExt;
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -40,7 +42,7 @@ pub fn service(app: App) -> Router {
         .layer(axum::middleware::from_fn(path::layer))
         .layer(axum::middleware::from_fn(uniform))
         .layer(axum::middleware::from_fn(observe::layer))
-        .layer(CatchPanicLayer::custom(panicked))
+        .layer(axum::middleware::from_fn(caught))
         .layer(axum::middleware::from_fn(protect::layer))
         .layer(axum::middleware::from_fn_with_state(app.clone(), request_id::layer))
         .with_state(app)
@@ -124,11 +126,46 @@ fn refuse(path: &str, error: ApiError) -> Response {
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the layer hands the cause over")]
-fn panicked(cause: Box<dyn std::any::Any + Send>) -> Response {
-    let text = cause
-        .downcast_ref::<&str>()
-        .map(ToString::to_string)
-        .or_else(|| cause.downcast_ref::<String>().cloned());
-    ApiError::internal(text.unwrap_or_else(|| "a handler panicked".to_owned())).into_response()
+/// A panic is a failure of one request, told in the form of its path.
+async fn caught(request: Request, next: Next) -> Response {
+    let path = request.uri().path().to_owned();
+    match AssertUnwindSafe(next.run(request)).catch_unwind().await {
+        Ok(response) => response,
+        Err(cause) => refuse(&path, ApiError::internal(told(cause.as_ref()))),
+    }
+}
+
+/// What a panic said.
+fn told(cause: &(dyn Any + Send)) -> &str {
+    let text = cause.downcast_ref::<&str>().copied();
+    text.or_else(|| cause.downcast_ref::<String>().map(String::as_str)).unwrap_or("a handler panicked")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::body::Body;
+    use axum::routing::get;
+    use http_body_util::BodyExt;
+    use serde_json::{Value, json};
+    use tower::ServiceExt;
+
+    #[tokio::test]
+    async fn a_panic_is_told_in_the_form_of_its_path() {
+        async fn panics() -> Response {
+            panic!("on purpose")
+        }
+        let router = Router::<()>::new().route("/usage/x", get(panics)).route("/v1/x", get(panics));
+        let router = router.layer(axum::middleware::from_fn(caught));
+        let shown = "the server failed; its log has the details under this request id";
+        for (path, field, text) in [("/usage/x", "error", shown), ("/v1/x", "code", "internal")] {
+            let request = Request::get(path).body(Body::empty()).expect("a request");
+            let answer = router.clone().oneshot(request).await.expect("an answer");
+            assert_eq!(answer.status(), 500, "{path}");
+            let bytes = answer.into_body().collect().await.expect("a body").to_bytes();
+            let body: Value = serde_json::from_slice(&bytes).expect("JSON");
+            assert_eq!(body[field], json!(text), "{path}: {body}");
+            assert_eq!(body["status"].is_null(), field == "error", "{path}: {body}");
+        }
+    }
 }

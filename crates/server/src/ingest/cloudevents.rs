@@ -175,15 +175,21 @@ fn value_of(data: Raw<'_>) -> Option<Raw<'_>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use reckoner_domain::decimal::Decimal;
+    use reckoner_domain::decimal::{Decimal, Excess};
     use reckoner_domain::meter::Catalogue;
     use reckoner_domain::time::Timestamp;
 
     fn judge(text: &str) -> Result<Checked<'_>, Rejected> {
         let catalogue = Catalogue::default();
         let now = Timestamp::default();
-        let rules =
-            Rules { catalogue: &catalogue, now, future_s_max: 0, past_s_max: None, accept_unmetered: true };
+        let rules = Rules {
+            catalogue: &catalogue,
+            now,
+            future_s_max: 0,
+            past_s_max: None,
+            accept_unmetered: true,
+            excess: Excess::Refuse,
+        };
         check(text, &rules)
     }
 

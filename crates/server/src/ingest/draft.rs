@@ -50,6 +50,8 @@ pub struct Rules<'a> {
     pub past_s_max: Option<u64>,
     /// Whether event types that no meter reads are stored.
     pub accept_unmetered: bool,
+    /// What becomes of digits beyond the 18th fractional one in properties that meters read.
+    pub excess: Excess,
 }
 
 /// An event's fields as sent, not yet checked; null counts as absent.
@@ -390,7 +392,7 @@ pub fn check_meters(event_type: &str, properties: Option<&str>, rules: &Rules<'_
         let value = parsed.get_or_insert_with(|| {
             properties.and_then(|json| serde_json::from_str::<Value>(json).ok()).unwrap_or_default()
         });
-        if let Err(error) = meter.check(value) {
+        if let Err(error) = meter.check(value, rules.excess) {
             faults.push(Fault::new("properties", error.to_string()));
         }
     }
@@ -419,6 +421,7 @@ mod tests {
             future_s_max: 300,
             past_s_max: Some(35 * 86_400),
             accept_unmetered: false,
+            excess: Excess::Refuse,
         };
         let sent = Sent::read(json).expect("an object");
         let shown = |fault: Fault| format!("{} {}", fault.field, fault.reason);

@@ -3,7 +3,7 @@
 use super::draft::{Checked, Rejected, Rules, Sent};
 use super::{cloudevents, fields, scan};
 use proptest::prelude::*;
-use reckoner_domain::decimal::Decimal;
+use reckoner_domain::decimal::{Decimal, Excess};
 use reckoner_domain::meter::Catalogue;
 use reckoner_domain::time::Timestamp;
 use serde_json::Value;
@@ -103,6 +103,7 @@ fn judge<'a>(
         future_s_max: u64::MAX,
         past_s_max: None,
         accept_unmetered: true,
+        excess: Excess::Refuse,
     };
     read(text, &rules).ok()
 }

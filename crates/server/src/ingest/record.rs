@@ -7,6 +7,7 @@ use crate::config;
 use crate::events::{AppendError, Batch, Events, Outcome};
 use crate::random::{self, NoRandomness};
 use crate::store::{Db, StoreError, customers};
+use reckoner_domain::decimal::Excess;
 use reckoner_domain::id::{CustomerId, ProjectId};
 use reckoner_domain::meter::Catalogue;
 use reckoner_domain::time::Timestamp;
@@ -61,6 +62,7 @@ impl Recorder {
             future_s_max: self.limits.future_s_max,
             past_s_max: (!backfill).then_some(self.limits.past_s_max),
             accept_unmetered: self.limits.accept_unmetered,
+            excess: Excess::Refuse,
         }
     }
 

@@ -9,7 +9,7 @@ use crate::sql;
 use reckoner_domain::id::{CustomerId, ProjectId};
 use reckoner_domain::time::Timestamp;
 use serde_json::{Map, Value};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Customers of one insert: six arguments each stay far below both engines' limits.
 const INSERT_ROWS_MAX: usize = 500;
@@ -152,6 +152,26 @@ pub async fn find(on: impl Exec, project: ProjectId, either: &str) -> Result<Cus
         Ok(id) => get(on, project, &id).await,
         Err(_) => get_by_external_id(on, project, either).await,
     }
+}
+
+/// Own ids in place of those identifiers of ours among these texts. One that is no customer's stays as
+/// it is, which is nobody's own id.
+pub async fn own_ids(on: impl Exec, project: ProjectId, eithers: Vec<String>) -> Result<Vec<String>> {
+    let ours: Vec<CustomerId> = eithers.iter().filter_map(|text| CustomerId::parse(text).ok()).collect();
+    if ours.is_empty() {
+        return Ok(eithers);
+    }
+    let query = sql!("select id, external_id from customers where project_id = $1", project)
+        .push(" and id in ", [])
+        .list(ours.iter().map(Val::from));
+    let found: Vec<(String, String)> = on.all(query).await?;
+    let own: BTreeMap<String, String> = found.into_iter().collect();
+    Ok(eithers.into_iter().map(|text| own.get(&text).cloned().unwrap_or(text)).collect())
+}
+
+/// The same for one text.
+pub async fn own_id(on: impl Exec, project: ProjectId, either: Option<String>) -> Result<Option<String>> {
+    Ok(own_ids(on, project, either.into_iter().collect()).await?.pop())
 }
 
 /// Changes a customer that is still at `version`, and returns it; [`StoreError::NotFound`], or

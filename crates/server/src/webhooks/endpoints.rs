@@ -120,10 +120,7 @@ impl Webhooks {
     /// disabled by hand. One from the operator's file can only be enabled and disabled, and not
     /// enabled while the file does not want it.
     pub async fn update(&self, project: ProjectId, id: &EndpointId, changes: Changes) -> Result<Endpoint> {
-        let mut problems = Vec::new();
-        let url = changes.url.as_deref().and_then(|url| self.checked_url(url, &mut problems));
-        check_types(changes.event_types.as_deref().unwrap_or_default(), &mut problems);
-        check_description(changes.description.as_ref().and_then(|text| text.as_deref()), &mut problems);
+        let (url, problems) = self.checked(&changes);
         if !problems.is_empty() {
             return Err(WebhookError::Invalid(problems));
         }
@@ -154,6 +151,19 @@ impl Webhooks {
         let endpoint = self.change(project, id, changes.if_version, change).await?;
         self.waker.wake();
         Ok(endpoint)
+    }
+
+    /// What is wrong with changes, whichever endpoint they are for.
+    pub fn check(&self, changes: &Changes) -> Vec<Problem> {
+        self.checked(changes).1
+    }
+
+    fn checked(&self, changes: &Changes) -> (Option<EndpointUrl>, Vec<Problem>) {
+        let mut problems = Vec::new();
+        let url = changes.url.as_deref().and_then(|url| self.checked_url(url, &mut problems));
+        check_types(changes.event_types.as_deref().unwrap_or_default(), &mut problems);
+        check_description(changes.description.as_ref().and_then(|text| text.as_deref()), &mut problems);
+        (url, problems)
     }
 
     /// Gives an endpoint a new secret and reveals it; the old one signs too for `overlap_hours`.

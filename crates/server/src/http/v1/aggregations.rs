@@ -6,6 +6,7 @@ use crate::http::pagination;
 use crate::http::state::App;
 use crate::store::StoreError;
 use crate::store::aggregations::{self, Aggregation, Filter};
+use crate::store::customers;
 use axum::Json;
 use axum::extract::{Path, State};
 use reckoner_api::aggregation::{Aggregation as ApiAggregation, AggregationParams};
@@ -27,9 +28,8 @@ use reckoner_domain::period::Period;
 pub async fn list(
     State(app): State<App>,
     By(caller): By,
-    Params(params): Params<AggregationParams>,
+    Params(params, mut errors): Params<AggregationParams>,
 ) -> Result<Json<List<ApiAggregation>>, ApiError> {
-    let mut errors = Vec::new();
     let (limit, after) =
         pagination::read_page(params.limit.as_deref(), params.cursor.as_deref(), &mut errors);
     if params.period.as_deref().is_some_and(|period| period.parse::<Period>().is_err()) {
@@ -39,8 +39,9 @@ pub async fn list(
     if !errors.is_empty() {
         return Err(ApiError::invalid(errors));
     }
+    let customer = customers::own_id(&app.db, caller.project, params.customer).await?;
     let filter = Filter {
-        customer: params.customer.as_deref(),
+        customer: customer.as_deref(),
         period: params.period.as_deref(),
         from,
         // The store's bound is inclusive.

@@ -33,9 +33,9 @@ const NAME_BYTES_MAX: usize = 255;
 pub async fn list(
     State(app): State<App>,
     By(caller): By,
-    Params(params): Params<PageParams>,
+    Params(params, faults): Params<PageParams>,
 ) -> Result<Json<List<ApiApiKey>>, ApiError> {
-    let (limit, after) = pagination::page(params.limit.as_deref(), params.cursor.as_deref())?;
+    let (limit, after) = pagination::page(params.limit.as_deref(), params.cursor.as_deref(), faults)?;
     let page = api_keys::list(&app.db, caller.project, after.as_ref(), limit).await?;
     Ok(Json(pagination::to_api_list(page, to_api)))
 }

@@ -1,7 +1,7 @@
 //! `/v1/customers`.
 use crate::clock;
 use crate::http::error::{ApiError, field_error};
-use crate::http::extract::{By, Json as JsonBody, Params};
+use crate::http::extract::{By, Change, Json as JsonBody, Params};
 use crate::http::pagination;
 use crate::http::state::App;
 use crate::ingest::draft::{CUSTOMER_ID_PREFIX, text_fault};
@@ -9,7 +9,7 @@ use crate::random;
 use crate::store::customers::{self, Customer, Details, Filter};
 use axum::Json;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::StatusCode;
 use reckoner_api::customer::{Customer as ApiCustomer, CustomerChange, NewCustomer};
 use reckoner_api::error::{FieldError, Problem};
 use reckoner_api::list::List;
@@ -55,9 +55,9 @@ pub struct CustomerParams {
 pub async fn list(
     State(app): State<App>,
     By(caller): By,
-    Params(params): Params<CustomerParams>,
+    Params(params, faults): Params<CustomerParams>,
 ) -> Result<Json<List<ApiCustomer>>, ApiError> {
-    let (limit, after) = pagination::page(params.limit.as_deref(), params.cursor.as_deref())?;
+    let (limit, after) = pagination::page(params.limit.as_deref(), params.cursor.as_deref(), faults)?;
     let filter = Filter { external_id_prefix: params.external_id_prefix.as_deref(), ..Filter::default() };
     let page = customers::list(&app.db, caller.project, &filter, after.as_ref(), limit).await?;
     Ok(Json(pagination::to_api_list(page, to_api)))
@@ -156,12 +156,10 @@ pub async fn update(
     State(app): State<App>,
     By(caller): By,
     Path(customer): Path<String>,
-    headers: HeaderMap,
-    JsonBody(change): JsonBody<CustomerChange>,
+    Change { body: change, version, faults: mut errors }: Change<CustomerChange>,
 ) -> Result<Json<ApiCustomer>, ApiError> {
     let known = find(&app, &caller, &customer).await?;
-    let version = if_match(&headers)?.unwrap_or(known.version);
-    let mut errors = Vec::new();
+    let version = version.unwrap_or(known.version);
     check_name(change.display_name.as_deref(), &mut errors);
     check_zone(change.time_zone.as_ref().and_then(Option::as_deref), &mut errors);
     let metadata = change.metadata.map(|metadata| read_metadata(metadata, &mut errors));
@@ -187,13 +185,6 @@ async fn find(app: &App, caller: &crate::auth::keys::Caller, name: &str) -> Resu
         crate::store::StoreError::NotFound => ApiError::not_found("customer"),
         error => error.into(),
     })
-}
-
-/// The version that `If-Match` names, bare or quoted.
-pub fn if_match(headers: &HeaderMap) -> Result<Option<u32>, ApiError> {
-    let Some(value) = headers.get(header::IF_MATCH) else { return Ok(None) };
-    let version = value.to_str().ok().and_then(|text| text.trim_matches('"').parse().ok());
-    version.map(Some).ok_or_else(|| ApiError::field("If-Match", "must be the version of the object"))
 }
 
 fn check_name(name: Option<&str>, errors: &mut Vec<FieldError>) {

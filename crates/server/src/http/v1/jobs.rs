@@ -24,9 +24,9 @@ use reckoner_api::list::{List, PageParams};
 pub async fn list(
     State(app): State<App>,
     By(caller): By,
-    Params(params): Params<PageParams>,
+    Params(params, faults): Params<PageParams>,
 ) -> Result<Json<List<ApiJobRun>>, ApiError> {
-    let (limit, after) = pagination::page(params.limit.as_deref(), params.cursor.as_deref())?;
+    let (limit, after) = pagination::page(params.limit.as_deref(), params.cursor.as_deref(), faults)?;
     let page = job_runs::list(&app.db, caller.project, None, after.as_ref(), limit).await?;
     Ok(Json(pagination::to_api_list(page, to_api)))
 }

@@ -50,9 +50,9 @@ const WEIGHTS_MAX: usize = 1_000;
 pub async fn list(
     State(app): State<App>,
     By(caller): By,
-    Params(params): Params<PageParams>,
+    Params(params, faults): Params<PageParams>,
 ) -> Result<Json<List<ApiMeter>>, ApiError> {
-    let page = pagination::page(params.limit.as_deref(), params.cursor.as_deref())?;
+    let page = pagination::page(params.limit.as_deref(), params.cursor.as_deref(), faults)?;
     let mut stored = meters::list_current(&app.db, caller.project).await?;
     stored.sort_by(|a, b| a.meter.key.as_str().cmp(b.meter.key.as_str()));
     let name = |meter: &StoredMeter| meter.meter.key.to_string();
@@ -98,9 +98,9 @@ pub async fn versions(
     State(app): State<App>,
     By(caller): By,
     Path(key): Path<String>,
-    Params(params): Params<PageParams>,
+    Params(params, faults): Params<PageParams>,
 ) -> Result<Json<List<ApiMeter>>, ApiError> {
-    let page = pagination::page(params.limit.as_deref(), params.cursor.as_deref())?;
+    let page = pagination::page(params.limit.as_deref(), params.cursor.as_deref(), faults)?;
     let stored = meters::list_versions(&app.db, caller.project, &key).await?;
     if stored.is_empty() {
         return Err(ApiError::not_found("meter"));

@@ -5,6 +5,8 @@ use crate::events::{GroupBy, Row, UsageQuery};
 use crate::http::error::{ApiError, choice_error, field_error};
 use crate::http::extract::{By, Json as JsonBody};
 use crate::http::state::App;
+use crate::http::{accept, csv};
+use crate::store::customers;
 use axum::Json;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, header};
@@ -27,7 +29,8 @@ const NAMES_MAX: usize = 1_000;
 /// Query a meter.
 ///
 /// Values are exact decimals as texts. `from` and `to` are half-open; windows at the edges are
-/// clipped, and empty ones are left out unless `fill=zero`. With `window=none` one row always comes.
+/// clipped, and empty ones are left out unless `fill=zero`. With `window=none` one row always comes, and
+/// with customers or subjects named one for each of them.
 #[utoipa::path(
     get, path = "/v1/meters/{key}/query", operation_id = "query_meter", tag = "meters",
     params(
@@ -36,7 +39,7 @@ const NAMES_MAX: usize = 1_000;
         ("to" = String, Query, description = "The end, exclusive."),
         ("window" = Option<String>, Query, description = "minute, hour, day, week, month, year or none (the default)."),
         ("time_zone" = Option<String>, Query, description = "The IANA time zone of the windows, by default UTC."),
-        ("customer" = Option<Vec<String>>, Query, description = "Only these customers (repeatable)."),
+        ("customer" = Option<Vec<String>>, Query, description = "Only these customers: their own ids, or `cus_...` (repeatable)."),
         ("subject" = Option<Vec<String>>, Query, description = "Only these subjects (repeatable)."),
         ("group_by" = Option<String>, Query, description = "customer, subject or properties, with commas between."),
         ("filter" = Option<Object>, Query, style = DeepObject, explode, description = "Properties and the values they must have: `filter[region]=eu`."),
@@ -99,19 +102,14 @@ async fn answer(
 ) -> Result<Response, ApiError> {
     let catalogue = app.recorder.catalogues.of(project);
     let meter = catalogue.get(key).ok_or_else(|| ApiError::not_found("meter"))?;
-    let checked = Checked::from_api(project, meter, query, errors)?;
+    let mut checked = Checked::from_api(project, meter, query, errors)?;
+    checked.query.customers = own_ids(app, project, checked.query.customers).await?;
     let names = checked.names.clone();
     let (window, ends) = (checked.window, (checked.from.clone(), checked.to.clone()));
     let rows = app.events.query(checked.query).await?;
     let data: Vec<UsageRow> = rows.into_iter().map(|row| to_api(row, &names)).collect();
-    let csv = headers
-        .get(header::ACCEPT)
-        .and_then(|value| value.to_str().ok())
-        .is_some_and(|accept| accept.contains("text/csv"));
-    if csv {
-        return Ok(
-            ([(header::CONTENT_TYPE, "text/csv; charset=utf-8")], to_csv(&data, &names)).into_response()
-        );
+    if accept::preferred(headers, &[accept::JSON, csv::MEDIA_TYPE]) == csv::MEDIA_TYPE {
+        return Ok(([(header::CONTENT_TYPE, csv::CONTENT_TYPE)], to_csv(&data, &names)).into_response());
     }
     let usage =
         Usage { meter: key.to_owned(), from: ends.0, to: ends.1, window: window.as_str().to_owned(), data };
@@ -126,13 +124,22 @@ fn from_parameters(query: &str) -> (ApiQuery, Vec<FieldError>) {
     let mut errors = Vec::new();
     for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
         let value = value.into_owned();
+        let single = match name.as_ref() {
+            "from" => Some(&mut parsed.from),
+            "to" => Some(&mut parsed.to),
+            "window" => Some(&mut parsed.window),
+            "time_zone" => Some(&mut parsed.time_zone),
+            "as_of" => Some(&mut parsed.as_of),
+            "fill" => Some(&mut parsed.fill),
+            _ => None,
+        };
+        if let Some(single) = single {
+            if single.replace(value).is_some() {
+                errors.push(field_error(&name, "is given more than once"));
+            }
+            continue;
+        }
         match name.as_ref() {
-            "from" => parsed.from = Some(value),
-            "to" => parsed.to = Some(value),
-            "window" => parsed.window = Some(value),
-            "time_zone" => parsed.time_zone = Some(value),
-            "as_of" => parsed.as_of = Some(value),
-            "fill" => parsed.fill = Some(value),
             "customer" => customers.push(value),
             "subject" => subjects.push(value),
             "group_by" => {
@@ -216,6 +223,14 @@ impl Checked {
         };
         Ok(Self { query, names, window, from: from.to_string(), to: to.to_string() })
     }
+}
+
+/// The customers' own ids; one that is named twice is one.
+async fn own_ids(app: &App, project: ProjectId, names: Vec<String>) -> Result<Vec<String>, ApiError> {
+    let mut own = customers::own_ids(&app.db, project, names).await?;
+    own.sort_unstable();
+    own.dedup();
+    Ok(own)
 }
 
 /// Rows name the customers and subjects that a query filters by: where it names several of them,
@@ -334,6 +349,7 @@ fn to_api(row: Row, names: &Names) -> UsageRow {
         customer: row.customer.filter(|_| names.customer),
         subject: names.subject.then_some(row.subject),
         group: (!names.properties.is_empty()).then_some(group),
+        was_negative: row.was_negative,
     }
 }
 
@@ -343,7 +359,7 @@ fn to_csv(rows: &[UsageRow], names: &Names) -> String {
     head.extend(names.subject.then(|| "subject".to_owned()));
     head.extend(names.properties.iter().cloned());
     head.push("value".to_owned());
-    let mut text = csv_line(head.iter().map(String::as_str));
+    let mut text = csv::line(head.iter().map(String::as_str));
     for row in rows {
         let mut cells = vec![row.window_start.as_str(), row.window_end.as_str()];
         cells.extend(names.customer.then(|| row.customer.as_deref().unwrap_or_default()));
@@ -353,21 +369,9 @@ fn to_csv(rows: &[UsageRow], names: &Names) -> String {
         let group = |name: &String| row.group.as_ref().and_then(|group| group.get(name)?.as_deref());
         cells.extend(names.properties.iter().map(|name| group(name).unwrap_or_default()));
         cells.push(row.value.as_deref().unwrap_or_default());
-        text.push_str(&csv_line(cells.into_iter()));
+        text.push_str(&csv::line(cells.into_iter()));
     }
     text
-}
-
-/// One line of CSV (RFC 4180).
-fn csv_line<'c>(cells: impl Iterator<Item = &'c str>) -> String {
-    let quoted = |cell: &str| {
-        if cell.contains([',', '"', '\n', '\r']) {
-            format!("\"{}\"", cell.replace('"', "\"\""))
-        } else {
-            cell.to_owned()
-        }
-    };
-    cells.map(quoted).collect::<Vec<_>>().join(",") + "\r\n"
 }
 
 #[cfg(test)]
@@ -387,10 +391,7 @@ mod tests {
         );
         assert_eq!(errors, []);
         assert_eq!(from_parameters("form=a").1, [field_error("form", "is no parameter of a usage query")]);
-    }
-
-    #[test]
-    fn csv_cells_are_quoted_where_they_must() {
-        assert_eq!(csv_line(["a", "b,c", "d\"e", ""].into_iter()), "a,\"b,c\",\"d\"\"e\",\r\n");
+        let again = from_parameters("to=a&from=b&to=c").1;
+        assert_eq!(again, [field_error("to", "is given more than once")]);
     }
 }

@@ -31,9 +31,8 @@ use reckoner_domain::id::{DeliveryId, MessageId};
 pub async fn list(
     State(app): State<App>,
     By(caller): By,
-    Params(params): Params<DeliveryParams>,
+    Params(params, mut errors): Params<DeliveryParams>,
 ) -> Result<Json<List<ApiDelivery>>, ApiError> {
-    let mut errors = Vec::new();
     let (limit, after) =
         pagination::read_page(params.limit.as_deref(), params.cursor.as_deref(), &mut errors);
     let state = params.state.as_deref().map(DeliveryState::parse);

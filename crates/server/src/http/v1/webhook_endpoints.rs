@@ -1,29 +1,24 @@
 //! `/v1/webhook-endpoints`.
-use super::customers::if_match;
 use super::time;
 use crate::http::error::{ApiError, field_error};
-use crate::http::extract::{By, Json as JsonBody, Params};
+use crate::http::extract::{By, Change, Json as JsonBody, JsonOrNothing, Params};
 use crate::http::pagination;
 use crate::http::state::App;
 use crate::store::webhook_endpoints::Endpoint;
 use crate::store::{Limit, StoreError};
-use crate::webhooks::service::WebhookError;
+use crate::webhooks::endpoints::OVERLAP_HOURS_DEFAULT;
+use crate::webhooks::service::{self, WebhookError};
 use crate::webhooks::{Changes, Draft, Revealed};
 use axum::Json;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode};
-use reckoner_api::error::Problem;
+use axum::http::StatusCode;
+use reckoner_api::error::{FieldError, Problem};
 use reckoner_api::list::{List, PageParams};
 use reckoner_api::webhook::{
     Delivery as ApiDelivery, Endpoint as ApiEndpoint, EndpointChange, EndpointWithSecret, NewEndpoint,
     Replay, Replayed, RotateSecret,
 };
 use reckoner_domain::id::EndpointId;
-
-/// For how long an old secret signs too when nothing is said, in hours.
-const OVERLAP_HOURS: u32 = 24;
-/// Longest time for which an old secret signs too, in hours.
-const OVERLAP_HOURS_MAX: u32 = 7 * 24;
 
 /// List webhook endpoints, in the order of making.
 #[utoipa::path(
@@ -39,9 +34,9 @@ const OVERLAP_HOURS_MAX: u32 = 7 * 24;
 pub async fn list(
     State(app): State<App>,
     By(caller): By,
-    Params(params): Params<PageParams>,
+    Params(params, faults): Params<PageParams>,
 ) -> Result<Json<List<ApiEndpoint>>, ApiError> {
-    let (limit, after) = pagination::page(params.limit.as_deref(), params.cursor.as_deref())?;
+    let (limit, after) = pagination::page(params.limit.as_deref(), params.cursor.as_deref(), faults)?;
     let page = app.webhooks.list(caller.project, after.as_ref(), limit).await?;
     Ok(Json(pagination::to_api_list(page, to_api)))
 }
@@ -121,17 +116,21 @@ pub async fn update(
     State(app): State<App>,
     By(caller): By,
     Path(id): Path<String>,
-    headers: HeaderMap,
-    JsonBody(change): JsonBody<EndpointChange>,
+    Change { body: change, version, faults: mut errors }: Change<EndpointChange>,
 ) -> Result<Json<ApiEndpoint>, ApiError> {
+    let id = read_id(&id)?;
     let changes = Changes {
         url: change.url,
         event_types: change.event_types,
         description: change.description.map(Some),
         enabled: change.enabled,
-        if_version: if_match(&headers)?,
+        if_version: version,
     };
-    let changed = app.webhooks.update(caller.project, &read_id(&id)?, changes).await?;
+    if !errors.is_empty() {
+        errors.extend(app.webhooks.check(&changes).into_iter().map(to_field_error));
+        return Err(ApiError::invalid(errors));
+    }
+    let changed = app.webhooks.update(caller.project, &id, changes).await?;
     Ok(Json(to_api(changed)))
 }
 
@@ -160,7 +159,7 @@ pub async fn delete(
 /// Give a webhook endpoint a new secret. The old one signs too for a while, so that receivers can
 /// change over.
 #[utoipa::path(
-    post, path = "/v1/webhook-endpoints/{id}/rotate-secret", operation_id = "rotate_webhook_secret", tag = "webhooks", request_body = RotateSecret,
+    post, path = "/v1/webhook-endpoints/{id}/rotate-secret", operation_id = "rotate_webhook_secret", tag = "webhooks", request_body = Option<RotateSecret>,
     params(("id" = String, Path, description = "`whe_...`")),
     responses(
         (status = 200, body = EndpointWithSecret),
@@ -179,12 +178,9 @@ pub async fn rotate(
     State(app): State<App>,
     By(caller): By,
     Path(id): Path<String>,
-    JsonBody(new): JsonBody<RotateSecret>,
+    JsonOrNothing(new): JsonOrNothing<RotateSecret>,
 ) -> Result<Json<EndpointWithSecret>, ApiError> {
-    let overlap = new.overlap_hours.unwrap_or(OVERLAP_HOURS);
-    if overlap > OVERLAP_HOURS_MAX {
-        return Err(ApiError::field("overlap_hours", format!("must be at most {OVERLAP_HOURS_MAX}")));
-    }
+    let overlap = new.overlap_hours.unwrap_or(OVERLAP_HOURS_DEFAULT);
     let rotated = app.webhooks.rotate(caller.project, &read_id(&id)?, new.secret, overlap).await?;
     Ok(Json(to_api_revealed(rotated)))
 }
@@ -281,12 +277,16 @@ fn to_api_revealed(revealed: Revealed) -> EndpointWithSecret {
     }
 }
 
+fn to_field_error(problem: service::Problem) -> FieldError {
+    field_error(problem.field, problem.reason)
+}
+
 impl From<WebhookError> for ApiError {
     fn from(error: WebhookError) -> Self {
         match error {
-            WebhookError::Invalid(problems) => Self::invalid(
-                problems.into_iter().map(|problem| field_error(problem.field, problem.reason)).collect(),
-            ),
+            WebhookError::Invalid(problems) => {
+                Self::invalid(problems.into_iter().map(to_field_error).collect())
+            }
             WebhookError::TooMany => Self::conflict("too_many_endpoints", error.to_string()),
             WebhookError::OfFile => Self::conflict("endpoint_of_file", error.to_string()),
             WebhookError::Disabled => Self::conflict("endpoint_disabled", error.to_string()),

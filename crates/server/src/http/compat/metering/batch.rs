@@ -1,6 +1,6 @@
 //! `POST /usagebatch`: all events or none.
 use super::check::{Sent, Types};
-use super::{BodyFault, as_container, may_backfill, no_event_types, read_body};
+use super::{BodyFault, as_container, no_event_types, read_body};
 use crate::events::{BATCH_EVENTS_MAX, Outcome};
 use crate::http::compat::{Refused, failure};
 use crate::http::error::ApiError;
@@ -42,7 +42,7 @@ pub async fn capture(
 ) -> Result<Response, Refused> {
     let catalogue = app.recorder.catalogues.of(caller.project);
     let now = app.clock.of_project(caller.project);
-    let rules = app.recorder.rules(&catalogue, now, may_backfill(&caller));
+    let rules = super::rules(&app, &catalogue, now, &caller);
     let types = Types { rules, definitions: &app.definitions() };
     if types.none() {
         return Ok(no_event_types());

@@ -62,7 +62,9 @@ pub async fn config(State(app): State<App>, By(caller): By) -> Json<Value> {
     let definitions = app.definitions();
     let catalogue = app.recorder.catalogues.of(caller.project);
     let op = |event_type: &str| {
-        let meter = catalogue.get(event_type).or_else(|| catalogue.reading(event_type)?.next());
+        let reading = || catalogue.reading(event_type).into_iter().flatten();
+        // A meter may be called like a type that it does not read.
+        let meter = reading().find(|meter| meter.key.as_str() == event_type).or_else(|| reading().next());
         json!({"op": meter.map(|meter| meter.aggregation.as_str())})
     };
     let events: Map<String, Value> =

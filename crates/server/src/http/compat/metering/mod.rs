@@ -12,12 +12,15 @@ use crate::config::Definitions;
 use crate::http::body::{self, Limits};
 use crate::http::error::ApiError;
 use crate::http::state::App;
+use crate::ingest::draft::Rules;
 use crate::ingest::scan;
 use crate::store::Scope;
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
+use reckoner_domain::decimal::Excess;
 use reckoner_domain::meter::Catalogue;
+use reckoner_domain::time::Timestamp;
 
 /// What is wrong with a body before it is an event.
 pub enum BodyFault {
@@ -47,9 +50,10 @@ pub fn as_container(bytes: &[u8]) -> Result<&str, ApiError> {
     scan::container(text).map_err(|error| ApiError::malformed(error.to_string()))
 }
 
-/// Whether a caller may send events of any past time.
-pub fn may_backfill(caller: &Caller) -> bool {
-    caller.scopes.has(Scope::Backfill)
+/// What events are held against. Clients of these paths send any double that JavaScript has.
+pub fn rules<'c>(app: &App, catalogue: &'c Catalogue, now: Timestamp, caller: &Caller) -> Rules<'c> {
+    let rules = app.recorder.rules(catalogue, now, caller.scopes.has(Scope::Backfill));
+    Rules { excess: Excess::Round, ..rules }
 }
 
 /// The event types of a project: those of the operator's file as it orders them, then the others.

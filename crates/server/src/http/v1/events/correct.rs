@@ -120,9 +120,9 @@ pub async fn history(
     State(app): State<App>,
     By(caller): By,
     Path(id): Path<String>,
-    Params(params): Params<PageParams>,
+    Params(params, errors): Params<PageParams>,
 ) -> Result<Json<List<EventRevision>>, ApiError> {
-    let page = pagination::page(params.limit.as_deref(), params.cursor.as_deref())?;
+    let page = pagination::page(params.limit.as_deref(), params.cursor.as_deref(), errors)?;
     let revisions = app.events.history(caller.project, id).await?;
     if revisions.is_empty() {
         return Err(ApiError::not_found("event"));

@@ -3,8 +3,8 @@ use super::judge::{Form, Judge};
 use super::ndjson;
 use crate::events::BATCH_EVENTS_MAX;
 use crate::http::body::{self, Limits};
-use crate::http::error::ApiError;
-use crate::http::extract::{By, Params, media_type, only_known};
+use crate::http::error::{ApiError, field_error};
+use crate::http::extract::{By, Params, media_type};
 use crate::http::state::App;
 use crate::ingest::cloudevents::{self, BATCHED, STRUCTURED};
 use crate::ingest::draft::Rejected;
@@ -12,7 +12,7 @@ use crate::ingest::fields::{self, Raw};
 use crate::ingest::scan::{self, ScanError};
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{RawQuery, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use reckoner_api::error::Problem;
@@ -67,17 +67,17 @@ pub struct IngestParams {
 pub async fn ingest(
     State(app): State<App>,
     By(caller): By,
-    Params(params): Params<IngestParams>,
-    RawQuery(query): RawQuery,
+    Params(params, mut errors): Params<IngestParams>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    only_known(query.as_deref().unwrap_or_default(), &["outcomes"])?;
-    let all = match params.outcomes.as_deref() {
-        None => false,
-        Some("all") => true,
-        Some(_) => return Err(ApiError::field("outcomes", "must be all, or absent")),
-    };
+    let all = params.outcomes.is_some();
+    if params.outcomes.is_some_and(|outcomes| outcomes != "all") {
+        errors.push(field_error("outcomes", "must be all, or absent"));
+    }
+    if !errors.is_empty() {
+        return Err(ApiError::invalid(errors));
+    }
     let kind = headers.get(header::CONTENT_TYPE).map(|value| media_type(value.to_str().unwrap_or_default()));
     let binary = headers.contains_key("ce-specversion") || headers.contains_key("ce-id");
     let form = match kind.as_deref() {

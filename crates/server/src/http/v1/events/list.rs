@@ -1,30 +1,36 @@
 //! `GET /v1/events` and one event.
+use super::{export, ndjson};
 use crate::events::{Cursor, ListFilter, Order};
 use crate::http::error::{ApiError, field_error};
-use crate::http::extract::{By, Params, only_known};
-use crate::http::pagination;
+use crate::http::extract::{By, read_params};
 use crate::http::state::App;
 use crate::http::v1::time;
+use crate::http::{accept, csv, pagination};
+use crate::store::customers;
 use axum::Json;
 use axum::extract::{Path, RawQuery, State};
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Response};
 use reckoner_api::error::{FieldError, Problem};
 use reckoner_api::event::{Event, EventParams};
 use reckoner_api::list::List;
 use reckoner_domain::event::Event as StoredEvent;
+use reckoner_domain::id::ProjectId;
 use reckoner_domain::json;
 use reckoner_domain::meter::Filter;
 use reckoner_domain::time::Timestamp;
 use serde_json::value::RawValue;
 
-/// The parameters of a list.
-const NAMES: [&str; 9] = ["customer", "meter", "subject", "id", "from", "to", "limit", "cursor", "filter"];
-
-/// List events, the newest event time first.
+/// List or export events, the newest event time first.
+///
+/// JSON comes in pages. `Accept: application/x-ndjson` (an event a line) and `Accept: text/csv` get all
+/// events that pass the filters, streamed, and take neither `limit` nor `cursor`; an export that fails
+/// on its way breaks off before its end.
 #[utoipa::path(
     get, path = "/v1/events", operation_id = "list_events", tag = "events",
     params(EventParams, ("filter" = Option<Object>, Query, style = DeepObject, explode, description = "Properties and the values they must have: `filter[region]=eu`.")),
     responses(
-        (status = 200, body = List<Event>),
+        (status = 200, content((List<Event> = "application/json"), (String = "application/x-ndjson"), (String = "text/csv"))),
         (status = 401, body = Problem, content_type = "application/problem+json"),
         (status = 403, body = Problem, content_type = "application/problem+json"),
         (status = 422, body = Problem, content_type = "application/problem+json"),
@@ -34,30 +40,61 @@ const NAMES: [&str; 9] = ["customer", "meter", "subject", "id", "from", "to", "l
 pub async fn list(
     State(app): State<App>,
     By(caller): By,
-    Params(params): Params<EventParams>,
     RawQuery(query): RawQuery,
-) -> Result<Json<List<Event>>, ApiError> {
-    only_known(query.as_deref().unwrap_or_default(), &NAMES)?;
-    let limit = pagination::limit(params.limit.as_deref())?.rows() as usize;
-    let (from, to) = time::range(params.from.as_deref(), params.to.as_deref())?;
-    let filter = ListFilter {
-        project: caller.project,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let query = query.unwrap_or_default();
+    let (params, mut errors) = read_params::<EventParams>(&query, &["filter"])?;
+    let form = match accept::preferred(&headers, &[accept::JSON, ndjson::CONTENT_TYPE, csv::MEDIA_TYPE]) {
+        ndjson::CONTENT_TYPE => Some(export::Form::Ndjson),
+        csv::MEDIA_TYPE => Some(export::Form::Csv),
+        _ => None,
+    };
+    let paging = [("limit", &params.limit), ("cursor", &params.cursor)];
+    for (name, _) in paging.into_iter().filter(|(_, given)| form.is_some() && given.is_some()) {
+        errors.push(field_error(name, "is not for exports, which have all events"));
+    }
+    let limit = pagination::read_limit(params.limit.as_deref(), &mut errors).rows() as usize;
+    let mut filter = read_filter(caller.project, params, &query, &mut errors);
+    if !errors.is_empty() {
+        return Err(ApiError::invalid(errors));
+    }
+    filter.customer = customers::own_id(&app.db, caller.project, filter.customer).await?;
+    if let Some(form) = form {
+        return export::respond(&app.events, filter, form).await;
+    }
+    filter.limit = limit + 1;
+    let mut events = app.events.list(filter).await?;
+    let more = events.len() > limit;
+    events.truncate(limit);
+    let next_cursor = events.last().filter(|_| more).map(to_cursor);
+    Ok(Json(List { data: events.into_iter().map(to_api).collect(), next_cursor }).into_response())
+}
+
+/// What is asked for; what is wrong is noted.
+fn read_filter(
+    project: ProjectId,
+    params: EventParams,
+    query: &str,
+    errors: &mut Vec<FieldError>,
+) -> ListFilter {
+    let after = params.cursor.as_deref().and_then(read_cursor);
+    if params.cursor.is_some() && after.is_none() {
+        errors.push(field_error("cursor", "must be the next_cursor of an earlier answer"));
+    }
+    let (from, to) = time::read_range(params.from.as_deref(), params.to.as_deref(), errors);
+    ListFilter {
         customer: params.customer,
         event_type: params.meter,
         subject: params.subject,
         id: params.id,
         from,
         to,
-        filters: property_filters(query.as_deref().unwrap_or_default())?,
-        after: params.cursor.as_deref().map(read_cursor).transpose()?,
-        limit: limit + 1,
+        filters: property_filters(query, errors),
+        after,
         order: Order::NewestFirst,
-    };
-    let mut events = app.events.list(filter).await?;
-    let more = events.len() > limit;
-    events.truncate(limit);
-    let next_cursor = events.last().filter(|_| more).map(to_cursor);
-    Ok(Json(List { data: events.into_iter().map(to_api).collect(), next_cursor }))
+        ..ListFilter::new(project)
+    }
 }
 
 /// Get an event by its id (percent-encoded).
@@ -105,9 +142,8 @@ fn empty_object() -> Box<RawValue> {
 }
 
 /// The `filter[NAME]=VALUE` parameters of a query; several values of one name are alternatives.
-pub fn property_filters(query: &str) -> Result<Vec<Filter>, ApiError> {
+fn property_filters(query: &str, errors: &mut Vec<FieldError>) -> Vec<Filter> {
     let mut filters: Vec<Filter> = Vec::new();
-    let mut errors: Vec<FieldError> = Vec::new();
     for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
         let Some(path) = name.strip_prefix("filter[").and_then(|rest| rest.strip_suffix(']')) else {
             continue;
@@ -120,16 +156,14 @@ pub fn property_filters(query: &str) -> Result<Vec<Filter>, ApiError> {
             Err(error) => errors.push(field_error(&name, error.to_string())),
         }
     }
-    if errors.is_empty() { Ok(filters) } else { Err(ApiError::invalid(errors)) }
+    filters
 }
 
 fn to_cursor(event: &StoredEvent) -> String {
     format!("{}.{}", event.time.as_micros(), event.sequence)
 }
 
-fn read_cursor(text: &str) -> Result<Cursor, ApiError> {
-    let parsed = text.split_once('.').and_then(|(time, sequence)| {
-        Some(Cursor { time: Timestamp::from_micros(time.parse().ok()?)?, sequence: sequence.parse().ok()? })
-    });
-    parsed.ok_or_else(|| ApiError::field("cursor", "must be the next_cursor of an earlier answer"))
+fn read_cursor(text: &str) -> Option<Cursor> {
+    let (time, sequence) = text.split_once('.')?;
+    Some(Cursor { time: Timestamp::from_micros(time.parse().ok()?)?, sequence: sequence.parse().ok()? })
 }
