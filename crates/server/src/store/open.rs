@@ -12,6 +12,10 @@ use std::time::Duration;
 /// The mode of the SQLite file: nobody but its owner reads hashes and secrets.
 const FILE_MODE: u32 = 0o600;
 
+/// How often, and how long apart, a file is tried to be changed to write-ahead.
+const WAL_TRIES_MAX: u32 = 250;
+const WAL_PAUSE: Duration = Duration::from_millis(20);
+
 /// How to open SQLite.
 #[derive(Clone, Debug)]
 pub struct SqliteSettings {
@@ -118,7 +122,6 @@ impl Db {
             .map_err(|source| StoreError::File { path: settings.path.display().to_string(), source })?;
         let options = SqliteConnectOptions::new()
             .filename(&settings.path)
-            .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(settings.busy_timeout);
@@ -130,13 +133,26 @@ impl Db {
                 .max_lifetime(None)
                 .test_before_acquire(false)
         };
-        let writer = pool().max_connections(1).connect_with(options.clone()).await?;
-        // A write that strays to a reader fails instead of fighting for the lock.
-        let reader = pool()
-            .max_connections(settings.readers_max.max(1))
-            .connect_with(options.pragma("query_only", "on"))
-            .await?;
-        Ok(Self::Sqlite { writer, reader })
+        let write_ahead = options.clone().journal_mode(SqliteJournalMode::Wal);
+        // The file stays write-ahead, for readers too. A write that strays to one fails instead of
+        // fighting for the lock.
+        let read_only = options.pragma("query_only", "on");
+        let (writers, readers) =
+            (pool().max_connections(1), pool().max_connections(settings.readers_max.max(1)));
+        let connect = async || {
+            let writer = writers.clone().connect_with(write_ahead.clone()).await?;
+            let reader = readers.clone().connect_with(read_only.clone()).await?;
+            Ok::<_, sqlx::Error>(Self::Sqlite { writer, reader })
+        };
+        for _ in 1..WAL_TRIES_MAX {
+            match connect().await.map_err(StoreError::from) {
+                // Of several that change a new file to write-ahead at once SQLite lets one do it, and
+                // turns the others away without waiting.
+                Err(StoreError::Unavailable(_)) => tokio::time::sleep(WAL_PAUSE).await,
+                connected => return connected,
+            }
+        }
+        Ok(connect().await?)
     }
 
     async fn connect_postgres(settings: &PostgresSettings) -> Result<Self> {
