@@ -5,5 +5,6 @@ mod groups;
 mod level;
 pub mod list;
 pub mod query;
+mod recent;
 pub mod scan;
 mod tallies;

@@ -34,6 +34,7 @@ fn values(owner: &str, name: &str) -> Option<&'static [&'static str]> {
         ("Clear", "what") => &["events", "aggregations"],
         ("UsageQuery" | "Usage" | "parameters", "window") => &WindowSize::NAMES,
         ("UsageQuery" | "parameters", "fill") => &["zero"],
+        ("parameters", "order") => &["time", "sequence"],
         ("parameters", "outcomes") => &["all"],
         _ => return None,
     })

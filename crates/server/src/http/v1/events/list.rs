@@ -17,9 +17,12 @@ use reckoner_domain::time::Timestamp;
 use serde_json::value::RawValue;
 
 /// The parameters of a list.
-const NAMES: [&str; 9] = ["customer", "meter", "subject", "id", "from", "to", "limit", "cursor", "filter"];
+const NAMES: [&str; 10] =
+    ["customer", "meter", "subject", "id", "from", "to", "order", "limit", "cursor", "filter"];
+/// What a cursor in the order of commit begins with.
+const SEQUENCE_CURSOR: &str = "sequence.";
 
-/// List events, the newest event time first.
+/// List events, the newest event time or the last commit first.
 #[utoipa::path(
     get, path = "/v1/events", operation_id = "list_events", tag = "events",
     params(EventParams, ("filter" = Option<Object>, Query, style = DeepObject, explode, description = "Properties and the values they must have: `filter[region]=eu`.")),
@@ -40,6 +43,7 @@ pub async fn list(
     only_known(query.as_deref().unwrap_or_default(), &NAMES)?;
     let limit = pagination::limit(params.limit.as_deref())?.rows() as usize;
     let (from, to) = time::range(params.from.as_deref(), params.to.as_deref())?;
+    let order = read_order(params.order.as_deref())?;
     let filter = ListFilter {
         project: caller.project,
         customer: params.customer,
@@ -49,14 +53,14 @@ pub async fn list(
         from,
         to,
         filters: property_filters(query.as_deref().unwrap_or_default())?,
-        after: params.cursor.as_deref().map(read_cursor).transpose()?,
+        after: params.cursor.as_deref().map(|text| read_cursor(text, order)).transpose()?,
         limit: limit + 1,
-        order: Order::NewestFirst,
+        order,
     };
     let mut events = app.events.list(filter).await?;
     let more = events.len() > limit;
     events.truncate(limit);
-    let next_cursor = events.last().filter(|_| more).map(to_cursor);
+    let next_cursor = events.last().filter(|_| more).map(|event| to_cursor(event, order));
     Ok(Json(List { data: events.into_iter().map(to_api).collect(), next_cursor }))
 }
 
@@ -120,13 +124,33 @@ pub fn property_filters(query: &str) -> Result<Vec<Filter>, ApiError> {
     if errors.is_empty() { Ok(filters) } else { Err(ApiError::invalid(errors)) }
 }
 
-fn to_cursor(event: &StoredEvent) -> String {
-    format!("{}.{}", event.time.as_micros(), event.sequence)
+fn read_order(text: Option<&str>) -> Result<Order, ApiError> {
+    match text {
+        None | Some("time") => Ok(Order::NewestFirst),
+        Some("sequence") => Ok(Order::LatestFirst),
+        Some(_) => Err(ApiError::field("order", "must be time or sequence")),
+    }
 }
 
-fn read_cursor(text: &str) -> Result<Cursor, ApiError> {
-    let parsed = text.split_once('.').and_then(|(time, sequence)| {
-        Some(Cursor { time: Timestamp::from_micros(time.parse().ok()?)?, sequence: sequence.parse().ok()? })
-    });
-    parsed.ok_or_else(|| ApiError::field("cursor", "must be the next_cursor of an earlier answer"))
+fn to_cursor(event: &StoredEvent, order: Order) -> String {
+    match order {
+        Order::LatestFirst => format!("{SEQUENCE_CURSOR}{}", event.sequence),
+        Order::NewestFirst | Order::OldestFirst => format!("{}.{}", event.time.as_micros(), event.sequence),
+    }
+}
+
+fn read_cursor(text: &str, order: Order) -> Result<Cursor, ApiError> {
+    let parsed = match order {
+        Order::LatestFirst => text.strip_prefix(SEQUENCE_CURSOR).and_then(|sequence| {
+            Some(Cursor { time: Timestamp::default(), sequence: sequence.parse().ok()? })
+        }),
+        Order::NewestFirst | Order::OldestFirst => text.split_once('.').and_then(|(time, sequence)| {
+            Some(Cursor {
+                time: Timestamp::from_micros(time.parse().ok()?)?,
+                sequence: sequence.parse().ok()?,
+            })
+        }),
+    };
+    let reason = "must be the next_cursor of an earlier answer in the same order";
+    parsed.ok_or_else(|| ApiError::field("cursor", reason))
 }
