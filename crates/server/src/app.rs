@@ -105,7 +105,7 @@ impl Server {
         let metrics = telemetry::start_metrics().map_err(|error| StartError::Other(error.to_string()))?;
         make_dir(&config.data_dir)?;
         let log = open_log(&config.data_dir).await?;
-        let db = open_db(&config).await?;
+        let db = open_db(&config, true).await?;
         // The event log's lock says that this is the only process of its stores.
         leases::end_all(&db).await?;
         idempotency::end_all(&db).await?;
@@ -221,17 +221,22 @@ async fn open_log(data_dir: &Path) -> Result<EventLog, StartError> {
     Ok(opened.map_err(|error| StartError::Other(error.to_string()))??)
 }
 
-/// Opens the control plane that the configuration names.
-pub async fn open_db(config: &Config) -> Result<Db, StoreError> {
+/// Opens the control plane that the configuration names. Without `migrate` a schema that is not
+/// this program's is refused instead of brought up to date.
+pub async fn open_db(config: &Config, migrate: bool) -> Result<Db, StoreError> {
     match &config.database_url {
         Some(url) => {
             let settings = PostgresSettings {
                 connections_max: config.database_pool_max,
+                migrate,
                 ..PostgresSettings::new(url.expose())
             };
             Db::open_postgres(&settings).await
         }
-        None => Db::open_sqlite(&SqliteSettings::new(config.data_dir.join(CONTROL_PLANE))).await,
+        None => {
+            let settings = SqliteSettings::new(config.data_dir.join(CONTROL_PLANE));
+            Db::open_sqlite(&SqliteSettings { migrate, ..settings }).await
+        }
     }
 }
 

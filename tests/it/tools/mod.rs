@@ -3,6 +3,7 @@ mod clear;
 mod follow;
 mod generate;
 mod import;
+mod keys;
 mod look;
 mod real;
 mod receive;

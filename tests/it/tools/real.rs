@@ -164,7 +164,20 @@ async fn keys_are_made_listed_and_revoked_over_http_and_in_the_store() {
     let nothing = format!("key_{}", "0".repeat(32));
     assert_eq!(run(&server, &["keys", "revoke", &nothing]).code, 1);
     assert_eq!(run(&server, &["keys", "create", "--scope", "root"]).code, 1);
-    assert_eq!(run(&server, &["keys", "create", "--scope", "root", "--data-dir", &data]).code, 2);
+    let ignored = run(&server, &["keys", "list", "--project", "test"]);
+    assert!(ignored.code == 2 && ignored.err.contains("--data-dir or --database-url only"), "{ignored:?}");
+    let long = "n".repeat(256);
+    for (wrong, told) in [
+        (&["--scope", "root"][..], "--scope must be one of"),
+        (&["--scope", ""], "--scope must be one of"),
+        (&["--scope", "read,"], "--scope must be one of"),
+        (&["--scope", "read", "--name", ""], "--name must have 1 to 255 bytes"),
+        (&["--scope", "read", "--name", &long], "--name must have 1 to 255 bytes"),
+        (&["--scope", "read", "--expires-at", "2020-01-01T00:00:00Z"], "--expires-at must lie in the future"),
+    ] {
+        let refused = run(&server, &[&["keys", "create", "--data-dir", &data], wrong].concat());
+        assert!(refused.code == 2 && refused.err.contains(told), "{wrong:?}: {refused:?}");
+    }
     let empty = server.dir().join("empty");
     std::fs::create_dir(&empty).expect("made");
     let empty = empty.display().to_string();

@@ -1,6 +1,6 @@
 //! Bringing the schema up to date, with several processes starting at once.
-use super::error::Result;
-use sqlx::migrate::Migrator;
+use super::error::{Result, StoreError};
+use sqlx::migrate::{Migrate, MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{Connection, Executor, SqlitePool};
 
@@ -12,19 +12,55 @@ const BYTEWISE_TEXT: &str = "do $$ begin
     create domain bytewise_text as text collate \"C\";
 exception when duplicate_object or unique_violation then null; end $$";
 
-/// Migrates SQLite, all or nothing, under its write lock.
-pub(super) async fn sqlite(writer: &SqlitePool) -> Result<()> {
+/// Migrates SQLite, all or nothing, under its write lock; or only looks whether there is nothing to
+/// migrate.
+pub(super) async fn sqlite(writer: &SqlitePool, migrate: bool) -> Result<()> {
+    if !migrate {
+        return check(&mut *writer.acquire().await?).await;
+    }
     let mut transaction = writer.begin_with("begin immediate").await?;
     MIGRATOR.run_direct(None, &mut *transaction, false).await?;
     transaction.commit().await?;
     Ok(())
 }
 
-/// Migrates PostgreSQL under an advisory lock, on a connection without timeouts.
-pub(super) async fn postgres(options: &PgConnectOptions) -> Result<()> {
+/// Migrates PostgreSQL under an advisory lock, on a connection without timeouts; or only looks
+/// whether there is nothing to migrate.
+pub(super) async fn postgres(options: &PgConnectOptions, migrate: bool) -> Result<()> {
     let mut connection = PgConnection::connect_with(options).await?;
+    if !migrate {
+        let checked = check(&mut connection).await;
+        connection.close().await?;
+        return checked;
+    }
     connection.execute(BYTEWISE_TEXT).await?;
     MIGRATOR.run_direct(None, &mut connection, false).await?;
     connection.close().await?;
     Ok(())
+}
+
+/// Refuses a schema that is not exactly this program's.
+async fn check(connection: &mut impl Migrate) -> Result<()> {
+    let found: Vec<_> = match connection.list_applied_migrations(&MIGRATOR.table_name).await {
+        Ok(applied) => applied.into_iter().map(|one| (one.version, one.checksum)).collect(),
+        Err(error) if is_missing_table(&error) => Vec::new(),
+        Err(error) => return Err(error.into()),
+    };
+    let ours: Vec<_> = MIGRATOR.iter().map(|one| (one.version, one.checksum.clone())).collect();
+    if found == ours {
+        return Ok(());
+    }
+    let last = |list: &[(i64, _)]| list.last().map_or(0, |(version, _)| *version);
+    Err(StoreError::OtherSchema { found: last(&found), ours: last(&ours) })
+}
+
+/// Whether an error says that no schema was ever made.
+fn is_missing_table(error: &MigrateError) -> bool {
+    const UNDEFINED_TABLE: &str = "42P01";
+    let (MigrateError::Execute(sqlx::Error::Database(error))
+    | MigrateError::ExecuteMigration(sqlx::Error::Database(error), _)) = error
+    else {
+        return false;
+    };
+    error.code().as_deref() == Some(UNDEFINED_TABLE) || error.message().starts_with("no such table")
 }

@@ -23,6 +23,9 @@ pub struct SqliteSettings {
     pub acquire_timeout: Duration,
     /// How long to wait for another process's write lock.
     pub busy_timeout: Duration,
+    /// Whether the schema is brought up to date; otherwise one that is not this program's is
+    /// refused.
+    pub migrate: bool,
 }
 
 impl SqliteSettings {
@@ -33,6 +36,7 @@ impl SqliteSettings {
             readers_max: 4,
             acquire_timeout: Duration::from_secs(10),
             busy_timeout: Duration::from_secs(5),
+            migrate: true,
         }
     }
 }
@@ -52,6 +56,9 @@ pub struct PostgresSettings {
     pub lock_timeout: Duration,
     /// How long a transaction may stand idle.
     pub idle_in_transaction_timeout: Duration,
+    /// Whether the schema is brought up to date; otherwise one that is not this program's is
+    /// refused.
+    pub migrate: bool,
 }
 
 impl PostgresSettings {
@@ -64,6 +71,7 @@ impl PostgresSettings {
             statement_timeout: Duration::from_secs(30),
             lock_timeout: Duration::from_secs(10),
             idle_in_transaction_timeout: Duration::from_secs(30),
+            migrate: true,
         }
     }
 
@@ -74,7 +82,8 @@ impl PostgresSettings {
 }
 
 impl Db {
-    /// Opens a SQLite file, made when absent, and brings its schema up to date.
+    /// Opens a SQLite file, made when absent, and brings its schema up to date unless told
+    /// otherwise.
     pub async fn open_sqlite(settings: &SqliteSettings) -> Result<Self> {
         protect(&settings.path)
             .map_err(|source| StoreError::File { path: settings.path.display().to_string(), source })?;
@@ -93,7 +102,7 @@ impl Db {
                 .test_before_acquire(false)
         };
         let writer = pool().max_connections(1).connect_with(options.clone()).await?;
-        super::migrate::sqlite(&writer).await?;
+        super::migrate::sqlite(&writer, settings.migrate).await?;
         // A write that strays to a reader fails instead of fighting for the lock.
         let reader = pool()
             .max_connections(settings.readers_max.max(1))
@@ -102,9 +111,9 @@ impl Db {
         Ok(Self::Sqlite { writer, reader })
     }
 
-    /// Connects to PostgreSQL and brings its schema up to date.
+    /// Connects to PostgreSQL and brings its schema up to date unless told otherwise.
     pub async fn open_postgres(settings: &PostgresSettings) -> Result<Self> {
-        super::migrate::postgres(&settings.options()?).await?;
+        super::migrate::postgres(&settings.options()?, settings.migrate).await?;
         let millis = |timeout: Duration| timeout.as_millis().to_string();
         let options = settings.options()?.options([
             ("statement_timeout", millis(settings.statement_timeout)),
