@@ -138,6 +138,50 @@ async fn a_second_import_finds_duplicates_only_and_clear_removes_all() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn aggregations_of_the_older_system_are_imported_once() {
+    let server = Server::start();
+    server.freeze("2026-01-14T12:00:00Z").await;
+    let document = |customer: &str, day: u32, calls: u32| {
+        json!({
+            "_id": format!("{customer}_daily_202601{day}"), "customerId": customer, "period": "daily",
+            "periodKey": format!("202601{day}"), "periodStart": {"$date": format!("2026-01-{day}T00:00:00Z")},
+            "periodEnd": {"$date": format!("2026-01-{day}T23:59:59.999Z")}, "events": {"api.calls": calls},
+            "eventCounts": {"api.calls": 1}, "eventCount": 1, "webhookStatus": {"delivered": true, "attempts": 1},
+            "createdAt": {"$date": {"$numberLong": "1768435200000"}},
+        })
+    };
+    let mut documents: Vec<Value> = (0..1_200).map(|n| document(&format!("c{n}"), 12, n)).collect();
+    documents.push(document("c0", 14, 1));
+    let file = server.dir().join("aggregations.json");
+    std::fs::write(&file, json!(documents).to_string()).expect("written");
+    let file = file.display().to_string();
+    for (accepted, duplicate) in [(1_200, 0), (0, 1_200)] {
+        let ended = run(&server, &["import", &file, "--json"]);
+        let report = ended.json();
+        assert_eq!(
+            (&report["accepted"], &report["duplicate"]),
+            (&json!(accepted), &json!(duplicate)),
+            "{ended:?}"
+        );
+        let rejected = &report["first_rejected"][0];
+        assert!(
+            rejected["reasons"][0].as_str().expect("a reason").contains("must have passed"),
+            "{rejected}"
+        );
+        assert_eq!((ended.code, &report["rejected"]), (1, &json!(1)), "today has not ended");
+    }
+    let shown = server.get("/aggregations?customerId=c7").await.json();
+    assert_eq!(
+        (&shown[0]["events"], &shown[0]["periodEnd"]),
+        (&json!({"api.calls": 7}), &json!("2026-01-12T23:59:59.999Z"))
+    );
+    assert_eq!(
+        (&shown[0]["webhookStatus"]["delivered"], &shown[0]["createdAt"]),
+        (&json!(true), &json!("2026-01-15T00:00:00.000Z"))
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn keys_are_made_listed_and_revoked_over_http_and_in_the_store() {
     let server = Server::start();
     let data = server.data_dir().display().to_string();

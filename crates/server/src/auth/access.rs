@@ -54,6 +54,7 @@ pub const ROUTES: &[(&str, &str, Access)] = &[
     ("PATCH", "/v1/customers/{customer}", ADMIN),
     ("GET", "/v1/aggregations", READ),
     ("GET", "/v1/aggregations/{id}", READ),
+    ("POST", "/v1/aggregations/import", ADMIN),
     ("GET", "/v1/jobs/runs", READ),
     ("GET", "/v1/webhook-endpoints", READ),
     ("POST", "/v1/webhook-endpoints", ADMIN),

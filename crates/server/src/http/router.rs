@@ -58,6 +58,7 @@ fn native() -> OpenApiRouter<App> {
         .routes(routes!(v1::customers::get, v1::customers::update))
         .routes(routes!(v1::aggregations::list))
         .routes(routes!(v1::aggregations::get))
+        .routes(routes!(v1::aggregation_import::import))
         .routes(routes!(v1::jobs::list))
         .routes(routes!(v1::webhook_endpoints::list, v1::webhook_endpoints::create))
         .routes(routes!(

@@ -29,7 +29,7 @@ fn values(owner: &str, name: &str) -> Option<&'static [&'static str]> {
         ("NewMeter" | "Meter", "aggregation") => &Aggregation::NAMES,
         ("NewMeter" | "Meter", "input") => &["delta", "level"],
         ("Meter" | "Endpoint" | "EndpointWithSecret", "source") => &["file", "api"],
-        ("Aggregation" | "parameters", "period") => &Period::NAMES,
+        ("Aggregation" | "NewAggregation" | "parameters", "period") => &Period::NAMES,
         ("Delivery" | "parameters", "state") => &DELIVERY_STATES,
         ("Clear", "what") => &["events", "aggregations"],
         ("UsageQuery" | "Usage" | "parameters", "window") => &WindowSize::NAMES,

@@ -1,4 +1,5 @@
 //! The native API.
+pub mod aggregation_import;
 pub mod aggregations;
 pub mod api_keys;
 pub mod clear;

@@ -43,6 +43,8 @@ pub enum Applied {
     Refreshed,
     /// Nothing that anyone sees changed.
     Unchanged,
+    /// It was imported, and the events of the log say otherwise: it stays as it is.
+    Kept,
 }
 
 /// What customers are told about an aggregation.
@@ -66,7 +68,7 @@ pub struct Outcome {
 impl Outcome {
     /// Whether anything that anyone sees changed.
     pub fn is_change(&self) -> bool {
-        self.applied != Applied::Unchanged
+        !matches!(self.applied, Applied::Unchanged | Applied::Kept)
     }
 
     /// The webhook that is due; of all workers that applied a change, exactly one gets it.
@@ -75,7 +77,7 @@ impl Outcome {
             Applied::Created if self.aggregation.complete => Some(Announcement::Completed),
             Applied::Completed => Some(Announcement::Completed),
             Applied::Revised => Some(Announcement::Updated),
-            Applied::Created | Applied::Refreshed | Applied::Unchanged => None,
+            Applied::Created | Applied::Refreshed | Applied::Unchanged | Applied::Kept => None,
         }
     }
 }
@@ -139,9 +141,16 @@ fn by_id(candidates: Vec<Candidate>) -> BTreeMap<String, Candidate> {
 }
 
 /// What becomes of a stored aggregation. A candidate that looked at fewer events than the stored one
-/// never replaces its content, but its word that the period has ended counts.
+/// never replaces its content, but its word that the period has ended counts. What was imported is
+/// never replaced: the events it came from need not be in the log.
 fn decide(stored: &Aggregation, candidate: &Candidate, now: Timestamp) -> Outcome {
     let mut aggregation = stored.clone();
+    if stored.imported.is_some() {
+        let same = stored.figures == candidate.figures && stored.event_count == candidate.event_count;
+        // Without any event of the log there is nothing that could say otherwise.
+        let applied = if same || candidate.event_count == 0 { Applied::Unchanged } else { Applied::Kept };
+        return Outcome { applied, aggregation };
+    }
     let mut content_changed = false;
     if candidate.through_sequence >= stored.through_sequence {
         content_changed = stored.figures != candidate.figures || stored.event_count != candidate.event_count;
@@ -178,6 +187,7 @@ fn fresh(project: ProjectId, id: String, candidate: Candidate, now: Timestamp) -
         through_sequence: candidate.through_sequence,
         created_at: now,
         updated_at: now,
+        imported: None,
     }
 }
 
@@ -319,6 +329,26 @@ mod tests {
             assert_eq!(aggregation.complete, before.1 || after.1);
             assert_eq!(aggregation.through_sequence, before.2.max(after.2));
             assert_eq!(aggregation.updated_at == now(), applied != Unchanged);
+        }
+    }
+
+    #[test]
+    fn what_was_imported_stays_as_it_is() {
+        let imported =
+            super::super::Imported { at: now(), status: crate::store::webhook_status::Status::default() };
+        let stored = Aggregation { imported: Some(imported), ..stored(candidate("1", true, 0)) };
+        let none = Candidate { event_count: 0, figures: BTreeMap::default(), ..candidate("1", true, 9) };
+        for (candidate, applied) in [
+            (candidate("1", true, 9), Applied::Unchanged),
+            (none, Applied::Unchanged),
+            (candidate("2", true, 9), Applied::Kept),
+        ] {
+            let outcome = decide(&stored, &candidate, now());
+            assert_eq!(
+                (outcome.applied, outcome.announcement(), outcome.is_change()),
+                (applied, None, false)
+            );
+            assert_eq!(outcome.aggregation, stored);
         }
     }
 
