@@ -9,6 +9,7 @@ use crate::http::error::ApiError;
 use crate::http::state::{App, Parts};
 use crate::http::{listen, router, v1};
 use crate::ingest::record::{RecordError, Recorder};
+use crate::ingest::rejections::Rejections;
 use crate::jobs::{Jobs, Schedule, Scheduler, Trigger};
 use crate::random::{self, NoRandomness};
 use crate::store::meters::Source;
@@ -121,6 +122,7 @@ impl Server {
         let shown_keys = bootstrap::run(&db, &config, clock.real()).await?;
         let events = Events::new(log);
         let recorder = Recorder::new(db.clone(), clock.clone(), events.clone(), config.ingest.clone());
+        let rejections = Rejections::start(db.clone(), clock.clone());
         let waker = Waker::default();
         let vault = open_vault(&config)?;
         let (webhooks, dispatcher) = start_webhooks(&config, &db, &clock, &vault, &waker)?;
@@ -149,6 +151,7 @@ impl Server {
             events,
             bodies,
             recorder,
+            rejections,
             keys,
             jobs,
             trigger,
@@ -202,6 +205,7 @@ impl Server {
         if let Err(error) = app.keys.note_uses().await {
             tracing::warn!(%error, "last uses of keys could not be written down");
         }
+        app.rejections.flush().await;
         app.events.close().await;
         app.db.close().await;
         Ok(())

@@ -41,6 +41,7 @@ pub const ROUTES: &[(&str, &str, Access)] = &[
     ("POST", "/v1/events", INGEST),
     ("GET", "/v1/events", READ),
     ("GET", "/v1/events/{id}", READ),
+    ("GET", "/v1/rejected-events", READ),
     ("GET", "/v1/meters", READ),
     ("POST", "/v1/meters", ADMIN),
     ("GET", "/v1/meters/{key}", READ),

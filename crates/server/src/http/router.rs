@@ -50,6 +50,7 @@ fn native() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(v1::events::ingest::ingest, v1::events::list::list))
         .routes(routes!(v1::events::list::get))
+        .routes(routes!(v1::rejected_events::list))
         .routes(routes!(v1::meters::list, v1::meters::create))
         .routes(routes!(v1::meters::get, v1::meters::archive))
         .routes(routes!(v1::meters::versions))

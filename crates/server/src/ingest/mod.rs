@@ -5,6 +5,7 @@ pub mod customers;
 pub mod draft;
 pub mod fields;
 pub mod record;
+pub mod rejections;
 pub mod scan;
 
 #[cfg(test)]

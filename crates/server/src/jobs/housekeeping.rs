@@ -1,7 +1,7 @@
 //! Small things done now and then: uses of keys are written down, what has expired is removed.
 use super::Jobs;
 use crate::auth::keys::Keys;
-use crate::store::{idempotency, job_runs, projects};
+use crate::store::{idempotency, job_runs, projects, rejected_events};
 use reckoner_domain::time::DAY;
 
 /// For how long runs of jobs are kept.
@@ -20,6 +20,10 @@ pub async fn run(jobs: &Jobs, keys: &Keys) {
         let before = jobs.clock.of_project(project.id).plus_micros(-RUNS_DAYS * DAY);
         if let Err(error) = job_runs::purge(&jobs.db, project.id, before).await {
             tracing::warn!(%error, "old job runs could not be removed");
+        }
+        let now = jobs.clock.of_project(project.id);
+        if let Err(error) = rejected_events::purge(&jobs.db, project.id, now).await {
+            tracing::warn!(%error, "old rejected events could not be removed");
         }
     }
 }

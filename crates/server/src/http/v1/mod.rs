@@ -7,6 +7,7 @@ pub mod customers;
 pub mod events;
 pub mod jobs;
 pub mod meters;
+pub mod rejected_events;
 pub mod test_clock;
 pub mod time;
 pub mod usage;

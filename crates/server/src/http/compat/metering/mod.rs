@@ -12,12 +12,19 @@ use crate::config::Definitions;
 use crate::http::body::{self, Limits};
 use crate::http::error::ApiError;
 use crate::http::state::App;
+use crate::ingest::rejections::Rejection;
 use crate::ingest::scan;
 use crate::store::Scope;
+use crate::store::rejected_events::Code;
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
+use reckoner_domain::id::ProjectId;
 use reckoner_domain::meter::Catalogue;
+use reckoner_domain::time::Timestamp;
+
+/// What a sender is told whose event has the id of another one.
+pub const CONFLICT: &str = "The id is taken by an event with other content";
 
 /// What is wrong with a body before it is an event.
 pub enum BodyFault {
@@ -45,6 +52,31 @@ pub async fn read_body(app: &App, headers: &HeaderMap, body: Body) -> Result<Byt
 pub fn as_container(bytes: &[u8]) -> Result<&str, ApiError> {
     let text = std::str::from_utf8(bytes).map_err(|_| ApiError::malformed("Request body must be UTF-8"))?;
     scan::container(text).map_err(|error| ApiError::malformed(error.to_string()))
+}
+
+/// Keeps an event that was not stored among the rejected ones; `reasons` in the words that its sender
+/// was told.
+pub fn keep_rejected(
+    app: &App,
+    (project, received_at): (ProjectId, Timestamp),
+    (index, code): (usize, Code),
+    sent: &str,
+    path_type: Option<&str>,
+    reasons: &[String],
+) {
+    let fields = check::Sent::read(sent).unwrap_or_default();
+    let [id, customer, event_type] = fields.names();
+    app.rejections.note(&Rejection {
+        project,
+        received_at,
+        index: index as u64,
+        code,
+        event_id: id.as_deref(),
+        customer: customer.as_deref(),
+        meter: path_type.or(event_type.as_deref()),
+        reasons: reasons.iter().map(|reason| ("event", reason.as_str())).collect(),
+        sent: sent.as_bytes(),
+    });
 }
 
 /// Whether a caller may send events of any past time.
