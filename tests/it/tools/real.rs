@@ -30,6 +30,15 @@ fn the_demo_runs_to_its_end() {
     {
         assert!(ended.out.contains(step), "{step}: {}", ended.out);
     }
+    let ended = reckoner(&["demo", "--exit", "--json", "--events", "500"], &[("TMPDIR", &temporary)]);
+    let shown = ended.json();
+    assert_eq!((ended.code, &shown["events"], shown["jobs_run"].is_u64()), (0, &json!(500), true), "{shown}");
+    assert!(
+        shown["totals"]["acme"]["api.calls"].is_string() && shown["webhook"]["body"]["data"].is_object(),
+        "{shown}"
+    );
+    assert_eq!(shown["aggregations"].as_array().map(Vec::len), Some(3), "{shown}");
+    assert_eq!(reckoner(&["demo", "--json"], &[]).code, 2, "it would never end");
     assert_eq!(std::fs::read_dir(dir.path()).expect("a directory").count(), 0, "nothing is left behind");
 }
 
