@@ -191,6 +191,8 @@ pub struct EventParams {
     pub from: Option<String>,
     /// Before this time.
     pub to: Option<String>,
+    /// What comes first: `time` (by default) the newest event time, `sequence` the last commit.
+    pub order: Option<String>,
     /// Most events of a page: 1 to 1,000, by default 50. Not for exports.
     #[param(value_type = Option<u32>, minimum = 1, maximum = 1000)]
     pub limit: Option<String>,

@@ -11,5 +11,6 @@ pub mod job;
 pub mod list;
 pub mod meter;
 pub mod query;
+pub mod rejected_event;
 pub mod test_clock;
 pub mod webhook;

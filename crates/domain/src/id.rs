@@ -73,6 +73,8 @@ ids! {
     ApiKeyId = "key_";
     /// A run of a job.
     JobRunId = "run_";
+    /// An event that was not stored.
+    RejectedEventId = "rej_";
 }
 
 /// A project, numbered in the order of making; event records carry the number.

@@ -93,6 +93,34 @@ impl Path {
         })
     }
 
+    /// Puts a value at this path, in objects and lists made where there are none; `false` where
+    /// something else is in the way, or a list would grow by more than one.
+    pub fn put(&self, properties: &mut Value, value: Value) -> bool {
+        let mut place = properties;
+        for step in &self.steps {
+            if place.is_null() {
+                *place = match step {
+                    Step::Key(_) => Value::Object(serde_json::Map::new()),
+                    Step::Index(_) => Value::Array(Vec::new()),
+                };
+            }
+            let next = match (step, place) {
+                (Step::Key(key), Value::Object(map)) => Some(map.entry(key.clone()).or_insert(Value::Null)),
+                (Step::Index(index), Value::Array(list)) => {
+                    if *index == list.len() {
+                        list.push(Value::Null);
+                    }
+                    list.get_mut(*index)
+                }
+                _ => None,
+            };
+            let Some(next) = next else { return false };
+            place = next;
+        }
+        *place = value;
+        true
+    }
+
     /// The value at this path where it is not null.
     pub fn find_text(&self, properties: &Value) -> Option<String> {
         self.find(properties).and_then(text_of)
@@ -182,6 +210,19 @@ mod tests {
             assert_eq!(found(name, Excess::Refuse), None, "{name}");
             assert_eq!(found(name, Excess::Round).as_deref(), rounded, "{name}");
         }
+    }
+
+    #[test]
+    fn what_is_put_is_found() {
+        let mut value: Value = serde_json::from_str(r#"{"a":1}"#).expect("JSON");
+        for (text, good) in
+            [("b", true), ("$.c.d[0].e", true), ("$.c.d[1]", true), ("$.a.b", false), ("$.c.d[9]", false)]
+        {
+            let path = Path::parse(text).expect("a path");
+            assert_eq!(path.put(&mut value, Value::from(text)), good, "{text}");
+            assert_eq!(path.find_text(&value).as_deref(), good.then_some(text), "{text}");
+        }
+        assert_eq!(value.to_string(), r#"{"a":1,"b":"b","c":{"d":[{"e":"$.c.d[0].e"},"$.c.d[1]"]}}"#);
     }
 
     #[test]

@@ -12,6 +12,7 @@ use crate::http::body::Budget;
 use crate::http::state::{App, Parts};
 use crate::http::{listen, router};
 use crate::ingest::record::{RecordError, Recorder};
+use crate::ingest::rejections::Rejections;
 use crate::jobs::{Jobs, Moving, Schedule, Scheduler, Trigger};
 use crate::random::{self, NoRandomness};
 use crate::store::projects::{self, Project};
@@ -135,6 +136,7 @@ impl Server {
         bootstrap::check(&db, &config, &projects).await?;
         let events = Events::new(log);
         let recorder = Recorder::new(db.clone(), clock.clone(), events.clone(), config.ingest.clone());
+        let rejections = Rejections::start(db.clone(), clock.clone());
         let waker = Waker::default();
         let (webhooks, sending) = prepare_webhooks(&config, &db, &clock, &vault, &waker)?;
         let jobs = Jobs {
@@ -161,6 +163,7 @@ impl Server {
             events,
             bodies,
             recorder,
+            rejections,
             keys,
             jobs,
             trigger,
@@ -213,6 +216,7 @@ impl Server {
         if let Err(error) = app.keys.note_uses().await {
             tracing::warn!(%error, "last uses of keys could not be written down");
         }
+        app.rejections.flush().await;
         app.events.close().await;
         app.db.close().await;
         Ok(())
@@ -251,10 +255,15 @@ async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartErr
     Ok((listener, address))
 }
 
-/// Opens the control plane that the configuration names.
-pub async fn open_db(config: &Config) -> Result<Db, StoreError> {
+/// Opens the control plane that the configuration names. Without `migrate` a schema that is not
+/// this program's is refused instead of brought up to date.
+pub async fn open_db(config: &Config, migrate: bool) -> Result<Db, StoreError> {
     let db = Db::connect(&place(config)).await?;
-    db.migrate().await?;
+    if migrate {
+        db.migrate().await?;
+    } else {
+        db.check_schema().await?;
+    }
     Ok(db)
 }
 

@@ -40,6 +40,10 @@ fn describe() {
     describe_counter!("http_requests_total", "Requests answered, by method, route and status.");
     describe_histogram!("http_request_seconds", "Time until the answer began.");
     describe_counter!("ingest_events_total", "Events judged: accepted, duplicate, conflict, rejected.");
+    describe_counter!(
+        "rejected_events_dropped_total",
+        "Rejected events that could not be kept to be looked at."
+    );
     describe_counter!("usage_duplicates_total", "Events that were sent again.");
     describe_gauge!("ingest_queue_batches", "Requests that wait to be committed.");
     describe_gauge!("ingest_queue_bytes", "Bytes that wait to be committed.");

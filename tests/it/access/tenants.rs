@@ -110,6 +110,7 @@ async fn lists_show_the_own_project_only() {
     let objects = objects(&server).await;
     let lists = [
         "/v1/events",
+        "/v1/rejected-events",
         "/v1/customers",
         "/v1/aggregations",
         "/v1/webhook-endpoints",

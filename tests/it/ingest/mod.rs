@@ -5,6 +5,7 @@ mod full_disk;
 mod hostile;
 mod kill;
 mod limits;
+mod rejected;
 mod repair;
 mod repeats;
 mod slow;

@@ -3,6 +3,7 @@ mod corrections;
 mod customers;
 mod export;
 mod idempotency;
+mod imported;
 mod keys;
 mod meters;
 mod pages;

@@ -5,6 +5,7 @@ use reckoner_server::store::aggregations::{
     self as store, Announcement, Applied, Candidate, Figure, Filter, InForce, Span,
 };
 use reckoner_server::store::projects::{self, LIVE, TEST};
+use reckoner_server::store::webhook_status::Status;
 use reckoner_server::store::{Db, Exec, Limit, Query, Statement, StoreError};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -202,4 +203,32 @@ async fn aggregations_are_listed_newest_period_first(db: Db) {
     assert_eq!(store::delete_all(&db, TEST).await.expect("deleted"), 0);
     assert_eq!(store::delete_all(&db, LIVE).await.expect("deleted"), 12);
     assert_eq!(store::count(&db, LIVE).await.expect("counted"), 0);
+}
+
+on_both!(what_was_imported_is_never_overwritten);
+async fn what_was_imported_is_never_overwritten(db: Db) {
+    projects::ensure(&db, at(0)).await.expect("made");
+    let Candidate { customer, span, figures, event_count, .. } = candidate("acme", 14, "5", true, 0);
+    let status = Status {
+        delivered: false,
+        attempts: 3,
+        delivered_at: None,
+        last_error: Some("HTTP 500".into()),
+        last_attempt_at: Some(at(2)),
+        dry_run: true,
+    };
+    let new =
+        store::NewImport { customer, span, figures, event_count, status: status.clone(), created_at: at(1) };
+    let other = store::NewImport { event_count: 9, ..new.clone() };
+    for (one, created, conflicts) in [(&new, 1, 0), (&new, 0, 0), (&other, 0, 1)] {
+        let mut tx = db.begin().await.expect("begins");
+        let taken = store::import(&mut tx, LIVE, std::slice::from_ref(one), at(3)).await.expect("imported");
+        assert_eq!((taken.created, taken.conflicts.len()), (created, conflicts));
+        tx.commit().await.expect("committed");
+    }
+    let stored = store::get(&db, LIVE, "acme_daily_20260114").await.expect("there");
+    assert_eq!(stored.imported, Some(store::Imported { at: at(3), status }));
+    let outcome = apply(&db, candidate("acme", 14, "6", true, 20), 4).await;
+    assert_eq!((outcome.applied, outcome.announcement()), (Applied::Kept, None));
+    assert_eq!(store::get(&db, LIVE, "acme_daily_20260114").await.expect("there"), stored);
 }

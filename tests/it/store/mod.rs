@@ -5,6 +5,7 @@ mod basics;
 mod catalogue;
 mod customers;
 mod jobs;
+mod rejected;
 
 use reckoner_domain::id::CustomerId;
 use reckoner_domain::time::Timestamp;

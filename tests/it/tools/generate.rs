@@ -10,6 +10,8 @@ fn good(asked: &Asked) -> (u16, String) {
     match asked.path.as_str() {
         "/config" => (200, CONFIG.into()),
         "/v1/events" => all_accepted(asked),
+        "/v1/meters" => (403, "{}".into()),
+        path if path.starts_with("/v1/meters?") => (403, "{}".into()),
         _ => (201, "{}".into()),
     }
 }
@@ -58,10 +60,10 @@ async fn the_key_goes_with_every_request_and_is_never_shown() {
 
 #[tokio::test]
 async fn a_busy_server_is_asked_again_with_the_same_events() {
-    // The configuration first, then: refused, refused, taken.
+    // The configuration and the meters first, then: refused, refused, taken.
     let standin = Standin::start(|asked, before| match before {
-        1 => (429, "{}".into()),
-        2 => (503, "{}".into()),
+        2 => (429, "{}".into()),
+        3 => (503, "{}".into()),
         _ => good(asked),
     })
     .await;
@@ -95,8 +97,9 @@ async fn failures_are_counted_with_their_reasons() {
 
     let refusal =
         r#"{"index":1,"id":"x","status":"rejected","errors":[{"field":"meter","reason":"is unknown"}]}"#;
-    let standin = Standin::start(move |_, _| {
-        (207, format!("{refusal}\n{{\"accepted\":1,\"duplicate\":0,\"rejected\":1}}"))
+    let standin = Standin::start(move |asked, _| match asked.path.as_str() {
+        "/v1/events" => (207, format!("{refusal}\n{{\"accepted\":1,\"duplicate\":0,\"rejected\":1}}")),
+        _ => good(asked),
     })
     .await;
     let (text, result) =
@@ -125,4 +128,18 @@ async fn a_server_without_event_types_is_not_guessed_at() {
     let standin = Standin::start(|_, _| (200, r#"{"events":{}}"#.into())).await;
     let (_, result) = run(&standin, &["generate"]).await;
     assert!(result.expect_err("refused").to_string().contains("--type"));
+}
+
+#[tokio::test]
+async fn a_key_that_may_not_read_needs_a_type() {
+    let standin = Standin::start(|asked, _| match asked.path.as_str() {
+        "/config" => (403, r#"{"error":"Forbidden"}"#.into()),
+        _ => good(asked),
+    })
+    .await;
+    let (_, result) = run(&standin, &["generate"]).await;
+    let error = result.expect_err("refused").to_string();
+    assert!(error.contains("name some with --type") && error.contains("scope read"), "{error}");
+    let (text, result) = run(&standin, &["generate", "--type", "api.calls", "--count", "3"]).await;
+    assert!(result.is_ok() && text.contains("sent 3, failed 0"), "{text}");
 }

@@ -152,16 +152,70 @@ async fn a_dry_run_asks_nobody() {
 }
 
 #[tokio::test]
-async fn aggregations_and_unknown_columns_are_wrong_calls() {
+async fn unknown_columns_and_missing_files_are_wrong_calls() {
     let dir = tempfile::tempdir().expect("a directory");
     let standin = Standin::start(|asked, _| good(asked)).await;
-    let dump = r#"[{"_id":"c_daily_20260112","customerId":"c","period":"daily","periodKey":"20260112","events":{"m":1},"eventCount":1}]"#;
-    let (_, result) = import(&standin, &file(&dir, dump), &[]).await;
-    assert_eq!(code(&result), 2);
-    assert!(result.expect_err("refused").to_string().contains("line 1 is an aggregation"));
     let (_, result) = import(&standin, &file(&dir, "customer,meter,vaule\nc,m,1\n"), &[]).await;
     assert_eq!(code(&result), 2);
     let (_, result) = import(&standin, &dir.path().join("none"), &[]).await;
     assert_eq!(code(&result), 2);
     assert!(standin.asked("/v1/events").is_empty());
+}
+
+/// A document of the metering webhook system for a customer's 12th of January.
+fn document(customer: &str) -> Value {
+    json!({
+        "_id": format!("{customer}_daily_20260112"), "customerId": customer, "period": "daily",
+        "periodKey": "20260112", "periodStart": {"$date": {"$numberLong": "1768176000000"}},
+        "periodEnd": {"$date": "2026-01-12T23:59:59.999Z"}, "timestamp": {"$date": "2026-01-13T00:00:01Z"},
+        "events": {"api.calls": {"$numberInt": "5"}}, "eventCounts": {"api.calls": 2}, "eventCount": 2,
+        "webhookStatus": {"delivered": false, "attempts": 3, "lastError": "HTTP 500"},
+        "createdAt": {"$date": "2026-01-13T00:00:02Z"}, "__v": 0,
+    })
+}
+
+#[tokio::test]
+async fn refused_aggregations_are_left_out_and_the_rest_is_taken() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let standin = Standin::start(|asked, _| match asked.path.as_str() {
+        "/v1/aggregations/import" => match asked.json()["aggregations"].as_array().map(Vec::len) {
+            Some(4) => (
+                422,
+                json!({"errors": [{"field": "aggregations[2].values.api.calls", "reason": "is bad"},
+                {"field": "aggregations[2].event_count", "reason": "is worse"}]})
+                .to_string(),
+            ),
+            Some(3) => {
+                (409, json!({"errors": [{"field": "aggregations[0]", "reason": "is there"}]}).to_string())
+            }
+            _ => (200, json!({"imported": 1, "unchanged": 1}).to_string()),
+        },
+        _ => good(asked),
+    })
+    .await;
+    let documents = ["a", "b", "c", "d"].map(document);
+    let event =
+        json!({"customer": "a", "meter": "api.calls", "time": {"$date": {"$numberLong": "1768176000000"}}});
+    let lines: String = documents.iter().chain([&event]).map(|one| format!("{one}\n")).collect();
+    let (report, result) = import(&standin, &file(&dir, &lines), &[]).await;
+    assert_eq!(code(&result), 1);
+    let counts =
+        ["rows", "accepted", "duplicate", "rejected"].map(|name| report[name].as_u64().expect("a count"));
+    assert_eq!(counts, [5, 2, 1, 2], "{report}");
+    let rejected: Vec<_> = report["first_rejected"]
+        .as_array()
+        .expect("rows")
+        .iter()
+        .map(|row| (&row["line"], &row["reasons"]))
+        .collect();
+    let (conflict, invalid) =
+        (json!(["is there"]), json!(["values.api.calls is bad", "event_count is worse"]));
+    assert_eq!(rejected, [(&json!(1), &conflict), (&json!(3), &invalid)]);
+    assert_eq!(standin.asked("/v1/aggregations/import").len(), 3);
+    assert_eq!(standin.asked("/v1/events")[0].lines()[0]["time"], "2026-01-12T00:00:00.000000Z");
+    // A refusal that names no row ends the import.
+    let standin =
+        Standin::start(|asked, _| if asked.path == "/ping" { good(asked) } else { (403, "{}".into()) }).await;
+    let (_, result) = import(&standin, &file(&dir, &documents[0].to_string()), &[]).await;
+    assert!(result.expect_err("refused").to_string().contains("403"));
 }

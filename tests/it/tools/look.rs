@@ -99,15 +99,29 @@ async fn the_log_goes_on_where_it_was() {
     };
     let mut feed = Feed::new(client(), None, None);
     assert_eq!(sequences(&feed.tail(2_500).await.expect("events")), (501..=3_000).collect::<Vec<_>>());
-    assert!(feed.fresh().await.expect("events").is_empty());
+    assert!(feed.fresh().await.expect("events").events.is_empty());
     last.store(4_200, Ordering::SeqCst);
-    assert_eq!(sequences(&feed.fresh().await.expect("events")), (3_001..=4_200).collect::<Vec<_>>());
-    assert!(feed.fresh().await.expect("events").is_empty());
+    assert_eq!(sequences(&feed.fresh().await.expect("events").events), (3_001..=4_200).collect::<Vec<_>>());
+    assert!(feed.fresh().await.expect("events").events.is_empty());
 
     let mut from_now = Feed::new(client(), None, None);
     assert!(from_now.tail(0).await.expect("events").is_empty());
     last.store(4_201, Ordering::SeqCst);
-    assert_eq!(sequences(&from_now.fresh().await.expect("events")), [4_201]);
+    assert_eq!(sequences(&from_now.fresh().await.expect("events").events), [4_201]);
+
+    // More than one look holds: the oldest first, and the rest at once.
+    let mut slow = from_now.with_events_max(500);
+    last.store(5_600, Ordering::SeqCst);
+    let mut seen = Vec::new();
+    loop {
+        let fresh = slow.fresh().await.expect("events");
+        assert!(fresh.events.len() <= 500);
+        seen.extend(sequences(&fresh.events));
+        if !fresh.more {
+            break;
+        }
+    }
+    assert_eq!(seen, (4_202..=5_600).collect::<Vec<_>>());
 }
 
 #[tokio::test]

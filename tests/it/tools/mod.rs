@@ -1,8 +1,11 @@
 //! The commands: against a stand-in that says what a test needs, and against a real server.
 mod backup;
 mod clear;
+mod fitting;
+mod follow;
 mod generate;
 mod import;
+mod keys;
 mod look;
 mod real;
 mod receive;

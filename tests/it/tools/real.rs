@@ -30,6 +30,15 @@ fn the_demo_runs_to_its_end() {
     {
         assert!(ended.out.contains(step), "{step}: {}", ended.out);
     }
+    let ended = reckoner(&["demo", "--exit", "--json", "--events", "500"], &[("TMPDIR", &temporary)]);
+    let shown = ended.json();
+    assert_eq!((ended.code, &shown["events"], shown["jobs_run"].is_u64()), (0, &json!(500), true), "{shown}");
+    assert!(
+        shown["totals"]["acme"]["api.calls"].is_string() && shown["webhook"]["body"]["data"].is_object(),
+        "{shown}"
+    );
+    assert_eq!(shown["aggregations"].as_array().map(Vec::len), Some(3), "{shown}");
+    assert_eq!(reckoner(&["demo", "--json"], &[]).code, 2, "it would never end");
     assert_eq!(std::fs::read_dir(dir.path()).expect("a directory").count(), 0, "nothing is left behind");
 }
 
@@ -138,6 +147,50 @@ async fn a_second_import_finds_duplicates_only_and_clear_removes_all() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn aggregations_of_the_older_system_are_imported_once() {
+    let server = Server::start();
+    server.freeze("2026-01-14T12:00:00Z").await;
+    let document = |customer: &str, day: u32, calls: u32| {
+        json!({
+            "_id": format!("{customer}_daily_202601{day}"), "customerId": customer, "period": "daily",
+            "periodKey": format!("202601{day}"), "periodStart": {"$date": format!("2026-01-{day}T00:00:00Z")},
+            "periodEnd": {"$date": format!("2026-01-{day}T23:59:59.999Z")}, "events": {"api.calls": calls},
+            "eventCounts": {"api.calls": 1}, "eventCount": 1, "webhookStatus": {"delivered": true, "attempts": 1},
+            "createdAt": {"$date": {"$numberLong": "1768435200000"}},
+        })
+    };
+    let mut documents: Vec<Value> = (0..1_200).map(|n| document(&format!("c{n}"), 12, n)).collect();
+    documents.push(document("c0", 14, 1));
+    let file = server.dir().join("aggregations.json");
+    std::fs::write(&file, json!(documents).to_string()).expect("written");
+    let file = file.display().to_string();
+    for (accepted, duplicate) in [(1_200, 0), (0, 1_200)] {
+        let ended = run(&server, &["import", &file, "--json"]);
+        let report = ended.json();
+        assert_eq!(
+            (&report["accepted"], &report["duplicate"]),
+            (&json!(accepted), &json!(duplicate)),
+            "{ended:?}"
+        );
+        let rejected = &report["first_rejected"][0];
+        assert!(
+            rejected["reasons"][0].as_str().expect("a reason").contains("must have passed"),
+            "{rejected}"
+        );
+        assert_eq!((ended.code, &report["rejected"]), (1, &json!(1)), "today has not ended");
+    }
+    let shown = server.get("/aggregations?customerId=c7").await.json();
+    assert_eq!(
+        (&shown[0]["events"], &shown[0]["periodEnd"]),
+        (&json!({"api.calls": 7}), &json!("2026-01-12T23:59:59.999Z"))
+    );
+    assert_eq!(
+        (&shown[0]["webhookStatus"]["delivered"], &shown[0]["createdAt"]),
+        (&json!(true), &json!("2026-01-15T00:00:00.000Z"))
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn keys_are_made_listed_and_revoked_over_http_and_in_the_store() {
     let server = Server::start();
     let data = server.data_dir().display().to_string();
@@ -164,7 +217,20 @@ async fn keys_are_made_listed_and_revoked_over_http_and_in_the_store() {
     let nothing = format!("key_{}", "0".repeat(32));
     assert_eq!(run(&server, &["keys", "revoke", &nothing]).code, 1);
     assert_eq!(run(&server, &["keys", "create", "--scope", "root"]).code, 1);
-    assert_eq!(run(&server, &["keys", "create", "--scope", "root", "--data-dir", &data]).code, 2);
+    let ignored = run(&server, &["keys", "list", "--project", "test"]);
+    assert!(ignored.code == 2 && ignored.err.contains("--data-dir or --database-url only"), "{ignored:?}");
+    let long = "n".repeat(256);
+    for (wrong, told) in [
+        (&["--scope", "root"][..], "--scope must be one of"),
+        (&["--scope", ""], "--scope must be one of"),
+        (&["--scope", "read,"], "--scope must be one of"),
+        (&["--scope", "read", "--name", ""], "--name must have 1 to 255 bytes"),
+        (&["--scope", "read", "--name", &long], "--name must have 1 to 255 bytes"),
+        (&["--scope", "read", "--expires-at", "2020-01-01T00:00:00Z"], "--expires-at must lie in the future"),
+    ] {
+        let refused = run(&server, &[&["keys", "create", "--data-dir", &data], wrong].concat());
+        assert!(refused.code == 2 && refused.err.contains(told), "{wrong:?}: {refused:?}");
+    }
     let empty = server.dir().join("empty");
     std::fs::create_dir(&empty).expect("made");
     let empty = empty.display().to_string();

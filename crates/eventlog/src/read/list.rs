@@ -1,5 +1,5 @@
-//! Events in the order of their time, page by page.
-use super::fetch;
+//! Events in the order of their time or of their commit, page by page.
+use super::{fetch, recent};
 use crate::error::ReadError;
 use crate::format::record::EventRecord;
 use crate::memory::corrections::Known;
@@ -16,7 +16,7 @@ pub const LIST_EVENTS_MAX: usize = 10_000;
 /// Fewest events looked at together.
 const LOOK_AT_ONCE_MIN: usize = if cfg!(test) { 4 } else { 256 };
 
-/// Which end of time a list begins at.
+/// What a list begins with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Order {
     /// The latest event first; of equal times the highest sequence.
@@ -24,6 +24,8 @@ pub enum Order {
     NewestFirst,
     /// The earliest event first; of equal times the lowest sequence.
     OldestFirst,
+    /// The event that was committed last first, whatever its time: the highest sequence.
+    LatestFirst,
 }
 
 /// The last event of a page: the next page begins behind it.
@@ -54,7 +56,7 @@ pub struct ListFilter {
     pub to: Option<Timestamp>,
     /// Conditions on properties; all must hold.
     pub filters: Vec<Filter>,
-    /// Which end of time comes first.
+    /// What comes first.
     pub order: Order,
     /// Only events behind this one.
     pub after: Option<Cursor>,
@@ -81,10 +83,11 @@ impl ListFilter {
     }
 
     /// Whether an event at this place in the order is asked for.
-    fn asks(&self, at: Cursor) -> bool {
+    pub(super) fn asks(&self, at: Cursor) -> bool {
         let behind = |after: Cursor| match self.order {
             Order::NewestFirst => at < after,
             Order::OldestFirst => at > after,
+            Order::LatestFirst => at.sequence < after.sequence,
         };
         self.from.is_none_or(|from| at.time >= from)
             && self.to.is_none_or(|to| at.time < to)
@@ -106,13 +109,13 @@ impl ListFilter {
     }
 
     /// The first and last hour that may have events asked for.
-    fn hours(&self) -> (i64, i64) {
+    pub(super) fn hours(&self) -> (i64, i64) {
         let mut from = self.from.unwrap_or(Timestamp::MIN);
         let mut to = self.to.map_or(Timestamp::MAX, |to| to.plus_micros(-1));
         match (self.order, self.after) {
             (Order::NewestFirst, Some(after)) => to = to.min(after.time),
             (Order::OldestFirst, Some(after)) => from = from.max(after.time),
-            (_, None) => {}
+            (Order::LatestFirst, _) | (_, None) => {}
         }
         (from.hour_index(), to.hour_index())
     }
@@ -130,29 +133,61 @@ pub fn run(shared: &Shared, filter: &ListFilter) -> Result<Vec<Event>, ReadError
         }
         return Ok(found);
     }
-    let (mut from, mut to) = filter.hours();
-    while found.len() < limit
-        && let Some((hour, mut candidates)) = next_hour(shared, filter, from, to)
-    {
-        match filter.order {
-            Order::NewestFirst => to = hour - 1,
-            Order::OldestFirst => from = hour + 1,
-        }
-        while found.len() < limit && !candidates.is_empty() {
-            let count = (limit - found.len()).max(LOOK_AT_ONCE_MIN).min(candidates.len());
-            let next = take_first(&mut candidates, count, filter.order);
-            look_at(shared, filter, next, &mut found)?;
-        }
+    match filter.order {
+        Order::LatestFirst => latest(shared, filter, limit, &mut found)?,
+        Order::NewestFirst | Order::OldestFirst => by_time(shared, filter, limit, &mut found)?,
     }
     found.truncate(limit);
     Ok(found)
 }
 
+/// Finds events in the order of commit, the last first.
+fn latest(
+    shared: &Shared,
+    filter: &ListFilter,
+    limit: usize,
+    found: &mut Vec<Event>,
+) -> Result<(), ReadError> {
+    let mut below = filter.after.map_or(u64::MAX, |after| after.sequence);
+    while found.len() < limit {
+        let count = (limit - found.len()).max(LOOK_AT_ONCE_MIN);
+        let next = recent::places(shared, filter, below, count);
+        let Some(last) = next.last() else { break };
+        below = last.sequence;
+        look_at(shared, filter, next, found)?;
+    }
+    Ok(())
+}
+
+/// Finds events in the order of their time.
+fn by_time(
+    shared: &Shared,
+    filter: &ListFilter,
+    limit: usize,
+    found: &mut Vec<Event>,
+) -> Result<(), ReadError> {
+    let (mut from, mut to) = filter.hours();
+    while found.len() < limit
+        && let Some((hour, mut candidates)) = next_hour(shared, filter, from, to)
+    {
+        match filter.order {
+            Order::OldestFirst => from = hour + 1,
+            Order::NewestFirst | Order::LatestFirst => to = hour - 1,
+        }
+        while found.len() < limit && !candidates.is_empty() {
+            let count = (limit - found.len()).max(LOOK_AT_ONCE_MIN).min(candidates.len());
+            let next = take_first(&mut candidates, count, filter.order);
+            look_at(shared, filter, next, found)?;
+        }
+    }
+    Ok(())
+}
+
 /// Takes the first `count` places out of all, in order.
 fn take_first(places: &mut Vec<Cursor>, count: usize, order: Order) -> Vec<Cursor> {
     let compare = |a: &Cursor, b: &Cursor| match order {
-        Order::NewestFirst => b.cmp(a),
         Order::OldestFirst => a.cmp(b),
+        Order::NewestFirst | Order::LatestFirst => b.cmp(a),
     };
     if count < places.len() {
         places.select_nth_unstable_by(count, compare);
@@ -212,8 +247,8 @@ fn next_hour(shared: &Shared, filter: &ListFilter, from: i64, to: i64) -> Option
         (!places.is_empty()).then_some((*hour, places))
     };
     match filter.order {
-        Order::NewestFirst => hours.rev().find_map(places),
         Order::OldestFirst => { hours }.find_map(places),
+        Order::NewestFirst | Order::LatestFirst => hours.rev().find_map(places),
     }
 }
 

@@ -6,6 +6,7 @@ pub mod history;
 mod level;
 pub mod list;
 pub mod query;
+mod recent;
 pub mod scan;
 mod tallies;
 pub mod verify;

@@ -139,13 +139,16 @@ impl Model {
                 && filter.filters.iter().all(|one| one.passes(&properties(event)))
         });
         events.sort_by_key(place);
-        if filter.order == Order::NewestFirst {
-            events.reverse();
+        match filter.order {
+            Order::OldestFirst => {}
+            Order::NewestFirst => events.reverse(),
+            Order::LatestFirst => events.sort_by_key(|event| std::cmp::Reverse(event.sequence)),
         }
         if let Some(after) = filter.after {
             events.retain(|event| match filter.order {
                 Order::NewestFirst => place(event) < after,
                 Order::OldestFirst => place(event) > after,
+                Order::LatestFirst => event.sequence < after.sequence,
             });
         }
         events.truncate(filter.limit);

@@ -169,7 +169,7 @@ pub fn list_filter(rng: &mut Rng, ids: usize) -> ListFilter {
         from: rng.one_in(3).then(|| time(rng)),
         to: rng.one_in(3).then(|| time(rng)),
         filters: filters(rng, 4),
-        order: *rng.pick(&[Order::NewestFirst, Order::OldestFirst]),
+        order: *rng.pick(&[Order::NewestFirst, Order::OldestFirst, Order::LatestFirst]),
         after: rng.one_in(3).then(|| Cursor { time: time(rng), sequence: rng.below(200) as u64 }),
         limit: rng.below(30),
         ..ListFilter::new(*rng.pick(&PROJECTS))

@@ -40,7 +40,7 @@ pub struct ClearArgs {
 pub enum What {
     /// All events, and with them every total.
     Events,
-    /// All aggregations; they are made anew from the events.
+    /// All aggregations; they are made anew from the events, but for imported ones.
     Aggregations,
 }
 

@@ -2,7 +2,7 @@
 use super::client::{Client, RetryPolicy};
 use super::error::CliError;
 use super::generate::seconds;
-use super::output::{Out, printable, thousands};
+use super::output::{self, Out, printable, thousands};
 use super::receive::{self, Delivery, PATH, Received, Receiver, WAITING_MAX};
 use super::target::ApiKey;
 use super::{random, signals, wall};
@@ -35,6 +35,7 @@ const ADVANCED: &str = "2026-02-01T00:20:00Z";
 Examples:
   reckoner demo
   reckoner demo --exit
+  reckoner demo --exit --json | jq .totals
 
 Everything lives in a temporary directory and is removed at the end. No other service is needed, and
 nothing leaves this machine.")]
@@ -48,6 +49,9 @@ pub struct DemoArgs {
     /// End when everything was shown, instead of running until Ctrl-C.
     #[arg(long)]
     pub exit: bool,
+    /// Print one JSON object with what was shown, and nothing else.
+    #[arg(long, requires = "exit")]
+    pub json: bool,
 }
 
 /// What the demo runs on.
@@ -63,21 +67,24 @@ struct Stage {
 pub async fn run(args: DemoArgs, out: Out<'_>) -> Result<(), CliError> {
     let stop = signals::stop()?;
     tokio::pin!(stop);
-    writeln!(out, "Reckoner: from a usage event to a verified webhook\n")?;
+    let mut silent = std::io::sink();
+    let shown: Out<'_> = if args.json { &mut silent } else { &mut *out };
+    writeln!(shown, "Reckoner: from a usage event to a verified webhook\n")?;
     let mut stage = tokio::select! {
         stage = Stage::set() => stage?,
         () = &mut stop => return Ok(()),
     };
     let result = tokio::select! {
-        result = play(&mut stage, &args, out) => result,
-        () = &mut stop => Ok(()),
+        result = play(&mut stage, &args, shown) => result.map(Some),
+        () = &mut stop => Ok(None),
     };
     let result = match result {
-        Ok(()) if !args.exit => tokio::select! {
+        Ok(Some(summary)) if args.json => output::json(out, &summary),
+        Ok(_) if !args.exit => tokio::select! {
             result = linger(&mut stage, out) => result,
             () = &mut stop => Ok(()),
         },
-        other => other,
+        other => other.map(drop),
     };
     stage.server.stop().await;
     result
@@ -131,7 +138,8 @@ fn systemconfig(hook: &str, secret: &str) -> Value {
     })
 }
 
-async fn play(stage: &mut Stage, args: &DemoArgs, out: Out<'_>) -> Result<(), CliError> {
+/// Plays the demo; gives what it showed.
+async fn play(stage: &mut Stage, args: &DemoArgs, out: Out<'_>) -> Result<Value, CliError> {
     let [from, to] = [time(MONTH[0])?, time(MONTH[1])?];
     let (frozen, advanced) = (time(FROZEN)?, time(ADVANCED)?);
     let client = &stage.client;
@@ -141,18 +149,30 @@ async fn play(stage: &mut Stage, args: &DemoArgs, out: Out<'_>) -> Result<(), Cl
     let usage = usage::month(args.events, from, frozen, args.seed);
     let started = Instant::now();
     steps::send(client, &usage).await?;
-    let (count, took) = (thousands(u64::from(args.events)), seconds(started.elapsed()));
+    let took = seconds(started.elapsed());
+    let count = thousands(u64::from(args.events));
     writeln!(
         out,
         "3. {count} events of three customers were sent in {took} s, each on disk before its answer"
     )?;
     writeln!(out, "4. January's totals, api.calls as they were sent to the digit:")?;
-    steps::totals(client, &usage, (from, to), out).await?;
+    let totals = steps::totals(client, &usage, (from, to), out).await?;
     let jobs = steps::advance(client, advanced).await?;
     writeln!(out, "5. The clock moved to {ADVANCED}: {jobs} jobs ran and closed the month:")?;
     let (delivery, all) = steps::webhooks(&mut stage.deliveries).await?;
-    steps::aggregations(&stage.client, out).await?;
-    show_webhook(&delivery, all, out)
+    let aggregations = steps::aggregations(&stage.client, out).await?;
+    show_webhook(&delivery, all, out)?;
+    let signatures = &delivery.signatures;
+    Ok(json!({
+        "server": stage.client.base(),
+        "events": args.events,
+        "seconds": took,
+        "totals": totals,
+        "jobs_run": jobs,
+        "aggregations": aggregations,
+        "webhooks": all,
+        "webhook": {"x_webhook_signature": signatures.v1, "webhook_signature": signatures.standard, "body": delivery.body},
+    }))
 }
 
 fn show_webhook(delivery: &Delivery, all: usize, out: Out<'_>) -> Result<(), CliError> {

@@ -4,18 +4,24 @@ use super::error::CliError;
 use super::output::{self, Out};
 use super::random::{self, SplitMix64};
 use super::target::Target;
+use super::unset;
 use clap::Args;
+use reqwest::StatusCode;
 use serde_json::Value;
 use std::time::{Duration, Instant};
 
 mod event;
 mod send;
+mod shape;
 mod summary;
 
 pub use event::{Generated, Generator};
 pub use send::{BATCH_EVENTS_MAX, Mode, Plan, send_all};
+pub use shape::Shapes;
 pub use summary::{Summary, seconds};
 
+/// Events unless said otherwise.
+const COUNT_DEFAULT: u64 = 100;
 /// Requests under way at once unless said otherwise.
 const PARALLEL_DEFAULT: usize = 8;
 
@@ -28,15 +34,17 @@ Examples:
   reckoner generate --mode ndjson --customer acme --customer globex --type api.calls
   EVENT_COUNT=10 DELAY_MS=500 API_KEY=... reckoner generate
 
+Events have the properties that the server's meters read, where the key may read the meters.
 Each event carries an id, so a retry counts once; ids are new in every run unless --id-prefix is
 given. Ends with 1 when an event was not taken.")]
 pub struct GenerateArgs {
     /// How many events.
-    #[arg(long, short = 'n', value_name = "N", env = "EVENT_COUNT", default_value_t = 100)]
+    #[arg(long, short = 'n', value_name = "N", env = "EVENT_COUNT", default_value_t = COUNT_DEFAULT,
+          value_parser = unset::number_or(COUNT_DEFAULT, 0..=u64::MAX))]
     pub count: u64,
     /// Milliseconds to wait between two requests.
     #[arg(long, value_name = "MS", env = "DELAY_MS", default_value_t = 0,
-          value_parser = clap::value_parser!(u64).range(..=3_600_000))]
+          value_parser = unset::number_or(0, 0..=3_600_000))]
     pub delay_ms: u64,
     /// How events travel.
     #[arg(long, value_enum, default_value_t = Mode::Single)]
@@ -92,6 +100,7 @@ pub async fn run(args: GenerateArgs, out: Out<'_>) -> Result<(), CliError> {
         [] => configured_types(&client).await?,
         given => given.to_vec(),
     };
+    let shapes = Shapes::of_server(&client).await?;
     let key = client.key().map_or_else(|| "none".to_owned(), ToString::to_string);
     if !args.json {
         let count = output::thousands(args.count);
@@ -103,7 +112,8 @@ pub async fn run(args: GenerateArgs, out: Out<'_>) -> Result<(), CliError> {
         None => format!("gen-{}", random::hex(&random::entropy::<8>()?)),
     };
     let random = SplitMix64::new(seed);
-    let generator = Generator { customers: args.customers.clone(), event_types, id_prefix, random, made: 0 };
+    let customers = args.customers.clone();
+    let generator = Generator { customers, event_types, shapes, id_prefix, random, made: 0 };
     let events = generator.take(usize::try_from(args.count).unwrap_or(usize::MAX));
     let bar = output::bar(args.count, "events");
     let started = Instant::now();
@@ -121,7 +131,17 @@ pub async fn run(args: GenerateArgs, out: Out<'_>) -> Result<(), CliError> {
 
 /// The event types that the server is configured for.
 async fn configured_types(client: &Client) -> Result<Vec<String>, CliError> {
-    let config: Value = client.json(&Request::get("/config")).await?;
+    let request = Request::get("/config");
+    let answer = client.send(&request).await?;
+    if answer.status == StatusCode::FORBIDDEN {
+        return Err(CliError::failed(
+            "the key may not read which event types there are (scope read): name some with --type",
+        ));
+    }
+    let config: Value = match serde_json::from_slice(&answer.body) {
+        Ok(config) if answer.status.is_success() => config,
+        _ => return Err(client.refused(&request, &answer)),
+    };
     let types = config.get("events").and_then(Value::as_object).into_iter().flatten();
     let types: Vec<String> = types.map(|(name, _)| name.clone()).collect();
     if types.is_empty() {

@@ -71,7 +71,8 @@ pub struct ConfigCheckArgs {
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
 With an administrator's key they are those of its project. With --data-dir or --database-url the
-store itself is opened, whether a server runs on it or not: for whoever lost the last key.
+store itself is opened, whether a server runs on it or not: for whoever lost the last key. Its schema
+must be that of this program, and stays as it is.
 
 Examples:
   reckoner keys create --name ci --scope ingest --scope read
@@ -107,9 +108,9 @@ pub struct KeysPlace {
     /// The PostgreSQL of the store to open instead.
     #[arg(long, value_name = "URL")]
     pub database_url: Option<String>,
-    /// The project, where the store is opened.
-    #[arg(long, value_name = "P", default_value = "live")]
-    pub project: String,
+    /// The project, where the store is opened [default: live].
+    #[arg(long, value_name = "P")]
+    pub project: Option<String>,
 }
 
 /// `reckoner keys create`.

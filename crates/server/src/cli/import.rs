@@ -16,8 +16,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 use tokio::sync::{mpsc, oneshot};
 
+mod aggregation;
 mod chunk;
 mod csv_source;
+mod dump;
 mod identity;
 mod json_source;
 mod occurrences;
@@ -40,7 +42,11 @@ const READ_BYTES: usize = 256 * 1024;
 #[command(after_help = "\
 Fields and columns: customer, meter, and where known id, value (1), time, subject, properties (a JSON
 object) or properties.NAME. Exports of GET /v1/events and GET /events (eventType, customerId, metadata,
-timestamp, _id), as NDJSON or as one JSON array, are read as they are.
+timestamp, _id), as NDJSON or as one JSON array, are read as they are, dumps of a document database too.
+
+Aggregations of the metering webhook system (periodKey, periodStart, events, eventCounts ...), as NDJSON
+or as one JSON array, are imported as they are; that takes a key with the scope admin. No webhook is
+sent for them, and later events do not change them. One that is there with other content is rejected.
 
 Rows without an id get one made of their content, so the same file imported again adds nothing, and an
 import that was interrupted is simply run again. Times older than the server's limit need a key with
@@ -162,8 +168,7 @@ async fn reachable(target: &Target, retry: RetryPolicy) -> Result<Client, CliErr
 
 fn from_import_error(error: ImportError) -> CliError {
     match error {
-        ImportError::Aggregation(_)
-        | ImportError::Source(SourceError::Columns(_) | SourceError::NoColumn(_)) => {
+        ImportError::Source(SourceError::Columns(_) | SourceError::NoColumn(_)) => {
             CliError::usage(error.to_string())
         }
         other => CliError::failed(other.to_string()),

@@ -10,12 +10,13 @@ use super::table::{Align, Table};
 use crate::app;
 use crate::auth::keys::{make_key, to_row};
 use crate::clock::Clock;
-use crate::http::v1::api_keys::to_api;
+use crate::http::v1::api_keys::{check, to_api};
 use crate::store::projects::{self, Project};
 use crate::store::{Cursor, Db, LIMIT_MAX, Limit, Scopes, api_keys};
 use reckoner_api::api_key::{ApiKey, CreatedApiKey};
 use reckoner_api::list::List;
 use reckoner_domain::id::ApiKeyId;
+use reckoner_domain::time::Timestamp;
 use serde_json::json;
 
 /// Runs `reckoner keys`.
@@ -36,6 +37,12 @@ enum Keeper {
 async fn keeper(place: KeysPlace) -> Result<Keeper, CliError> {
     let KeysPlace { target, data_dir, database_url, project } = place;
     if data_dir.is_none() && database_url.is_none() {
+        if project.is_some() {
+            return Err(CliError::usage(
+                "--project goes with --data-dir or --database-url only: through a server, the keys are those \
+                 of the project that --api-key belongs to",
+            ));
+        }
         return Ok(Keeper::Server(target.client(RetryPolicy::ONCE)?));
     }
     let told = ServeArgs { data_dir, database_url, ..ServeArgs::default() };
@@ -45,10 +52,11 @@ async fn keeper(place: KeysPlace) -> Result<Keeper, CliError> {
         let dir = loaded.config.data_dir.display();
         return Err(CliError::usage(format!("{dir} is no data directory: no server was started on it")));
     }
-    let db = app::open_db(&loaded.config).await.map_err(failed)?;
+    // A server may be running: what it works on is not changed under it.
+    let db = app::open_db(&loaded.config, false).await.map_err(failed)?;
     let clock = Clock::system();
     projects::ensure(&db, clock.real()).await.map_err(failed)?;
-    let project = projects::get_by_name(&db, &project).await;
+    let project = projects::get_by_name(&db, project.as_deref().unwrap_or("live")).await;
     let project = project.map_err(|_| CliError::usage("--project must be live or test"))?;
     Ok(Keeper::Store { db, project, clock })
 }
@@ -62,11 +70,7 @@ async fn create(args: KeysCreateArgs, out: Out<'_>) -> Result<(), CliError> {
             client.json(&Request::post("/v1/api-keys", JSON, client::body(&body))).await?
         }
         Keeper::Store { db, project, clock } => {
-            let scopes: Scopes =
-                args.scopes.join(",").parse().map_err(|error| CliError::usage(format!("--scope {error}")))?;
-            if args.expires_at.is_some_and(|end| end <= clock.real()) {
-                return Err(CliError::usage("--expires-at must lie in the future"));
-            }
+            let scopes = checked_scopes(&name, &args.scopes, args.expires_at, clock.real())?;
             let failed = |error: &dyn std::fmt::Display| CliError::failed(error.to_string());
             let key = make_key(&project.name).map_err(|error| failed(&error))?;
             let row =
@@ -89,6 +93,21 @@ async fn create(args: KeysCreateArgs, out: Out<'_>) -> Result<(), CliError> {
     )?)
 }
 
+/// What the API would check, told in the words of the command line.
+fn checked_scopes(
+    name: &str,
+    scopes: &[String],
+    expires_at: Option<Timestamp>,
+    now: Timestamp,
+) -> Result<Scopes, CliError> {
+    let mut errors = Vec::new();
+    let scopes = check(name, scopes, expires_at, now, &mut errors);
+    let option = |field: &str| if field == "scopes" { "scope".to_owned() } else { field.replace('_', "-") };
+    let told: Vec<String> =
+        errors.iter().map(|error| format!("--{} {}", option(&error.field), error.reason)).collect();
+    scopes.filter(|_| told.is_empty()).ok_or_else(|| CliError::usage(told.join("; ")))
+}
+
 async fn list(args: KeysListArgs, out: Out<'_>) -> Result<(), CliError> {
     let keys = match keeper(args.place).await? {
         Keeper::Server(client) => listed_by_server(&client).await?,
@@ -99,16 +118,23 @@ async fn list(args: KeysListArgs, out: Out<'_>) -> Result<(), CliError> {
     }
     let mut table =
         Table::new(&["ID", "NAME", "PREFIX", "SCOPES", "LAST USED", "STATE"].map(|name| (name, Align::Left)));
+    let now = Clock::system().real();
     for key in &keys {
-        let state = match (&key.revoked_at, &key.expires_at) {
-            (Some(at), _) => format!("revoked {at}"),
-            (None, Some(at)) => format!("until {at}"),
-            (None, None) => "active".to_owned(),
-        };
+        let state = state(key, now);
         let used = key.last_used_at.clone().unwrap_or_default();
         table.row([key.id.clone(), key.name.clone(), key.prefix.clone(), key.scopes.join(","), used, state]);
     }
     table.print(out, "")
+}
+
+fn state(key: &ApiKey, now: Timestamp) -> String {
+    let ended = |at: &String| Timestamp::parse(at).is_ok_and(|end| end <= now);
+    match (&key.revoked_at, &key.expires_at) {
+        (Some(at), _) => format!("revoked {at}"),
+        (None, Some(at)) if ended(at) => format!("expired {at}"),
+        (None, Some(at)) => format!("until {at}"),
+        (None, None) => "active".to_owned(),
+    }
 }
 
 async fn listed_by_server(client: &Client) -> Result<Vec<ApiKey>, CliError> {

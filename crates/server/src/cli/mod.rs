@@ -29,6 +29,7 @@ pub mod serve;
 pub mod signals;
 pub mod table;
 pub mod target;
+mod unset;
 pub mod wall;
 
 /// The whole command line.

@@ -1,7 +1,7 @@
 //! `reckoner receive`: a webhook receiver to look at deliveries with.
 use super::error::CliError;
 use super::output::{self, Out, printable};
-use super::{signals, wall};
+use super::{signals, unset, wall};
 use clap::Args;
 use price::{CURRENCY, Rate, Rates};
 use serde_json::{Value, json};
@@ -15,6 +15,9 @@ mod price;
 mod server;
 
 pub use server::{BODY_BYTES_MAX, Delivery, PATH, Received, Receiver, Signatures, WAITING_MAX, router};
+
+/// The port unless said otherwise.
+const PORT_DEFAULT: u16 = 3_000;
 
 /// `reckoner receive`.
 #[derive(Args, Clone, Debug)]
@@ -30,7 +33,7 @@ whichever of them are there, over the bytes as they came; a time more than five 
 refused. Prices are estimates.")]
 pub struct ReceiveArgs {
     /// The port; 0 picks a free one.
-    #[arg(long, env = "PORT", default_value_t = 3_000)]
+    #[arg(long, env = "PORT", default_value_t = PORT_DEFAULT, value_parser = unset::port_or(PORT_DEFAULT))]
     pub port: u16,
     /// The address to listen on.
     #[arg(long, value_name = "IP", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]

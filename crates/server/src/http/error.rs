@@ -78,6 +78,11 @@ impl ApiError {
         Self::new(StatusCode::CONFLICT, code, "Conflict", detail)
     }
 
+    /// The same, with every field that it is about.
+    pub fn with_errors(self, errors: Vec<FieldError>) -> Self {
+        Self { errors, ..self }
+    }
+
     /// 422: an `Idempotency-Key` that another request has used.
     pub fn key_reused() -> Self {
         let (code, title) = ("idempotency_key_reused", "Idempotency-Key used before");

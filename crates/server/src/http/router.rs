@@ -54,6 +54,7 @@ fn native() -> OpenApiRouter<App> {
         .routes(routes!(v1::events::list::get, v1::events::correct::void, v1::events::correct::amend))
         .routes(routes!(v1::events::correct::history))
         .routes(routes!(v1::events::correct::void_many))
+        .routes(routes!(v1::rejected_events::list))
         .routes(routes!(v1::meters::list, v1::meters::create))
         .routes(routes!(v1::meters::get, v1::meters::archive))
         .routes(routes!(v1::meters::versions))
@@ -62,6 +63,7 @@ fn native() -> OpenApiRouter<App> {
         .routes(routes!(v1::customers::get, v1::customers::update))
         .routes(routes!(v1::aggregations::list))
         .routes(routes!(v1::aggregations::get))
+        .routes(routes!(v1::aggregation_import::import))
         .routes(routes!(v1::jobs::list))
         .routes(routes!(v1::webhook_endpoints::list, v1::webhook_endpoints::create))
         .routes(routes!(

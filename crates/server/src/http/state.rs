@@ -5,6 +5,7 @@ use crate::config::{Config, Definitions};
 use crate::events::Events;
 use crate::http::body::Budget;
 use crate::ingest::record::Recorder;
+use crate::ingest::rejections::Rejections;
 use crate::jobs::{Jobs, Trigger};
 use crate::store::Db;
 use crate::store::projects::Project;
@@ -34,6 +35,8 @@ pub struct Parts {
     pub bodies: Budget,
     /// Ingest.
     pub recorder: Recorder,
+    /// Rejected events.
+    pub rejections: Rejections,
     /// API keys.
     pub keys: Keys,
     /// Jobs.

@@ -47,13 +47,13 @@ pub fn check<'a>(object: &'a str, rules: &Rules<'_>) -> Result<Checked<'a>, Reje
         read(object).map_err(Rejected::malformed)?.translate();
     let told = Some(id.trim().to_owned()).filter(|id| !id.is_empty());
     let verdict = sent.check(rules, move || Ok::<_, String>(id));
-    let found = match verdict {
+    let mut found = match verdict {
         Ok(checked) if faults.is_empty() => return Ok(checked),
-        Ok(_) => Vec::new(),
-        Err(rejected) => rejected.faults,
+        Ok(checked) => Rejected::new(None, Vec::new()).of(Some(checked.customer), Some(checked.event_type)),
+        Err(rejected) => rejected,
     };
-    faults.extend(found.into_iter().map(|fault| rename(fault, customer_field)));
-    Err(Rejected::new(told, faults))
+    faults.extend(std::mem::take(&mut found.faults).into_iter().map(|fault| rename(fault, customer_field)));
+    Err(Rejected { id: told, faults, ..found })
 }
 
 fn rename(fault: Fault, customer_field: &str) -> Fault {

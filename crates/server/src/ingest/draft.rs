@@ -107,6 +107,10 @@ pub struct Checked<'a> {
 pub struct Rejected {
     /// Its id, where one could be read.
     pub id: Option<String>,
+    /// Its customer, where one could be read.
+    pub customer: Option<String>,
+    /// Its event type, where one could be read.
+    pub meter: Option<String>,
     /// Every fault.
     pub faults: Vec<Fault>,
     /// Whether its text is no JSON at all.
@@ -116,12 +120,17 @@ pub struct Rejected {
 impl Rejected {
     /// An event with wrong fields.
     pub fn new(id: Option<String>, faults: Vec<Fault>) -> Self {
-        Self { id, faults, malformed: false }
+        Self { id, customer: None, meter: None, faults, malformed: false }
     }
 
     /// A text that is no JSON.
     pub fn malformed(reason: String) -> Self {
-        Self { id: None, faults: vec![Fault::new("", reason)], malformed: true }
+        Self { malformed: true, ..Self::new(None, vec![Fault::new("", reason)]) }
+    }
+
+    /// The same, of this customer and event type.
+    pub fn of<'t>(self, customer: Option<Cow<'t, str>>, meter: Option<Cow<'t, str>>) -> Self {
+        Self { customer: customer.map(Cow::into_owned), meter: meter.map(Cow::into_owned), ..self }
     }
 }
 
@@ -217,7 +226,10 @@ impl<'a> Sent<'a> {
             (Some(id), Some(customer), Some(event_type)) if faults.is_empty() => {
                 Ok(Checked { id, customer, event_type, value, time, subject, properties, source_context })
             }
-            (id, ..) => Err(Rejected::new(id.filter(|_| sent_id).map(Cow::into_owned), faults)),
+            (id, customer, event_type) => {
+                let id = id.filter(|_| sent_id).map(Cow::into_owned);
+                Err(Rejected::new(id, faults).of(customer, event_type))
+            }
         }
     }
 }

@@ -6,6 +6,7 @@ pub mod customers;
 pub mod draft;
 pub mod fields;
 pub mod record;
+pub mod rejections;
 pub mod scan;
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use super::view::View;
 use super::{AGGREGATE, Jobs, payload};
 use crate::random;
 use crate::store::Tx;
-use crate::store::aggregations::{self, Candidate, Outcome};
+use crate::store::aggregations::{self, Applied, Candidate, Outcome};
 use crate::store::job_retries::{self, Retry};
 use crate::store::job_runs::RunResult;
 use crate::store::meters;
@@ -35,6 +35,10 @@ pub struct Done {
     pub failed: u64,
     /// Which was the first of them, and why.
     pub first_failure: Option<String>,
+    /// Imported aggregations that events of the log contradict; they stay as they are.
+    pub kept: u64,
+    /// Which was the first of them.
+    pub first_kept: Option<String>,
 }
 
 impl Done {
@@ -49,10 +53,17 @@ impl Done {
             "{} periods, {} aggregations changed, {} webhooks",
             self.periods, self.changed, self.announced
         );
-        match &self.first_failure {
-            None => done,
-            Some(first) => format!("{done}; {} failed and will be tried again: {first}", self.failed),
-        }
+        let failed = self
+            .first_failure
+            .as_ref()
+            .map(|first| format!("; {} failed and will be tried again: {first}", self.failed));
+        let kept = self.first_kept.as_ref().map(|first| {
+            format!(
+                "; warning: {} imported aggregations stay, though events here say otherwise: {first}",
+                self.kept
+            )
+        });
+        done + &failed.unwrap_or_default() + &kept.unwrap_or_default()
     }
 }
 
@@ -154,6 +165,7 @@ impl Jobs {
             if announced > 0 {
                 self.waker.wake();
             }
+            note_kept(run, &outcomes);
             run.done.announced += announced;
             run.done.changed += outcomes.iter().filter(|outcome| outcome.is_change()).count() as u64;
             candidates = rest;
@@ -189,6 +201,16 @@ impl Jobs {
             announced += u64::from(made.is_some());
         }
         Ok(announced)
+    }
+}
+
+/// Notes which imported aggregations stay as they are against what the events say.
+fn note_kept(run: &mut Run<'_>, outcomes: &[Outcome]) {
+    for outcome in outcomes.iter().filter(|outcome| outcome.applied == Applied::Kept) {
+        let id = &outcome.aggregation.id;
+        tracing::warn!(project = ?run.project, aggregation = %id, "an imported aggregation stays, though events say otherwise");
+        run.done.kept += 1;
+        run.done.first_kept.get_or_insert_with(|| id.clone());
     }
 }
 

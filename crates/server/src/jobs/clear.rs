@@ -4,7 +4,7 @@ use super::payload::EVENT_TYPES;
 use super::run::{JobError, detached};
 use super::{AGGREGATE, Jobs};
 use crate::events::AppendError;
-use crate::store::{StoreError, aggregations, job_retries, watermarks, webhook_messages};
+use crate::store::{StoreError, aggregations, job_retries, rejected_events, watermarks, webhook_messages};
 use reckoner_domain::id::ProjectId;
 
 /// Why a project was not cleared.
@@ -39,7 +39,11 @@ impl Jobs {
     /// anew, and never some of events that are gone.
     async fn clear_alone(&self, project: ProjectId, events: bool) -> Result<(u64, u64), ClearError> {
         let aggregations = self.clear_aggregations(project).await.map_err(JobError::from)?;
-        let gone = if events { self.events.clear(project, self.clock.of_project(project)).await? } else { 0 };
+        if !events {
+            return Ok((0, aggregations));
+        }
+        let gone = self.events.clear(project, self.clock.of_project(project)).await?;
+        rejected_events::delete_all(&self.db, project).await.map_err(JobError::from)?;
         Ok((gone, aggregations))
     }
 

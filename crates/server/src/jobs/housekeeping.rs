@@ -2,7 +2,7 @@
 use super::Jobs;
 use crate::auth::keys::Keys;
 use crate::store::webhook_endpoints::Moment;
-use crate::store::{Result, idempotency, job_runs, projects, webhook_purge};
+use crate::store::{Result, idempotency, job_runs, projects, rejected_events, webhook_purge};
 use reckoner_domain::id::ProjectId;
 use reckoner_domain::time::DAY;
 
@@ -28,6 +28,10 @@ pub async fn run(jobs: &Jobs, keys: &Keys, webhook_days: u32) {
         }
         if let Err(error) = purge_webhooks(jobs, project.id, webhook_days).await {
             tracing::warn!(%error, "old webhook messages could not be removed");
+        }
+        let now = jobs.clock.of_project(project.id);
+        if let Err(error) = rejected_events::purge(&jobs.db, project.id, now).await {
+            tracing::warn!(%error, "old rejected events could not be removed");
         }
     }
 }

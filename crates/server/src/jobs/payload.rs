@@ -112,6 +112,7 @@ mod tests {
             through_sequence: 8,
             created_at: at("2026-01-13T00:00:00Z"),
             updated_at: at("2026-01-13T00:15:00Z"),
+            imported: None,
         };
         let created = at("2026-01-13T00:15:00Z");
         assert_eq!(

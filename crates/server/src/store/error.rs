@@ -32,6 +32,17 @@ pub enum StoreError {
     /// The schema could not be brought up to date.
     #[error("the schema could not be migrated: {0}")]
     Migration(#[from] sqlx::migrate::MigrateError),
+    /// The schema is not this program's, and was not to be changed.
+    #[error(
+        "its schema has number {found}, this program's has {ours}: take the program of the server that runs \
+         on it, or start the server with this one first"
+    )]
+    OtherSchema {
+        /// The number of the schema; 0 when there is none.
+        found: i64,
+        /// The number that this program works with.
+        ours: i64,
+    },
     /// The database file could not be made or protected.
     #[error("the database file {path} cannot be used: {source}")]
     File {

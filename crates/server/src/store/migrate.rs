@@ -1,6 +1,6 @@
 //! Bringing the schema up to date, with several processes starting at once.
-use super::error::Result;
-use sqlx::migrate::Migrator;
+use super::error::{Result, StoreError};
+use sqlx::migrate::{Migrate, MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{Connection, Executor, SqlitePool};
 
@@ -32,4 +32,30 @@ pub(super) async fn postgres(options: &PgConnectOptions) -> Result<()> {
     MIGRATOR.run_direct(None, &mut connection, false).await?;
     connection.close().await?;
     Ok(())
+}
+
+/// Refuses a schema that is not exactly this program's.
+pub(super) async fn check(connection: &mut impl Migrate) -> Result<()> {
+    let found: Vec<_> = match connection.list_applied_migrations(&MIGRATOR.table_name).await {
+        Ok(applied) => applied.into_iter().map(|one| (one.version, one.checksum)).collect(),
+        Err(error) if is_missing_table(&error) => Vec::new(),
+        Err(error) => return Err(error.into()),
+    };
+    let ours: Vec<_> = MIGRATOR.iter().map(|one| (one.version, one.checksum.clone())).collect();
+    if found == ours {
+        return Ok(());
+    }
+    let last = |list: &[(i64, _)]| list.last().map_or(0, |(version, _)| *version);
+    Err(StoreError::OtherSchema { found: last(&found), ours: last(&ours) })
+}
+
+/// Whether an error says that no schema was ever made.
+fn is_missing_table(error: &MigrateError) -> bool {
+    const UNDEFINED_TABLE: &str = "42P01";
+    let (MigrateError::Execute(sqlx::Error::Database(error))
+    | MigrateError::ExecuteMigration(sqlx::Error::Database(error), _)) = error
+    else {
+        return false;
+    };
+    error.code().as_deref() == Some(UNDEFINED_TABLE) || error.message().starts_with("no such table")
 }

@@ -21,6 +21,7 @@ mod open;
 mod page;
 pub mod projects;
 mod query;
+pub mod rejected_events;
 mod row;
 mod scope;
 pub mod settings;

@@ -103,6 +103,14 @@ impl Db {
         }
     }
 
+    /// Refuses a schema that is not exactly this program's.
+    pub async fn check_schema(&self) -> Result<()> {
+        match self {
+            Self::Sqlite { writer, .. } => super::migrate::check(&mut *writer.acquire().await?).await,
+            Self::Postgres(pool) => super::migrate::check(&mut *pool.acquire().await?).await,
+        }
+    }
+
     /// Opens a SQLite file, made when absent, and brings its schema up to date.
     pub async fn open_sqlite(settings: &SqliteSettings) -> Result<Self> {
         let db = Self::connect_sqlite(settings).await?;

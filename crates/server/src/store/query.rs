@@ -1,7 +1,7 @@
 //! A statement with its arguments, and the registry of every statement.
 use super::db::Engine;
 use reckoner_domain::id::{
-    ApiKeyId, CustomerId, DeliveryId, EndpointId, JobRunId, MessageId, MeterId, ProjectId,
+    ApiKeyId, CustomerId, DeliveryId, EndpointId, JobRunId, MessageId, MeterId, ProjectId, RejectedEventId,
 };
 use reckoner_domain::time::Timestamp;
 use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
@@ -75,6 +75,7 @@ vals! {
     &DeliveryId => Text(id) id.to_string();
     &ApiKeyId => Text(id) id.to_string();
     &JobRunId => Text(id) id.to_string();
+    &RejectedEventId => Text(id) id.to_string();
 }
 
 /// A statement with its arguments. Optional conditions and lists are appended, text and arguments

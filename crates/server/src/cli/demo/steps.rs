@@ -65,14 +65,14 @@ struct QueryRow {
     value: Option<String>,
 }
 
-/// Prints every customer's totals from `from` until before `to`, and checks the sums against what
-/// was sent.
+/// Prints every customer's totals from `from` until before `to`, checks the sums against what was
+/// sent, and gives the totals by customer and event type.
 pub async fn totals(
     client: &Client,
     usage: &Usage,
     (from, to): (Timestamp, Timestamp),
     out: Out<'_>,
-) -> Result<(), CliError> {
+) -> Result<Value, CliError> {
     let mut totals: BTreeMap<(&str, String), String> = BTreeMap::new();
     for (event_type, _) in EVENT_TYPES {
         let path = format!("/v1/meters/{}/query", client::segment(event_type));
@@ -101,17 +101,24 @@ pub async fn totals(
             return Err(CliError::failed(text));
         }
     }
-    Ok(())
+    let of_customer = |customer: &str| {
+        let totals = EVENT_TYPES.map(|(name, _)| (name.to_owned(), Value::String(total(name, customer))));
+        Value::Object(totals.into_iter().collect())
+    };
+    Ok(CUSTOMERS.iter().map(|customer| ((*customer).to_owned(), of_customer(customer))).collect())
 }
 
-/// Prints the month's aggregations.
-pub async fn aggregations(client: &Client, out: Out<'_>) -> Result<(), CliError> {
+/// Prints the month's aggregations and gives them.
+pub async fn aggregations(client: &Client, out: Out<'_>) -> Result<Value, CliError> {
     let request = Request::get("/aggregations").with("period", "monthly").with("limit", "10");
-    let rows: Vec<Row> = client.json(&request).await?;
+    let answer: Value = client.json(&request).await?;
+    let rows: Vec<Row> = serde_json::from_value(answer.clone())
+        .map_err(|error| CliError::failed(format!("/aggregations gave an unexpected answer: {error}")))?;
     if rows.is_empty() {
         return Err(CliError::failed("the month was not aggregated"));
     }
-    aggregations_table(&rows).print(out, "   ")
+    aggregations_table(&rows).print(out, "   ")?;
+    Ok(answer)
 }
 
 /// Waits until the month's webhooks of all customers have come; gives one of them and the number

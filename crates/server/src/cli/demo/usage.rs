@@ -1,5 +1,5 @@
 //! A month of usage of three customers.
-use crate::cli::generate::Generator;
+use crate::cli::generate::{Generator, Shapes};
 use crate::cli::random::SplitMix64;
 use reckoner_domain::decimal::Decimal;
 use reckoner_domain::sum::Sum;
@@ -28,6 +28,7 @@ pub fn month(count: u32, from: Timestamp, to: Timestamp, seed: u64) -> Usage {
     let generator = Generator {
         customers: CUSTOMERS.map(String::from).to_vec(),
         event_types: EVENT_TYPES.map(|(name, _)| name.to_owned()).to_vec(),
+        shapes: Shapes::default(),
         id_prefix: "demo".to_owned(),
         random: SplitMix64::new(seed),
         made: 0,

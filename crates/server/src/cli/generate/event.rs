@@ -1,4 +1,5 @@
 //! Events such as a real system would send.
+use super::shape::Shapes;
 use crate::cli::random::SplitMix64;
 use serde_json::{Map, Number, Value, json};
 
@@ -30,6 +31,8 @@ pub struct Generator {
     pub customers: Vec<String>,
     /// The event types to draw from; no event comes without one.
     pub event_types: Vec<String>,
+    /// What the meters of each type read.
+    pub shapes: Shapes,
     /// What ids begin with; a number follows.
     pub id_prefix: String,
     /// Where the draws come from.
@@ -44,7 +47,8 @@ impl Iterator for Generator {
     fn next(&mut self) -> Option<Generated> {
         let customer = self.random.pick(&self.customers)?.clone();
         let event_type = self.random.pick(&self.event_types)?.clone();
-        let (value, properties) = usage(&event_type, &mut self.random);
+        let (value, mut properties) = usage(&event_type, &mut self.random);
+        self.shapes.fill(&event_type, &mut properties, &mut self.random);
         let id = format!("{}-{}", self.id_prefix, self.made);
         self.made += 1;
         Some(Generated { id, customer, event_type, value, properties })
@@ -111,6 +115,7 @@ mod tests {
             event_types: ["api.calls", "storage.bytes", "response.time.ms", "else"]
                 .map(String::from)
                 .to_vec(),
+            shapes: Shapes::default(),
             id_prefix: "run".into(),
             random: SplitMix64::new(seed),
             made: 0,

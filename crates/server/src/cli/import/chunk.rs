@@ -1,14 +1,19 @@
 //! Rows put together into requests.
+use super::aggregation;
+use super::dump;
 use super::identity::{derived_id, fingerprint};
 use super::occurrences::Occurrences;
 use super::row::{Row, is_aggregation};
 use super::source::{Raw, Source, SourceError};
+use serde_json::Value;
 use std::io;
 
 /// Most rows of a chunk.
 pub const CHUNK_ROWS_MAX: usize = 1_000;
 /// A chunk of so many bytes takes no further row; well below the server's limit of a body.
 const CHUNK_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// The same for aggregations, whose bodies the server wants smaller.
+const AGGREGATION_BYTES_MAX: usize = 512 * 1024;
 
 /// Some rows of a file, in its order.
 #[derive(Debug, Default)]
@@ -17,7 +22,11 @@ pub struct Chunk {
     pub body: Vec<u8>,
     /// For each event the line of the file where it stands, and where it ends in the body.
     pub events: Vec<(u64, usize)>,
-    /// The rows that are no events.
+    /// The aggregations, each with the line of the file where it stands.
+    pub aggregations: Vec<(u64, Value)>,
+    /// Bytes of the aggregations.
+    aggregation_bytes: usize,
+    /// The rows that are neither.
     pub bad: Vec<BadRow>,
     /// Bytes of the file read so far.
     pub bytes_read: u64,
@@ -40,11 +49,6 @@ pub enum ImportError {
     /// The file cannot be read on.
     #[error(transparent)]
     Source(#[from] SourceError),
-    /// Results were given where usage was expected.
-    #[error(
-        "line {0} is an aggregation; import the events it was made of: aggregations are made anew from them"
-    )]
-    Aggregation(u64),
     /// The count of equal rows cannot be kept.
     #[error("cannot use a temporary file: {0}")]
     Occurrences(#[source] io::Error),
@@ -65,7 +69,7 @@ impl Chunk {
 
     /// Rows of all kinds.
     pub fn rows(&self) -> usize {
-        self.events.len() + self.bad.len()
+        self.events.len() + self.aggregations.len() + self.bad.len()
     }
 
     /// The line and the text of the event with this place in the body.
@@ -77,7 +81,9 @@ impl Chunk {
     }
 
     fn is_full(&self) -> bool {
-        self.rows() >= CHUNK_ROWS_MAX || self.body.len() >= CHUNK_BYTES_MAX
+        self.rows() >= CHUNK_ROWS_MAX
+            || self.body.len() >= CHUNK_BYTES_MAX
+            || self.aggregation_bytes >= AGGREGATION_BYTES_MAX
     }
 }
 
@@ -101,8 +107,22 @@ impl Chunker {
 
     fn take(&mut self, chunk: &mut Chunk, raw: Raw) -> Result<(), ImportError> {
         let Raw { line, fields, text } = raw;
+        let fields = if text.contains(dump::MARK) {
+            fields.map(|fields| fields.into_iter().map(|(name, value)| (name, dump::plain(value))).collect())
+        } else {
+            fields
+        };
         let row = match &fields {
-            Ok(fields) if is_aggregation(fields) => return Err(ImportError::Aggregation(line)),
+            Ok(fields) if is_aggregation(fields) => {
+                match aggregation::read(fields, self.ignore_unknown) {
+                    Ok(aggregation) => {
+                        chunk.aggregation_bytes += aggregation.to_string().len();
+                        chunk.aggregations.push((line, aggregation));
+                    }
+                    Err(reasons) => chunk.bad.push(BadRow { line, reasons, text }),
+                }
+                return Ok(());
+            }
             Ok(fields) => Row::read(fields, self.ignore_unknown),
             Err(reason) => Err(vec![reason.clone()]),
         };

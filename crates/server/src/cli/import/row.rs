@@ -167,18 +167,6 @@ impl Errors {
 
 /// The first of the names that has a value, and that value. Null and the empty text are none.
 fn find<'a>(fields: &'a Fields, names: &[&'a str]) -> Option<(&'a str, &'a Value)> {
-    let mut given = names.iter().filter_map(|name| Some((*name, bare(fields.get(*name)?))));
+    let mut given = names.iter().filter_map(|name| Some((*name, fields.get(*name)?)));
     given.find(|(_, value)| !value.is_null() && value.as_str() != Some(""))
-}
-
-/// A value without the wrapping of a document database's dump: `{"$oid":"..."}`, `{"$date":"..."}`.
-fn bare(value: &Value) -> &Value {
-    let wrapped = value.as_object().filter(|map| map.len() == 1).and_then(|map| map.iter().next());
-    match wrapped.map(|(name, inner)| (name.as_str(), inner)) {
-        Some((
-            "$oid" | "$date" | "$numberInt" | "$numberLong" | "$numberDouble" | "$numberDecimal",
-            inner,
-        )) => inner,
-        _ => value,
-    }
 }

@@ -1,7 +1,9 @@
+use super::dump;
 use super::row::{Fields, Row, is_aggregation};
 
 fn fields(json: &str) -> Fields {
-    serde_json::from_str(json).expect("an object")
+    let fields: Fields = serde_json::from_str(json).expect("an object");
+    fields.into_iter().map(|(name, value)| (name, dump::plain(value))).collect()
 }
 
 fn event(json: &str) -> String {

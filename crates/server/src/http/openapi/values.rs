@@ -1,5 +1,6 @@
 //! Which values a field may have, where the code has a list of them, and which fields are times.
 use crate::store::Scope;
+use crate::store::rejected_events::Code;
 use reckoner_domain::meter::Aggregation;
 use reckoner_domain::period::Period;
 use reckoner_domain::window::WindowSize;
@@ -29,11 +30,13 @@ fn values(owner: &str, name: &str) -> Option<&'static [&'static str]> {
         ("NewMeter" | "Meter", "aggregation") => &Aggregation::NAMES,
         ("NewMeter" | "Meter", "input") => &["delta", "level"],
         ("Meter" | "Endpoint" | "EndpointWithSecret", "source") => &["file", "api"],
-        ("Aggregation" | "parameters", "period") => &Period::NAMES,
+        ("Aggregation" | "NewAggregation" | "parameters", "period") => &Period::NAMES,
         ("Delivery" | "parameters", "state") => &DELIVERY_STATES,
         ("Clear", "what") => &["events", "aggregations"],
         ("UsageQuery" | "Usage" | "parameters", "window") => &WindowSize::NAMES,
         ("UsageQuery" | "parameters", "fill") => &["zero"],
+        ("RejectedEvent" | "parameters", "code") => &Code::NAMES,
+        ("parameters", "order") => &["time", "sequence"],
         ("parameters", "outcomes") => &["all"],
         _ => return None,
     })

@@ -91,5 +91,6 @@ fn to_api(aggregation: Aggregation) -> ApiAggregation {
         revision: i64::from(aggregation.revision),
         created_at: aggregation.created_at.to_string(),
         updated_at: aggregation.updated_at.to_string(),
+        imported_at: aggregation.imported.map(|imported| imported.at.to_string()),
     }
 }

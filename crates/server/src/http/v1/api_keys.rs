@@ -12,9 +12,10 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use reckoner_api::api_key::{ApiKey as ApiApiKey, CreatedApiKey, NewApiKey};
-use reckoner_api::error::Problem;
+use reckoner_api::error::{FieldError, Problem};
 use reckoner_api::list::{List, PageParams};
 use reckoner_domain::id::ApiKeyId;
+use reckoner_domain::time::Timestamp;
 
 /// Most bytes of a key's name.
 const NAME_BYTES_MAX: usize = 255;
@@ -62,24 +63,36 @@ pub async fn create(
     let mut errors = Vec::new();
     let now = app.clock.real();
     let name = new.name.unwrap_or_else(|| "key".to_owned());
-    if let Some(reason) = text_fault(&name, NAME_BYTES_MAX) {
-        errors.push(field_error("name", reason));
-    }
-    let scopes: Option<Scopes> = new.scopes.iter().map(|name| name.parse::<Scope>().ok()).collect();
-    let scopes = scopes.filter(|scopes| !scopes.is_empty());
-    if scopes.is_none() {
-        errors.push(choice_error("scopes", &Scope::NAMES));
-    }
     let expires_at = time::optional("expires_at", new.expires_at.as_deref(), &mut errors);
-    if expires_at.is_some_and(|end| end <= now) {
-        errors.push(field_error("expires_at", "must lie in the future"));
-    }
+    let scopes = check(&name, &new.scopes, expires_at, now, &mut errors);
     let (Some(scopes), []) = (scopes, errors.as_slice()) else { return Err(ApiError::invalid(errors)) };
     let project = app.project(caller.project).map_or("key", |project| project.name.as_str());
     let key = make_key(project)?;
     let row = ApiKey { expires_at, ..to_row(&key, caller.project, &name, scopes, now)? };
     let stored = api_keys::insert(&app.db, &row).await?;
     Ok((StatusCode::CREATED, Json(CreatedApiKey { api_key: to_api(stored), key })))
+}
+
+/// Checks what a new key is to be, and notes what is wrong with it; its scopes where they are good.
+pub fn check(
+    name: &str,
+    scopes: &[String],
+    expires_at: Option<Timestamp>,
+    now: Timestamp,
+    errors: &mut Vec<FieldError>,
+) -> Option<Scopes> {
+    if let Some(reason) = text_fault(name, NAME_BYTES_MAX) {
+        errors.push(field_error("name", reason));
+    }
+    let scopes: Option<Scopes> = scopes.iter().map(|name| name.parse::<Scope>().ok()).collect();
+    let scopes = scopes.filter(|scopes| !scopes.is_empty());
+    if scopes.is_none() {
+        errors.push(choice_error("scopes", &Scope::NAMES));
+    }
+    if expires_at.is_some_and(|end| end <= now) {
+        errors.push(field_error("expires_at", "must lie in the future"));
+    }
+    scopes
 }
 
 /// Revoke a key: it ceases to work at once here, within two seconds on other nodes.

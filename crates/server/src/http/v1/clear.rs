@@ -10,7 +10,7 @@ use reckoner_api::error::Problem;
 
 /// Clear events (with their aggregations) or aggregations of the key's project.
 ///
-/// Events are gone for queries, and their ids are free again. Aggregations are made anew by the next
+/// Events are gone for queries, with the list of rejected ones, and their ids are free again. Aggregations are made anew by the next
 /// run of the job where events are still there.
 #[utoipa::path(
     post, path = "/v1/clear", operation_id = "clear_project", tag = "projects", request_body = Clear,
@@ -42,6 +42,8 @@ pub async fn clear(
     if !errors.is_empty() {
         return Err(ApiError::invalid(errors));
     }
+    // What was rejected before goes with the events.
+    app.rejections.flush().await;
     let (events, aggregations) = app.jobs.clear(caller.project, wanted.what == "events").await?;
     Ok(Json(Cleared { cleared: true, events, aggregations }))
 }

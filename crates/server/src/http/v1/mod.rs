@@ -1,4 +1,5 @@
 //! The native API.
+pub mod aggregation_import;
 pub mod aggregations;
 pub mod api_keys;
 pub mod clear;
@@ -6,6 +7,7 @@ pub mod customers;
 pub mod events;
 pub mod jobs;
 pub mod meters;
+pub mod rejected_events;
 pub mod test_clock;
 pub mod time;
 pub mod usage;

@@ -80,6 +80,8 @@ pub enum Applied {
     Refreshed,
     /// Nothing that anyone sees changed.
     Unchanged,
+    /// It was imported, and the events of the log say otherwise: it stays as it is.
+    Kept,
 }
 
 /// What customers are told about an aggregation.
@@ -103,7 +105,7 @@ pub struct Outcome {
 impl Outcome {
     /// Whether anything that anyone sees changed.
     pub fn is_change(&self) -> bool {
-        self.applied != Applied::Unchanged
+        !matches!(self.applied, Applied::Unchanged | Applied::Kept)
     }
 
     /// The webhook that is due; of all workers that applied a change, exactly one gets it.
@@ -112,7 +114,7 @@ impl Outcome {
             Applied::Created if self.aggregation.complete => Some(Announcement::Completed),
             Applied::Completed => Some(Announcement::Completed),
             Applied::Revised => Some(Announcement::Updated),
-            Applied::Created | Applied::Refreshed | Applied::Unchanged => None,
+            Applied::Created | Applied::Refreshed | Applied::Unchanged | Applied::Kept => None,
         }
     }
 }
@@ -178,9 +180,16 @@ fn by_id(candidates: Vec<Candidate>) -> BTreeMap<String, Candidate> {
 /// What becomes of a stored aggregation. A candidate that looked at fewer events than the stored one
 /// never replaces its content, but its word that the period has ended counts. An open period may get
 /// another end with a change of time zone; the edges of one that has ended stay. Where the period had
-/// ended before, what meters showed then that are archived by now stays: it was announced.
+/// ended before, what meters showed then that are archived by now stays: it was announced. What was imported is
+/// never replaced: the events it came from need not be in the log.
 fn decide(stored: &Aggregation, candidate: &Candidate, now: Timestamp) -> Outcome {
     let mut aggregation = stored.clone();
+    if stored.imported.is_some() {
+        let same = stored.figures == candidate.figures && stored.event_count == candidate.event_count;
+        // Without any event of the log there is nothing that could say otherwise.
+        let applied = if same || candidate.event_count == 0 { Applied::Unchanged } else { Applied::Kept };
+        return Outcome { applied, aggregation };
+    }
     let mut content_changed = false;
     let newer = candidate.through_sequence >= stored.through_sequence;
     if !stored.complete && (newer || candidate.complete) {
@@ -227,6 +236,7 @@ fn fresh(project: ProjectId, id: String, candidate: Candidate, now: Timestamp) -
         through_sequence: candidate.through_sequence,
         created_at: now,
         updated_at: now,
+        imported: None,
     }
 }
 
@@ -405,6 +415,26 @@ mod tests {
         let open = Candidate { complete: false, ..before };
         let outcome = decide(&stored(open), &after("2", 9), now());
         assert_eq!((outcome.applied, outcome.aggregation.figures.len()), (Applied::Completed, 1));
+    }
+
+    #[test]
+    fn what_was_imported_stays_as_it_is() {
+        let imported =
+            super::super::Imported { at: now(), status: crate::store::webhook_status::Status::default() };
+        let stored = Aggregation { imported: Some(imported), ..stored(candidate("1", true, 0)) };
+        let none = Candidate { event_count: 0, figures: BTreeMap::default(), ..candidate("1", true, 9) };
+        for (candidate, applied) in [
+            (candidate("1", true, 9), Applied::Unchanged),
+            (none, Applied::Unchanged),
+            (candidate("2", true, 9), Applied::Kept),
+        ] {
+            let outcome = decide(&stored, &candidate, now());
+            assert_eq!(
+                (outcome.applied, outcome.announcement(), outcome.is_change()),
+                (applied, None, false)
+            );
+            assert_eq!(outcome.aggregation, stored);
+        }
     }
 
     #[test]

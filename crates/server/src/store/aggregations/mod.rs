@@ -1,8 +1,10 @@
 //! Aggregations: what a customer used in a period, made exactly once and revised after that.
 mod apply;
+mod import;
 mod list;
 
 pub use apply::{Announcement, Applied, Candidate, InForce, Outcome, apply, apply_many};
+pub use import::{Imported, NewImport, Taken, import};
 pub use list::{Filter, count, count_current, delete_all, due, find_many, get, list};
 
 use super::error::Result;
@@ -62,6 +64,8 @@ pub struct Aggregation {
     pub created_at: Timestamp,
     /// When what it says last changed, by the project's clock.
     pub updated_at: Timestamp,
+    /// Where another system made it: its figures never change here.
+    pub imported: Option<Imported>,
 }
 
 /// The id of an aggregation. It tells customers apart whatever their ids: neither a period's name
@@ -86,6 +90,8 @@ struct Row {
     through_sequence: i64,
     created_at: i64,
     updated_at: i64,
+    imported_at: Option<i64>,
+    imported_status: Option<String>,
 }
 
 fn from_row(row: Row) -> Result<Aggregation> {
@@ -106,5 +112,6 @@ fn from_row(row: Row) -> Result<Aggregation> {
         through_sequence: row::sequence("through_sequence", row.through_sequence)?,
         created_at: row::time("created_at", row.created_at)?,
         updated_at: row::time("updated_at", row.updated_at)?,
+        imported: import::from_columns(row.imported_at, row.imported_status.as_deref())?,
     })
 }

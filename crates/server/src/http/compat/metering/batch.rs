@@ -1,6 +1,6 @@
 //! `POST /usagebatch`: all events or none.
 use super::check::{Sent, Types};
-use super::{BodyFault, as_container, no_event_types, read_body};
+use super::{BodyFault, CONFLICT, as_container, keep_rejected, no_event_types, read_body};
 use crate::events::{BATCH_EVENTS_MAX, Outcome};
 use crate::http::compat::{Refused, failure};
 use crate::http::error::ApiError;
@@ -9,11 +9,13 @@ use crate::http::state::App;
 use crate::ingest::draft::Checked;
 use crate::ingest::fields::{self, Raw};
 use crate::random;
+use crate::store::rejected_events::Code;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
+use reckoner_domain::id::ProjectId;
 use serde_json::{Value, json};
 
 /// Capture up to 1,000 events: all of them, or none where one is invalid.
@@ -68,12 +70,26 @@ pub async fn capture(
     if events.count > BATCH_EVENTS_MAX {
         return Ok(too_many(events.count));
     }
-    let checked = match check_all(&app, &types, &events.first)? {
+    let checked = match check_all(&app, caller.project, &types, &events.first)? {
         Ok(checked) => checked,
         Err(answer) => return Ok((StatusCode::UNPROCESSABLE_ENTITY, Json(answer)).into_response()),
     };
     let outcomes = app.recorder.record(caller.project, now, &checked).await?;
-    let failed = outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Conflict { .. })).count();
+    let mut failed = 0;
+    for (index, (event, outcome)) in events.first.iter().zip(&outcomes).enumerate() {
+        if matches!(outcome, Outcome::Conflict { .. }) {
+            failed += 1;
+            let reasons = [CONFLICT.to_owned()];
+            keep_rejected(
+                &app,
+                (caller.project, now),
+                (index, Code::Conflict),
+                event.as_json(),
+                None,
+                &reasons,
+            );
+        }
+    }
     if failed > 0 {
         let stored = outcomes.len() - failed;
         let body =
@@ -96,6 +112,7 @@ fn too_many(received: usize) -> Response {
 /// Every event checked, or the answer that tells what is wrong with which.
 fn check_all<'e>(
     app: &App,
+    project: ProjectId,
     types: &Types<'_>,
     events: &[Raw<'e>],
 ) -> Result<Result<Vec<Checked<'e>>, Value>, ApiError> {
@@ -110,7 +127,11 @@ fn check_all<'e>(
         };
         match verdict {
             Ok(event) => checked.push(event),
-            Err(reasons) => errors.push(json!({"index": index, "errors": reasons})),
+            Err(reasons) => {
+                let (by, place) = ((project, types.rules.now), (index, Code::Invalid));
+                keep_rejected(app, by, place, event.as_json(), None, &reasons);
+                errors.push(json!({"index": index, "errors": reasons}));
+            }
         }
     }
     if errors.is_empty() {

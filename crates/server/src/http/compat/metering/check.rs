@@ -50,6 +50,11 @@ impl<'a> Sent<'a> {
         Ok(sent)
     }
 
+    /// Id, customer and event type, where they are texts.
+    pub fn names(&self) -> [Option<Cow<'a, str>>; 3] {
+        [self.id.and_then(Raw::as_text), self.customer.and_then(Raw::as_text), self.event_type.clone()]
+    }
+
     /// The same with the event type of the path.
     pub fn of_type(self, event_type: &'a str) -> Self {
         Self { event_type: Some(Cow::Borrowed(event_type)), event_type_is_text: true, ..self }

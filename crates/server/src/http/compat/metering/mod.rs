@@ -13,14 +13,20 @@ use crate::http::body::{self, Limits};
 use crate::http::error::ApiError;
 use crate::http::state::App;
 use crate::ingest::draft::Rules;
+use crate::ingest::rejections::Rejection;
 use crate::ingest::scan;
 use crate::store::Scope;
+use crate::store::rejected_events::Code;
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use reckoner_domain::decimal::Excess;
+use reckoner_domain::id::ProjectId;
 use reckoner_domain::meter::Catalogue;
 use reckoner_domain::time::Timestamp;
+
+/// What a sender is told whose event has the id of another one.
+pub const CONFLICT: &str = "The id is taken by an event with other content";
 
 /// What is wrong with a body before it is an event.
 pub enum BodyFault {
@@ -54,6 +60,31 @@ pub fn as_container(bytes: &[u8]) -> Result<&str, ApiError> {
 pub fn rules<'c>(app: &App, catalogue: &'c Catalogue, now: Timestamp, caller: &Caller) -> Rules<'c> {
     let rules = app.recorder.rules(catalogue, now, caller.scopes.has(Scope::Backfill));
     Rules { excess: Excess::Round, ..rules }
+}
+
+/// Keeps an event that was not stored among the rejected ones; `reasons` in the words that its sender
+/// was told.
+pub fn keep_rejected(
+    app: &App,
+    (project, received_at): (ProjectId, Timestamp),
+    (index, code): (usize, Code),
+    sent: &str,
+    path_type: Option<&str>,
+    reasons: &[String],
+) {
+    let fields = check::Sent::read(sent).unwrap_or_default();
+    let [id, customer, event_type] = fields.names();
+    app.rejections.note(&Rejection {
+        project,
+        received_at,
+        index: index as u64,
+        code,
+        event_id: id.as_deref(),
+        customer: customer.as_deref(),
+        meter: path_type.or(event_type.as_deref()),
+        reasons: reasons.iter().map(|reason| ("event", reason.as_str())).collect(),
+        sent: sent.as_bytes(),
+    });
 }
 
 /// The event types of a project: those of the operator's file as it orders them, then the others.

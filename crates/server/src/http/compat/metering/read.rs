@@ -152,7 +152,9 @@ fn to_json(aggregation: &Aggregation, statuses: &BTreeMap<String, Status>) -> Va
     let values: BTreeMap<&String, Value> =
         figures.iter().map(|(key, figure)| (key, number(&figure.value))).collect();
     let counts: BTreeMap<&String, u64> = figures.iter().map(|(key, figure)| (key, figure.count)).collect();
-    let status = statuses.get(&aggregation.id).cloned().unwrap_or_default();
+    // One that was imported is announced nowhere else: what is known of its webhook came with it.
+    let imported = aggregation.imported.as_ref().map(|imported| &imported.status);
+    let status = imported.or_else(|| statuses.get(&aggregation.id)).cloned().unwrap_or_default();
     json!({
         "_id": aggregation.id,
         "customerId": aggregation.customer,

@@ -1,11 +1,12 @@
 //! `POST /usage/{eventType}`.
 use super::check::{Sent, Types};
-use super::{BodyFault, as_container, no_event_types, read_body};
+use super::{BodyFault, CONFLICT, as_container, keep_rejected, no_event_types, read_body};
 use crate::events::Outcome;
 use crate::http::compat::{Named, Refused, failure};
 use crate::http::extract::By;
 use crate::http::state::App;
 use crate::random;
+use crate::store::rejected_events::Code;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
@@ -57,10 +58,14 @@ pub async fn capture(
     };
     let Ok(text) = as_container(&bytes) else { return Ok(no_object()) };
     let Ok(sent) = Sent::read(text) else { return Ok(no_object()) };
+    let keep = |code, reasons: &[String]| {
+        keep_rejected(&app, (caller.project, now), (0, code), text, Some(&event_type), reasons);
+    };
     let make_id = || random::uuid_text(app.clock.real()).map_err(|error| error.to_string());
     let checked = match sent.of_type(&event_type).check(&types, make_id) {
         Ok(checked) => checked,
         Err(details) => {
+            keep(Code::Invalid, &details);
             let body = json!({"error": "Validation failed", "details": details});
             return Ok((StatusCode::UNPROCESSABLE_ENTITY, Json(body)).into_response());
         }
@@ -68,7 +73,8 @@ pub async fn capture(
     let customer = checked.customer.to_string();
     let outcomes = app.recorder.record(caller.project, now, &[checked]).await?;
     if matches!(outcomes.first(), Some(Outcome::Conflict { .. })) {
-        return Ok(failure(StatusCode::CONFLICT, "The id is taken by an event with other content", None));
+        keep(Code::Conflict, &[CONFLICT.to_owned()]);
+        return Ok(failure(StatusCode::CONFLICT, CONFLICT, None));
     }
     let body = json!({"message": "Event captured", "eventType": event_type, "customerId": customer});
     Ok((StatusCode::CREATED, Json(body)).into_response())

@@ -136,7 +136,7 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, ApiError> {
 /// One event: its outcome decides the status.
 async fn single(judge: &Judge<'_>, event: Raw<'_>, key: Option<&str>) -> Result<Response, ApiError> {
     let checked = judge.check_single(event, key).map_err(refusal)?;
-    let answer = judge.record(vec![Ok(checked)], 0).await?;
+    let answer = judge.record(vec![checked], 0).await?;
     if answer.rejected > 0 {
         return Err(ApiError::conflict("event_conflict", "the id is taken by an event with other content"));
     }

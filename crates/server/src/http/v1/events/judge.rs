@@ -6,9 +6,11 @@ use crate::http::state::App;
 use crate::ingest::draft::{Checked, Fault, Rejected, Rules, Sent, text_fault};
 use crate::ingest::fields::Raw;
 use crate::ingest::record::RecordError;
+use crate::ingest::rejections::Rejection;
 use crate::ingest::{cloudevents, scan};
 use crate::random;
 use crate::store::Scope;
+use crate::store::rejected_events::Code;
 use reckoner_api::error::FieldError;
 use reckoner_api::event::{IngestAnswer, Outcome as ApiOutcome, OutcomeStatus};
 use reckoner_domain::event::ID_BYTES_MAX;
@@ -25,6 +27,8 @@ pub enum Form {
     CloudEvents,
 }
 
+/// What is wrong with an id in a conflict.
+const CONFLICT: &str = "is taken by an event with other content";
 /// How long events wait for room before the committer, in milliseconds, and how often.
 const ROOM_WAIT_MS: u64 = 20;
 const ROOM_WAITS_MAX: u32 = 500;
@@ -44,8 +48,21 @@ pub struct Judge<'a> {
     patient: bool,
 }
 
-/// What became of one event.
+/// What the check of an event said.
 type Verdict<'e> = Result<Checked<'e>, Rejected>;
+
+/// An event as it was sent, and what its check said.
+pub struct Judged<'e> {
+    sent: &'e [u8],
+    verdict: Verdict<'e>,
+}
+
+impl Judged<'_> {
+    /// One whose text is gone.
+    pub fn lost(reason: String) -> Self {
+        Self { sent: &[], verdict: Err(Rejected::new(None, vec![Fault::new("", reason)])) }
+    }
+}
 
 impl<'a> Judge<'a> {
     /// For events that arrive now.
@@ -83,7 +100,11 @@ impl<'a> Judge<'a> {
     }
 
     /// Checks one event, given as the JSON text of an object that was scanned.
-    pub fn check<'e>(&self, event: Raw<'e>) -> Verdict<'e> {
+    pub fn check<'e>(&self, event: Raw<'e>) -> Judged<'e> {
+        Judged { sent: event.as_json().as_bytes(), verdict: self.verdict(event) }
+    }
+
+    fn verdict<'e>(&self, event: Raw<'e>) -> Verdict<'e> {
         if !event.is_object() {
             return Err(Rejected::new(None, vec![Fault::new("", "must be an object")]));
         }
@@ -96,9 +117,23 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// Checks the only event of a request; `key` is its id unless it has one.
-    pub fn check_single<'e>(&self, event: Raw<'e>, key: Option<&str>) -> Verdict<'e> {
-        let Some(key) = key.filter(|_| self.form == Form::Native) else { return self.check(event) };
+    /// Checks the only event of a request; `key` is its id unless it has one. One that is no JSON is
+    /// a request that is none, and is not kept among the rejected.
+    pub fn check_single<'e>(&self, event: Raw<'e>, key: Option<&str>) -> Result<Judged<'e>, Rejected> {
+        let sent = event.as_json().as_bytes();
+        match self.single_verdict(event, key) {
+            Ok(checked) => Ok(Judged { sent, verdict: Ok(checked) }),
+            Err(rejected) => {
+                if !rejected.malformed {
+                    self.keep_rejected(0, &rejected, sent);
+                }
+                Err(rejected)
+            }
+        }
+    }
+
+    fn single_verdict<'e>(&self, event: Raw<'e>, key: Option<&str>) -> Verdict<'e> {
+        let Some(key) = key.filter(|_| self.form == Form::Native) else { return self.verdict(event) };
         let sent = Sent::read(event.as_json()).map_err(Rejected::malformed)?;
         let mut faults = Vec::new();
         if let Some(reason) = text_fault(key, ID_BYTES_MAX) {
@@ -109,7 +144,10 @@ impl<'a> Judge<'a> {
         }
         match sent.check(&self.rules(), || Ok::<_, String>(key.to_owned())) {
             Ok(checked) if faults.is_empty() => Ok(checked),
-            Ok(_) => Err(Rejected::new(Some(key.to_owned()), faults)),
+            Ok(checked) => {
+                let rejected = Rejected::new(Some(key.to_owned()), faults);
+                Err(rejected.of(Some(checked.customer), Some(checked.event_type)))
+            }
             Err(rejected) => {
                 faults.extend(rejected.faults);
                 Err(Rejected { faults, ..rejected })
@@ -118,25 +156,30 @@ impl<'a> Judge<'a> {
     }
 
     /// Checks one line of NDJSON.
-    pub fn check_line<'e>(&self, line: &'e [u8]) -> Verdict<'e> {
+    pub fn check_line<'e>(&self, line: &'e [u8]) -> Judged<'e> {
+        Judged { sent: line, verdict: self.line_verdict(line) }
+    }
+
+    fn line_verdict<'e>(&self, line: &'e [u8]) -> Verdict<'e> {
         let text = std::str::from_utf8(line).map_err(|_| Rejected::malformed("is not UTF-8".into()))?;
         let scanned = scan::container(text).map_err(|error| Rejected::malformed(error.to_string()))?;
-        self.check(Raw::new(scanned))
+        self.verdict(Raw::new(scanned))
     }
 
     /// Stores what is valid and tells what became of each; `first` is the place of the first event
     /// in the request.
-    pub async fn record(&self, verdicts: Vec<Verdict<'_>>, first: u64) -> Result<IngestAnswer, ApiError> {
+    pub async fn record(&self, events: Vec<Judged<'_>>, first: u64) -> Result<IngestAnswer, ApiError> {
         let mut answer = IngestAnswer::default();
-        let mut valid = Vec::with_capacity(verdicts.len());
-        let mut places = Vec::with_capacity(verdicts.len());
-        for (index, verdict) in (first..).zip(verdicts) {
+        let mut valid = Vec::with_capacity(events.len());
+        let mut places = Vec::with_capacity(events.len());
+        for (index, Judged { sent, verdict }) in (first..).zip(events) {
             match verdict {
                 Ok(checked) => {
                     valid.push(checked);
-                    places.push(index);
+                    places.push((index, sent));
                 }
                 Err(rejected) => {
+                    self.keep_rejected(index, &rejected, sent);
                     let errors = rejected.faults.into_iter().map(to_api_error).collect();
                     answer.outcomes.push(outcome(index, rejected.id, OutcomeStatus::Rejected, errors));
                 }
@@ -145,8 +188,8 @@ impl<'a> Judge<'a> {
         answer.rejected = answer.outcomes.len() as u64;
         metrics::counter!("ingest_events_total", "result" => "rejected").increment(answer.rejected);
         let stored = self.store(&valid).await?;
-        for ((index, event), outcome) in places.into_iter().zip(&valid).zip(stored) {
-            self.note(&mut answer, index, event, outcome);
+        for ((place, event), outcome) in places.into_iter().zip(&valid).zip(stored) {
+            self.note(&mut answer, place, event, outcome);
         }
         answer.outcomes.sort_by_key(|outcome| outcome.index);
         Ok(answer)
@@ -164,7 +207,42 @@ impl<'a> Judge<'a> {
         Err(AppendError::Busy.into())
     }
 
-    fn note(&self, answer: &mut IngestAnswer, index: u64, event: &Checked<'_>, stored: Outcome) {
+    fn keep_rejected(&self, index: u64, rejected: &Rejected, sent: &[u8]) {
+        let reasons = rejected.faults.iter().map(|fault| (shown_field(&fault.field), fault.reason.as_str()));
+        self.app.rejections.note(&Rejection {
+            project: self.caller.project,
+            received_at: self.now,
+            index,
+            code: if rejected.malformed { Code::Malformed } else { Code::Invalid },
+            event_id: rejected.id.as_deref(),
+            customer: rejected.customer.as_deref(),
+            meter: rejected.meter.as_deref(),
+            reasons: reasons.collect(),
+            sent,
+        });
+    }
+
+    fn keep_conflict(&self, index: u64, event: &Checked<'_>, sent: &[u8]) {
+        self.app.rejections.note(&Rejection {
+            project: self.caller.project,
+            received_at: self.now,
+            index,
+            code: Code::Conflict,
+            event_id: Some(&event.id),
+            customer: Some(&event.customer),
+            meter: Some(&event.event_type),
+            reasons: vec![("id", CONFLICT)],
+            sent,
+        });
+    }
+
+    fn note(
+        &self,
+        answer: &mut IngestAnswer,
+        (index, sent): (u64, &[u8]),
+        event: &Checked<'_>,
+        stored: Outcome,
+    ) {
         let (status, errors) = match stored {
             Outcome::Accepted { .. } => {
                 answer.accepted += 1;
@@ -179,7 +257,8 @@ impl<'a> Judge<'a> {
             }
             Outcome::Conflict { .. } => {
                 answer.rejected += 1;
-                let fault = Fault::new("id", "is taken by an event with other content");
+                self.keep_conflict(index, event, sent);
+                let fault = Fault::new("id", CONFLICT);
                 (OutcomeStatus::Rejected, vec![to_api_error(fault)])
             }
         };
@@ -191,8 +270,12 @@ fn outcome(index: u64, id: Option<String>, status: OutcomeStatus, errors: Vec<Fi
     ApiOutcome { index, id, status, errors }
 }
 
+/// The field of a fault; what is wrong with the whole is wrong with the event.
+fn shown_field(field: &str) -> &str {
+    if field.is_empty() { "event" } else { field }
+}
+
 /// A fault as the API shows it.
 pub fn to_api_error(fault: Fault) -> FieldError {
-    let field = if fault.field.is_empty() { "event".to_owned() } else { fault.field };
-    FieldError { field, reason: fault.reason, allowed: fault.allowed }
+    FieldError { field: shown_field(&fault.field).to_owned(), reason: fault.reason, allowed: fault.allowed }
 }

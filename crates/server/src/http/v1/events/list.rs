@@ -1,7 +1,7 @@
 //! `GET /v1/events` and one event.
 use super::{export, ndjson};
 use crate::events::{Cursor, ListFilter, Order};
-use crate::http::error::{ApiError, field_error};
+use crate::http::error::{ApiError, choice_error, field_error};
 use crate::http::extract::{By, read_params};
 use crate::http::state::App;
 use crate::http::v1::time;
@@ -21,7 +21,10 @@ use reckoner_domain::meter::Filter;
 use reckoner_domain::time::Timestamp;
 use serde_json::value::RawValue;
 
-/// List or export events, the newest event time first.
+/// What a cursor in the order of commit begins with.
+const SEQUENCE_CURSOR: &str = "sequence.";
+
+/// List or export events, the newest event time or the last commit first.
 ///
 /// JSON comes in pages. `Accept: application/x-ndjson` (an event a line) and `Accept: text/csv` get all
 /// events that pass the filters, streamed, and take neither `limit` nor `cursor`; an export that fails
@@ -64,10 +67,11 @@ pub async fn list(
         return export::respond(&app.events, filter, form).await;
     }
     filter.limit = limit + 1;
+    let order = filter.order;
     let mut events = app.events.list(filter).await?;
     let more = events.len() > limit;
     events.truncate(limit);
-    let next_cursor = events.last().filter(|_| more).map(to_cursor);
+    let next_cursor = events.last().filter(|_| more).map(|event| to_cursor(event, order));
     Ok(Json(List { data: events.into_iter().map(to_api).collect(), next_cursor }).into_response())
 }
 
@@ -78,9 +82,11 @@ fn read_filter(
     query: &str,
     errors: &mut Vec<FieldError>,
 ) -> ListFilter {
-    let after = params.cursor.as_deref().and_then(read_cursor);
+    let order = read_order(params.order.as_deref(), errors);
+    let after = params.cursor.as_deref().and_then(|text| read_cursor(text, order));
     if params.cursor.is_some() && after.is_none() {
-        errors.push(field_error("cursor", "must be the next_cursor of an earlier answer"));
+        let reason = "must be the next_cursor of an earlier answer in the same order";
+        errors.push(field_error("cursor", reason));
     }
     let (from, to) = time::read_range(params.from.as_deref(), params.to.as_deref(), errors);
     ListFilter {
@@ -92,7 +98,7 @@ fn read_filter(
         to,
         filters: property_filters(query, errors),
         after,
-        order: Order::NewestFirst,
+        order,
         ..ListFilter::new(project)
     }
 }
@@ -159,11 +165,29 @@ fn property_filters(query: &str, errors: &mut Vec<FieldError>) -> Vec<Filter> {
     filters
 }
 
-fn to_cursor(event: &StoredEvent) -> String {
-    format!("{}.{}", event.time.as_micros(), event.sequence)
+fn read_order(text: Option<&str>, errors: &mut Vec<FieldError>) -> Order {
+    match text {
+        None | Some("time") => Order::NewestFirst,
+        Some("sequence") => Order::LatestFirst,
+        Some(_) => {
+            errors.push(choice_error("order", &["time", "sequence"]));
+            Order::NewestFirst
+        }
+    }
 }
 
-fn read_cursor(text: &str) -> Option<Cursor> {
+fn to_cursor(event: &StoredEvent, order: Order) -> String {
+    match order {
+        Order::LatestFirst => format!("{SEQUENCE_CURSOR}{}", event.sequence),
+        Order::NewestFirst | Order::OldestFirst => format!("{}.{}", event.time.as_micros(), event.sequence),
+    }
+}
+
+fn read_cursor(text: &str, order: Order) -> Option<Cursor> {
+    if order == Order::LatestFirst {
+        let sequence = text.strip_prefix(SEQUENCE_CURSOR)?.parse().ok()?;
+        return Some(Cursor { time: Timestamp::default(), sequence });
+    }
     let (time, sequence) = text.split_once('.')?;
     Some(Cursor { time: Timestamp::from_micros(time.parse().ok()?)?, sequence: sequence.parse().ok()? })
 }

@@ -1,12 +1,11 @@
 //! NDJSON of any length: read, committed and answered as it comes.
-use super::judge::{Form, Judge};
+use super::judge::{Form, Judge, Judged};
 use super::lines::{LINE_BYTES_MAX, Line, Lines};
 use crate::auth::keys::Caller;
 use crate::http::body::next_chunk;
 use crate::http::error::ApiError;
 use crate::http::inflate::{Encoding, Inflater};
 use crate::http::state::App;
-use crate::ingest::draft::{Fault, Rejected};
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
@@ -155,7 +154,7 @@ impl Stream {
             Line::Whole(line) => judge.check_line(line),
             Line::TooLong => {
                 let reason = format!("must have at most {LINE_BYTES_MAX} bytes");
-                Err(Rejected::new(None, vec![Fault::new("", reason)]))
+                Judged::lost(reason)
             }
         });
         let answer = judge.record(verdicts.collect(), self.next).await?;
