@@ -326,6 +326,12 @@ impl Meter {
         self.weighting.is_some() || self.earlier_weightings.iter().any(|earlier| earlier.weighting.is_some())
     }
 
+    /// Whether its values differ from what they would be if every event weighed one.
+    pub fn has_base(&self) -> bool {
+        let by_weight = matches!(self.aggregation, Aggregation::Sum | Aggregation::Count | Aggregation::Avg);
+        by_weight && self.is_weighted()
+    }
+
     /// The weights in force at an instant.
     fn weighting_at(&self, time: Timestamp) -> Option<&Weighting> {
         let earlier = self.earlier_weightings.iter().find(|earlier| time < earlier.until);

@@ -47,6 +47,11 @@ impl WeightTable {
         Self::new(weights, Decimal::ONE)
     }
 
+    /// The same with another weight for everything it does not name; it has passed [`weight`].
+    pub fn with_default(self, default: Decimal) -> Self {
+        Self { default, ..self }
+    }
+
     /// The weight of a property's value.
     pub fn weight_of(&self, text: Option<&str>) -> Decimal {
         text.and_then(|text| self.weights.get(text)).copied().unwrap_or(self.default)

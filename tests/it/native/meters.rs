@@ -1,4 +1,4 @@
-use crate::support::server::Server;
+use crate::support::server::{Server, TEST_KEY};
 use serde_json::{Value, json};
 
 const MONTH: &str = "from=2026-01-01T00:00:00Z&to=2026-02-01T00:00:00Z";
@@ -89,8 +89,23 @@ async fn an_event_weighs_what_it_weighed_at_its_time() {
         (&answer["data"][0]["value"], &answer["data"][0]["base_value"]),
         (&json!("252"), &json!("111"))
     );
+    let request = server.request(reqwest::Method::GET, &format!("/v1/meters/jobs/query?{MONTH}"), TEST_KEY);
+    let csv =
+        request.header("accept", "text/csv").send().await.expect("an answer").text().await.expect("text");
+    let lines: Vec<&str> = csv.lines().collect();
+    assert!(lines[0].ends_with(",value,base_value") && lines[1].ends_with(",252,111"), "{csv}");
     let plain = server.get(&format!("/v1/meters/api.calls/query?{MONTH}")).await.json();
     assert_eq!(plain["data"][0].get("base_value"), None, "{plain}");
+}
+
+#[tokio::test]
+async fn the_shipped_weights_may_have_another_default() {
+    let server = Server::start();
+    let compute = json!({"key": "compute", "aggregation": "sum", "weight_by": "jobType", "weights": "compute", "default_weight": "7"});
+    let (status, made) = make(&server, compute).await;
+    assert_eq!((status, &made["default_weight"]), (201, &json!("7")), "{made}");
+    assert_eq!(made["weights"]["ai_code_review"], "20");
+    assert_eq!(made["weights"].as_object().map(serde_json::Map::len), Some(58));
 }
 
 #[tokio::test]

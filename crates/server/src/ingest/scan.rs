@@ -104,7 +104,7 @@ fn plain(bytes: &[u8]) -> usize {
     for (index, word) in words.iter().enumerate() {
         let word = u64::from_le_bytes(*word);
         let control = word.wrapping_sub(LOW * 0x20) & !word & HIGH;
-        let found = control | zero(word ^ LOW * u64::from(b'"')) | zero(word ^ LOW * u64::from(b'\\'));
+        let found = control | zero(word ^ (LOW * u64::from(b'"'))) | zero(word ^ (LOW * u64::from(b'\\')));
         if found != 0 {
             return 8 * index + found.trailing_zeros() as usize / 8;
         }

@@ -400,9 +400,12 @@ fn read_weighting(
         })
     };
     let default_weight = default.map(|default| number("default_weight", &default));
+    let default_weight = default_weight.unwrap_or(Decimal::ONE);
     let table = match weights {
-        None => WeightTable::new(BTreeMap::new(), default_weight.unwrap_or(Decimal::ONE)),
-        Some(Weights::Shipped(name)) if name == "compute" => WeightTable::compute(),
+        None => WeightTable::new(BTreeMap::new(), default_weight),
+        Some(Weights::Shipped(name)) if name == "compute" => {
+            WeightTable::compute().with_default(default_weight)
+        }
         Some(Weights::Shipped(_)) => {
             errors.push(choice_error("weights", &["compute"]));
             return None;
@@ -415,7 +418,7 @@ fn read_weighting(
             let read =
                 table.iter().map(|(name, weight)| (name.clone(), number(&format!("weights.{name}"), weight)));
             let read = read.collect();
-            WeightTable::new(read, default_weight.unwrap_or(Decimal::ONE))
+            WeightTable::new(read, default_weight)
         }
     };
     Some(Weighting { path: path?, table })

@@ -174,6 +174,8 @@ struct Names {
     customer: bool,
     subject: bool,
     properties: Vec<String>,
+    /// Whether there is a value without weights.
+    base: bool,
 }
 
 impl Checked {
@@ -209,6 +211,7 @@ impl Checked {
             customer: !customers.is_empty() || group_by.contains(&GroupBy::Customer),
             subject: !subjects.is_empty() || group_by.contains(&GroupBy::Subject),
             properties,
+            base: meter.has_base(),
         };
         let group_by = told_apart_by(group_by, customers.len() > 1, subjects.len() > 1);
         let query = UsageQuery {
@@ -359,6 +362,7 @@ fn to_csv(rows: &[UsageRow], names: &Names) -> String {
     head.extend(names.subject.then(|| "subject".to_owned()));
     head.extend(names.properties.iter().cloned());
     head.push("value".to_owned());
+    head.extend(names.base.then(|| "base_value".to_owned()));
     let mut text = csv::line(head.iter().map(String::as_str));
     for row in rows {
         let mut cells = vec![row.window_start.as_str(), row.window_end.as_str()];
@@ -369,6 +373,7 @@ fn to_csv(rows: &[UsageRow], names: &Names) -> String {
         let group = |name: &String| row.group.as_ref().and_then(|group| group.get(name)?.as_deref());
         cells.extend(names.properties.iter().map(|name| group(name).unwrap_or_default()));
         cells.push(row.value.as_deref().unwrap_or_default());
+        cells.extend(names.base.then(|| row.base_value.as_deref().unwrap_or_default()));
         text.push_str(&csv::line(cells.into_iter()));
     }
     text
