@@ -404,11 +404,15 @@ pub fn newest(mut versions: Vec<Version>) -> Option<Meter> {
     versions.sort_by_key(|version| version.meter.version);
     let mut newest = versions.last()?.meter.clone();
     let pairs = versions.iter().zip(versions.iter().skip(1));
-    let earlier = pairs.map(|(earlier, next)| EarlierWeighting {
-        until: next.since,
-        weighting: earlier.meter.weighting.clone(),
-    });
-    newest.earlier_weightings = earlier.collect();
+    // A clock may have been set back between two versions: what was made later counts from then on.
+    let mut until = Timestamp::MAX;
+    for (earlier, next) in pairs.rev() {
+        until = until.min(next.since);
+        newest
+            .earlier_weightings
+            .push(EarlierWeighting { until, weighting: earlier.meter.weighting.clone() });
+    }
+    newest.earlier_weightings.reverse();
     // Versions that changed something else weigh as the next one does.
     while newest.earlier_weightings.last().is_some_and(|last| last.weighting == newest.weighting) {
         newest.earlier_weightings.pop();
@@ -464,5 +468,24 @@ impl Catalogue {
     /// Whether there is no meter at all.
     pub fn is_empty(&self) -> bool {
         self.by_key.is_empty()
+    }
+}
+
+#[test]
+fn versions_made_under_a_clock_that_was_set_back_count_from_then_on() {
+    let made = |version, since| {
+        let key = MeterKey::parse("m").expect("a key");
+        let path = Path::parse("kind").expect("a path");
+        let table = WeightTable::new(BTreeMap::new(), Decimal::from_i32(version));
+        let weighting = Some(Weighting { path, table });
+        let meter = Meter::plain(MeterId::from_bits(1), key, Aggregation::Sum);
+        let meter = Meter { version: version.unsigned_abs(), weighting, ..meter };
+        Version { meter, since: Timestamp::from_micros_clamped(since) }
+    };
+    let newest = newest(vec![made(3, 20), made(1, 10), made(2, 70)]).expect("a meter");
+    for (time, version) in [(0, 1), (19, 1), (20, 3), (50, 3), (90, 3)] {
+        let (time, properties) = (Timestamp::from_micros_clamped(time), Value::Null);
+        let event = Readable { time, sequence: 1, value: Decimal::ONE, properties: &properties };
+        assert_eq!(newest.read(&event).map(|read| read.weight), Some(Decimal::from_i32(version)));
     }
 }

@@ -161,6 +161,38 @@ async fn old_events_are_corrected_by_those_who_may_send_them() {
 }
 
 #[tokio::test]
+async fn an_open_aggregation_whose_events_are_all_void_is_emptied() {
+    let server = Server::start();
+    server.freeze("2026-01-14T09:00:00Z").await;
+    let other =
+        json!({"id": "b", "customer": "b", "meter": "api.calls", "value": 1, "time": "2026-01-14T08:00:00Z"});
+    recorded(&server, json!([event("a", "3", "eu"), other])).await;
+    assert_eq!(server.post("/aggregations/trigger", json!({})).await.status, 202);
+    let day = async |customer: &str| {
+        let aggregation = server.get(&format!("/v1/aggregations/{customer}_daily_20260114")).await.json();
+        ["values", "event_count", "complete"].map(|field| aggregation[field].clone())
+    };
+    let made = json!({"api.calls": "3"});
+    while day("a").await != [made.clone(), json!(1), json!(false)] {
+        tokio::task::yield_now().await;
+    }
+    server.delete("/v1/events/a").await;
+    server.advance("2026-01-15T01:00:00Z").await;
+    assert_eq!(day("a").await, [json!({}), json!(0), json!(true)]);
+    assert_eq!(day("b").await, [json!({"api.calls": "1"}), json!(1), json!(true)]);
+}
+
+#[tokio::test]
+async fn void_events_hold_the_clock() {
+    let server = Server::start();
+    server.freeze("2026-01-14T09:00:00Z").await;
+    recorded(&server, event("a", "3", "eu")).await;
+    server.delete("/v1/events/a").await;
+    let back = server.put("/v1/test-clock", json!({"frozen_time": "2025-01-14T09:00:00Z"})).await;
+    assert_eq!((back.status.as_u16(), &back.json()["code"]), (409, &json!("clock_backwards")));
+}
+
+#[tokio::test]
 async fn corrections_revise_completed_aggregations() {
     let server = Server::start();
     server.freeze("2026-01-14T09:00:00Z").await;

@@ -192,11 +192,11 @@ async fn aggregations_are_listed_newest_period_first(db: Db) {
     let hourly = Filter { period: Some("hourly"), ..Filter::default() };
     assert!(store::list(&db, LIVE, &hourly, None, limit).await.expect("listed").items.is_empty());
 
-    let due = store::due(&db, LIVE, at(13 * 86_400), limit).await.expect("listed");
-    assert_eq!(
-        due.iter().map(|a| a.id.as_str()).collect::<Vec<_>>(),
-        ["C_daily_20260112", "a_daily_20260112", "b_daily_20260112"]
-    );
+    for (day, open) in [(12, &["C", "a", "b"][..]), (11, &[])] {
+        let name = format!("a_daily_202601{day}");
+        let span = store::get(&db, LIVE, &name).await.expect("there").span;
+        assert_eq!(store::open_customers(&db, LIVE, &span).await.expect("listed"), open, "{day}");
+    }
     let found = store::find_many(&db, LIVE, &["a_daily_20260112", "x"]).await.expect("found");
     assert_eq!(found.len(), 1);
     assert!(store::find_many(&db, LIVE, &[]).await.expect("found").is_empty());

@@ -97,7 +97,8 @@ impl Memory {
         let place = self.places.find(sequence)?;
         let mut version = Version { place, amended_at: None, voided_at: None };
         let Some(project) = self.projects.get(&version.place.project) else { return Some(version) };
-        if project.corrections.has(sequence) {
+        // Of what was cleared the corrections are gone, and without them nothing is told of it.
+        if sequence <= project.cleared_at || project.corrections.has(sequence) {
             return None;
         }
         for correction in project.corrections.known(sequence, known) {

@@ -53,12 +53,12 @@ pub struct Cell {
 impl Cell {
     /// The times of its earliest and latest event, void or not.
     pub fn time_ends(&self, hour: i64) -> [Timestamp; 2] {
-        let known = !self.ends_unknown && self.rollup.count == self.events.len() as u64;
-        let times = || self.events.iter().map(|event| event.time(hour));
-        match (known, times().min(), times().max()) {
-            (false, Some(first), Some(last)) => [first, last],
-            _ => [self.rollup.first.time, self.rollup.last.time],
+        let kept = [self.rollup.first.time, self.rollup.last.time];
+        if !self.ends_unknown && self.rollup.count == self.events.len() as u64 {
+            return kept;
         }
+        let times = || self.events.iter().map(|event| event.time(hour));
+        times().min().zip(times().max()).map_or(kept, |(first, last)| [first, last])
     }
 
     fn add(&mut self, mark: Mark) -> Result<(), Overflow> {

@@ -121,10 +121,15 @@ impl Jobs {
         Ok(runs)
     }
 
+    /// Whether a project has events, void ones included: they lie in its time all the same.
+    fn has_events(&self, project: ProjectId) -> bool {
+        self.events.stats(project).first_time.is_some()
+    }
+
     /// A project without events may have any time; others only move on.
     fn allow_move(&self, project: ProjectId, to: Timestamp) -> Result<(), ClockError> {
         let now = self.clock.of_project(project);
-        if to < now && self.events.stats(project).events > 0 { Err(Backwards { now }.into()) } else { Ok(()) }
+        if to < now && self.has_events(project) { Err(Backwards { now }.into()) } else { Ok(()) }
     }
 
     async fn set_frozen(
@@ -135,7 +140,7 @@ impl Jobs {
     ) -> Result<(), JobError> {
         let mut tx = self.db.begin().await?;
         projects::set_frozen_time(&mut tx, project, from, to).await?;
-        if self.events.stats(project).events == 0 {
+        if !self.has_events(project) {
             // The watermark belongs to the time before.
             watermarks::reset(&mut tx, project, AGGREGATE).await?;
             if to.unwrap_or_else(|| self.clock.real()) < self.clock.of_project(project) {

@@ -135,8 +135,10 @@ impl Jobs {
 
     async fn run_task(&self, run: &mut Run<'_>, task: &Task, through: u64) -> Result<(), JobError> {
         self.keep(run.turn).await?;
+        let mut expected = aggregations::open_customers(&self.db, run.project, &span_of(task)).await?;
+        expected.retain(|customer| task.who.has(customer));
         let Computed { candidates, failed } =
-            figures::compute(&self.events, run.project, &run.meters, task, through).await?;
+            figures::compute(&self.events, run.project, &run.meters, (task, expected), through).await?;
         for (customer, reason) in failed {
             let retry = Retry { customer, span: span_of(task), reason };
             let id = retry.id();

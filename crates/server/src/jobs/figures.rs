@@ -43,17 +43,19 @@ pub struct Computed {
     pub failed: Failed,
 }
 
-/// Computes a task's aggregations. What fails for some customers does not keep the others.
+/// Computes a task's aggregations; those `expected` to be there have one even without events, since all
+/// of theirs may be void by now. What fails for some customers does not keep the others.
 pub async fn compute(
     events: &Events,
     project: ProjectId,
     meters: &Meters,
-    task: &Task,
+    (task, expected): (&Task, Vec<String>),
     through_sequence: u64,
 ) -> Result<Computed, EventsError> {
     let catalogue = &meters.catalogue;
     let mut reader = Reader::new(events, project, task);
-    let mut gathered: BTreeMap<String, Gathered> = BTreeMap::new();
+    let none = |customer: String| (customer, Gathered::default());
+    let mut gathered: BTreeMap<String, Gathered> = expected.into_iter().map(none).collect();
     if let Who::Only(customers) = &task.who {
         gathered.extend(customers.iter().map(|customer| (customer.clone(), Gathered::default())));
     }

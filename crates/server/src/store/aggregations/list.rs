@@ -4,7 +4,7 @@ use super::super::exec::Exec;
 use super::super::page::{Cursor, Limit, Page};
 use super::super::query::Val;
 use super::super::row;
-use super::{Aggregation, from_row};
+use super::{Aggregation, Span, from_row};
 use crate::sql;
 use reckoner_domain::id::ProjectId;
 use reckoner_domain::time::Timestamp;
@@ -67,21 +67,17 @@ pub async fn find_many(on: impl Exec, project: ProjectId, ids: &[&str]) -> Resul
     row::each(on.all(query).await?, from_row)
 }
 
-/// Incomplete aggregations whose period has ended at `now`, the earliest end first.
-pub async fn due(
-    on: impl Exec,
-    project: ProjectId,
-    now: Timestamp,
-    limit: Limit,
-) -> Result<Vec<Aggregation>> {
+/// The customers with an aggregation of this period that is not complete.
+pub async fn open_customers(on: impl Exec, project: ProjectId, span: &Span) -> Result<Vec<String>> {
     let query = sql!(
-        "select * from aggregations where project_id = $1 and not complete and period_end <= $2
-         order by period_end, id limit $3",
+        "select customer from aggregations
+         where project_id = $1 and not complete and period = $2 and period_key = $3 order by id",
         project,
-        now,
-        limit.rows()
+        span.period.as_str(),
+        span.key.as_str()
     );
-    row::each(on.all(query).await?, from_row)
+    let rows: Vec<(String,)> = on.all(query).await?;
+    Ok(rows.into_iter().map(|(customer,)| customer).collect())
 }
 
 /// How many aggregations of periods there are that `now` lies in.
