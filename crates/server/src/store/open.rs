@@ -156,7 +156,7 @@ impl Db {
             match connect().await.map_err(StoreError::from) {
                 // Of several that change a new file to write-ahead at once SQLite lets one do it, and
                 // turns the others away without waiting.
-                Err(StoreError::Unavailable(_)) => tokio::time::sleep(WAL_PAUSE).await,
+                Err(StoreError::Unavailable(sqlx::Error::Database(_))) => tokio::time::sleep(WAL_PAUSE).await,
                 connected => return connected,
             }
         }
