@@ -13,13 +13,11 @@ use crate::http::state::{App, Parts};
 use crate::http::{listen, router};
 use crate::ingest::record::{RecordError, Recorder};
 use crate::ingest::rejections::Rejections;
-use crate::jobs::{Jobs, Moving, Schedule, Scheduler, Trigger};
+use crate::jobs::{self, Jobs, Moving, Schedule, Scheduler, Trigger};
 use crate::random::{self, NoRandomness};
 use crate::store::projects::{self, Project};
 use crate::store::webhook_endpoints::{self, Source};
-use crate::store::{
-    Db, Place, PostgresSettings, SqliteSettings, StoreError, aggregations, idempotency, leases, settings,
-};
+use crate::store::{Db, Place, PostgresSettings, SqliteSettings, StoreError, idempotency, leases, settings};
 use crate::telemetry;
 use crate::webhooks::dispatcher::{self, Dispatcher, Settings, Waker};
 use crate::webhooks::guard::{Guard, SystemLookup};
@@ -302,29 +300,15 @@ async fn prepare_projects(db: &Db, config: &Config, clock: &Clock) -> Result<Vec
     leases::end_all(db).await?;
     idempotency::end_all(db).await?;
     projects::ensure(db, clock.real()).await?;
-    set_time_zone(db, &config.time_zone).await?;
-    let projects = projects::list(db).await?;
-    for project in &projects {
+    for project in projects::list(db).await? {
         if let Some(frozen) = project.frozen_time {
             clock.freeze(project.id, frozen);
         }
-    }
-    Ok(projects)
-}
-
-/// Sets the time zone of the projects' calendar periods, as long as none is aggregated.
-async fn set_time_zone(db: &Db, name: &str) -> Result<(), StartError> {
-    for project in projects::list(db).await?.into_iter().filter(|project| project.time_zone != name) {
-        if aggregations::count(db, project.id).await? > 0 {
-            let text = format!(
-                "time_zone cannot change from {} to {name}: periods of project {} are aggregated already",
-                project.time_zone, project.name
-            );
-            return Err(StartError::Other(text));
+        if project.time_zone != config.time_zone {
+            jobs::change_project_zone(db, clock, &project, &config.time_zone).await?;
         }
-        projects::set_time_zone(db, project.id, name).await?;
     }
-    Ok(())
+    Ok(projects::list(db).await?)
 }
 
 /// What serves requests about webhooks, and what the dispatcher is to be started with.

@@ -9,6 +9,7 @@ mod naive;
 mod own_zones;
 mod periods;
 mod queries;
+mod reconfigured;
 mod rezoning;
 mod setting;
 mod turns;

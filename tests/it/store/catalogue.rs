@@ -6,7 +6,7 @@ use reckoner_domain::meter::{Aggregation, Meter, MeterKey};
 use reckoner_server::store::api_keys::{self, ApiKey, KeyHash};
 use reckoner_server::store::meters::{self, Source};
 use reckoner_server::store::projects::{self, Kind, LIVE, TEST};
-use reckoner_server::store::{Db, Limit, Scope, Scopes, StoreError};
+use reckoner_server::store::{Db, Limit, Scope, Scopes, StoreError, project_zones};
 
 on_both!(the_clock_of_a_test_project);
 async fn the_clock_of_a_test_project(db: Db) {
@@ -27,7 +27,9 @@ async fn the_clock_of_a_test_project(db: Db) {
     let test = projects::get_by_name(&db, "test").await.expect("there");
     assert_eq!(test.frozen_time, Some(at(20)));
     projects::set_frozen_time(&db, TEST, Some(at(20)), None).await.expect("released");
-    projects::set_time_zone(&db, TEST, "Asia/Kolkata").await.expect("set");
+    let mut tx = db.begin().await.expect("begins");
+    project_zones::set(&mut tx, TEST, "Asia/Kolkata").await.expect("set");
+    tx.commit().await.expect("committed");
     let test = projects::get(&db, TEST).await.expect("there");
     assert_eq!((test.frozen_time, test.time_zone.as_str()), (None, "Asia/Kolkata"));
     let nowhere = projects::get(&db, reckoner_domain::id::ProjectId(3)).await;

@@ -2,6 +2,7 @@
 use super::{at, bits};
 use crate::support::database::{lock_waiters, on_both};
 use reckoner_domain::id::JobRunId;
+use reckoner_domain::period::Period;
 use reckoner_domain::time::Timestamp;
 use reckoner_server::store::idempotency::{self, Answer, Began, Request};
 use reckoner_server::store::job_runs::{self, Finished, JobRun, RunResult};
@@ -35,18 +36,20 @@ async fn one_worker_moves_a_watermark(db: Db) {
     projects::ensure(&db, at(0)).await.expect("made");
     let job = (LIVE, "aggregate");
     assert_eq!(watermarks::get(&db, LIVE, "aggregate").await.expect("read"), None);
-    let mut from = None;
+    let mut from: Option<Watermark> = None;
     for round in 1..=3 {
-        let to = Watermark { sequence: round, time: at(60) };
-        let won = eight_at_once(&db, |db, _| async move {
-            watermarks::advance(&db, job, from, to, at(1)).await.expect("moved")
+        let periods = Period::ALL.into_iter().take(round as usize - 1).collect();
+        let to = Watermark { sequence: 1, time: at(60), periods };
+        let won = eight_at_once(&db, |db, _| {
+            let (from, to) = (from.clone(), to.clone());
+            async move { watermarks::advance(&db, job, from.as_ref(), &to, at(1)).await.expect("moved") }
         });
         assert_eq!(won.await, 1, "round {round}");
-        assert_eq!(watermarks::get(&db, LIVE, "aggregate").await.expect("read"), Some(to));
+        assert_eq!(watermarks::get(&db, LIVE, "aggregate").await.expect("read").as_ref(), Some(&to));
         from = Some(to);
     }
-    let stale = Watermark { sequence: 3, time: at(59) };
-    assert!(!watermarks::advance(&db, job, Some(stale), stale, at(1)).await.expect("refused"));
+    let stale = Watermark { time: at(59), ..from.expect("moved") };
+    assert!(!watermarks::advance(&db, job, Some(&stale), &stale, at(1)).await.expect("refused"));
     assert_eq!(watermarks::get(&db, TEST, "aggregate").await.expect("read"), None);
 }
 

@@ -44,7 +44,10 @@ pub(super) fn read_settings(reader: &mut Reader<'_>, definitions: Definitions) -
         bootstrap_api_key,
         bootstrap_test_api_key,
         time_zone: reader.value(
-            named("time_zone", "IANA time zone of calendar periods; fixed once periods are aggregated."),
+            named(
+                "time_zone",
+                "IANA time zone of calendar periods. Another one takes effect as the open periods end.",
+            ),
             "UTC".to_owned(),
             "an IANA time zone such as Europe/Berlin",
         ),

@@ -3,7 +3,7 @@ use super::run::{JobError, Moment, Turn, detached, pause_before_claim};
 use super::view::View;
 use super::{AGGREGATE, Jobs};
 use crate::clock::Backwards;
-use crate::store::{customer_zones, projects, watermarks};
+use crate::store::{customer_zones, project_zones, projects, watermarks};
 use futures_util::FutureExt;
 use reckoner_domain::id::ProjectId;
 use reckoner_domain::time::Timestamp;
@@ -147,6 +147,7 @@ impl Jobs {
                 // So do changes of time zones, which no event was cut by.
                 watermarks::forget_reach(&mut tx, project, AGGREGATE).await?;
                 customer_zones::forget_changes(&mut tx, project).await?;
+                project_zones::forget_changes(&mut tx, project).await?;
             }
         }
         Ok(tx.commit().await?)

@@ -107,8 +107,12 @@ impl Jobs {
         }
         let Run { done, retries, .. } = run;
         let ending = Ending {
-            from: view.mark,
-            to: Watermark { sequence: view.through_sequence, time: view.done_until().max(now) },
+            from: view.mark.clone(),
+            to: Watermark {
+                sequence: view.through_sequence,
+                time: view.done_until().max(now),
+                periods: view.periods().iter().copied().collect(),
+            },
             succeeded: known.iter().map(Retry::id).filter(|id| !retries.contains_key(id)).collect(),
             retries: retries.into_values().collect(),
         };
@@ -125,9 +129,9 @@ impl Jobs {
     ) -> Result<(), JobError> {
         let Ending { from, to, succeeded, retries } = ending;
         let job = (project, AGGREGATE);
-        if from != Some(to) {
+        if from.as_ref() != Some(&to) {
             // Another worker may have come as far; then its mark stands.
-            watermarks::advance(&mut *tx, job, from, to, self.clock.real()).await?;
+            watermarks::advance(&mut *tx, job, from.as_ref(), &to, self.clock.real()).await?;
         }
         job_retries::remove(tx, job, &succeeded).await?;
         Ok(job_retries::put(tx, job, &retries, now).await?)

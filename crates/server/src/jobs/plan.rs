@@ -46,6 +46,8 @@ pub struct Scene<'a> {
     pub zones: &'a Zones,
     /// Until when completed periods were dealt with before.
     pub done_until: Timestamp,
+    /// Kinds of periods of which none was dealt with yet, as they were not among those wanted.
+    pub new_periods: &'a [Period],
     /// The project's time.
     pub now: Timestamp,
     /// The hours with events from the [`horizon`] on, in order.
@@ -56,8 +58,17 @@ pub struct Scene<'a> {
     pub with_current: bool,
 }
 
-/// From when on hours are of interest: the start of the earliest period that was open.
-pub fn horizon(periods: &[Period], zones: &Zones, done_until: Timestamp) -> Timestamp {
+/// From when on hours are of interest: the start of the earliest period that was open. The first is
+/// among them where a kind of periods is new.
+pub fn horizon(
+    periods: &[Period],
+    new_periods: &[Period],
+    zones: &Zones,
+    done_until: Timestamp,
+) -> Timestamp {
+    if !new_periods.is_empty() {
+        return Timestamp::MIN;
+    }
     let starts = zones
         .all()
         .flat_map(|calendars| periods.iter().map(|period| calendars.of(*period).span_at(done_until).start));
@@ -68,6 +79,8 @@ pub fn horizon(periods: &[Period], zones: &Zones, done_until: Timestamp) -> Time
 struct Cut<'a> {
     calendar: &'a Calendar,
     who: Who,
+    /// Until when its periods were dealt with before.
+    done_until: Timestamp,
 }
 
 impl<'a> Scene<'a> {
@@ -76,8 +89,9 @@ impl<'a> Scene<'a> {
         let mut tasks = Vec::new();
         for cut in self.cuts() {
             let spans = self.spans(&cut).take_while(|span| span.start <= self.now);
-            let spans = spans.filter(|span| self.is_due(span) || (self.with_current && span.end > self.now));
-            tasks.extend(spans.map(|span| self.task(span, cut.who.clone())));
+            let spans =
+                spans.filter(|span| self.is_due(&cut, span) || (self.with_current && span.end > self.now));
+            tasks.extend(spans.map(|span| self.task(&cut, span, cut.who.clone())));
             tasks.extend(self.late(&cut));
         }
         tasks.sort_by(|a, b| order(a).cmp(&order(b)));
@@ -87,7 +101,7 @@ impl<'a> Scene<'a> {
 
     /// The end of the earliest period that has ended since the last run.
     pub fn first_end(&self) -> Option<Timestamp> {
-        let first = |cut: Cut<'_>| self.spans(&cut).find(|span| span.end > self.done_until);
+        let first = |cut: Cut<'_>| self.spans(&cut).find(|span| span.end > cut.done_until);
         let ends = self.cuts().filter_map(|cut| first(cut).map(|span| span.end));
         ends.filter(|end| *end <= self.now).min()
     }
@@ -98,33 +112,35 @@ impl<'a> Scene<'a> {
     }
 
     fn cuts(&self) -> impl Iterator<Item = Cut<'a>> {
-        let zones = self.zones;
+        let (zones, new_periods, reached) = (self.zones, self.new_periods, self.done_until);
         self.periods.iter().flat_map(move |period| {
+            let done_until = if new_periods.contains(period) { Timestamp::MIN } else { reached };
             // Hours are those of UTC, whatever the zone.
             let own = if *period == Period::Hourly { &[] } else { zones.own() };
             let others = if own.is_empty() { Arc::default() } else { zones.with_own() };
-            let cut = move |calendars: &'a Calendars, who| Cut { calendar: calendars.of(*period), who };
+            let cut =
+                move |calendars: &'a Calendars, who| Cut { calendar: calendars.of(*period), who, done_until };
             let own_cuts =
                 own.iter().map(move |own| cut(&own.calendars, Who::Only(Arc::clone(&own.customers))));
             std::iter::once(cut(zones.project(), Who::AllBut(others))).chain(own_cuts)
         })
     }
 
-    fn task(&self, span: PeriodSpan, who: Who) -> Task {
+    fn task(&self, cut: &Cut<'_>, span: PeriodSpan, who: Who) -> Task {
         // What was dealt with as ended stays so, even where the clock was set back by a restart.
-        let complete = span.end <= self.now.max(self.done_until);
+        let complete = span.end <= self.now.max(cut.done_until);
         Task { span, who, complete }
     }
 
-    fn is_due(&self, span: &PeriodSpan) -> bool {
-        span.end > self.done_until && span.end <= self.now
+    fn is_due(&self, cut: &Cut<'_>, span: &PeriodSpan) -> bool {
+        span.end > cut.done_until && span.end <= self.now
     }
 
     /// The periods with events, from the one that was open on, each found from its first hour: the
     /// other hours of it are passed over.
     fn spans(&self, cut: &Cut<'a>) -> impl Iterator<Item = PeriodSpan> + use<'a> {
         let (calendar, hours) = (cut.calendar, self.active_hours);
-        let open = calendar.span_at(self.done_until).start;
+        let open = calendar.span_at(cut.done_until).start;
         let mut index = hours.partition_point(|hour| hour_end(*hour) <= open);
         let mut passed = open;
         std::iter::from_fn(move || {
@@ -146,12 +162,12 @@ impl<'a> Scene<'a> {
             if concerned.is_empty() {
                 continue;
             }
-            for span in of_hour(cut.calendar, *hour).filter(|span| span.end <= self.done_until) {
+            for span in of_hour(cut.calendar, *hour).filter(|span| span.end <= cut.done_until) {
                 found.entry(key(span)).or_default().extend(concerned.iter().map(ToString::to_string));
             }
         }
         let span = |(end, period, key, start): Key| PeriodSpan { period, key, start, end };
-        let task = |(key, who)| self.task(span(key), Who::Only(Arc::new(who)));
+        let task = |(key, who)| self.task(cut, span(key), Who::Only(Arc::new(who)));
         found.into_iter().map(task).collect()
     }
 }

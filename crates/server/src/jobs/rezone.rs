@@ -1,7 +1,9 @@
-//! Changing a customer's time zone, from its next periods on.
+//! Changing the time zone of a project or a customer, from its next periods on.
 use super::{AGGREGATE, Jobs};
+use crate::clock::Clock;
 use crate::store::customers::{Customer, Details};
-use crate::store::{StoreError, customer_zones, watermarks};
+use crate::store::projects::Project;
+use crate::store::{Db, StoreError, aggregations, customer_zones, project_zones, watermarks};
 use reckoner_domain::id::{CustomerId, ProjectId};
 
 impl Jobs {
@@ -23,4 +25,29 @@ impl Jobs {
         tx.commit().await?;
         Ok(changed)
     }
+}
+
+/// Changes the zone of a project's periods to one that has been checked. Where nothing is aggregated
+/// yet, it is the zone of all times; no job may run meanwhile.
+pub async fn change_project_zone(
+    db: &Db,
+    clock: &Clock,
+    project: &Project,
+    name: &str,
+) -> Result<(), StoreError> {
+    let mut tx = db.begin().await?;
+    if aggregations::count(&mut tx, project.id).await? == 0 {
+        project_zones::set(&mut tx, project.id, name).await?;
+    } else {
+        let now = clock.of_project(project.id);
+        let made_at = watermarks::reach(&mut tx, project.id, AGGREGATE, now).await?;
+        project_zones::change(&mut tx, project.id, name, made_at).await?;
+        tracing::info!(
+            project = project.name,
+            from = project.time_zone,
+            to = name,
+            "the time zone of periods changes as each open one ends"
+        );
+    }
+    tx.commit().await
 }

@@ -7,9 +7,10 @@ use crate::clock;
 use crate::config::Definitions;
 use crate::store::customer_zones::ZoneHistory;
 use crate::store::watermarks::{self, Watermark};
-use crate::store::{customer_zones, projects};
+use crate::store::{customer_zones, project_zones};
 use reckoner_domain::id::ProjectId;
 use reckoner_domain::meter::Aggregation;
+use reckoner_domain::period::Period;
 use reckoner_domain::time::{HOUR, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -21,6 +22,8 @@ pub struct View {
     /// Every event up to this sequence is seen.
     pub through_sequence: u64,
     definitions: Arc<Definitions>,
+    /// Kinds of periods that are aggregated now and were not when the job had come so far.
+    new_periods: Vec<Period>,
     zones: Zones,
     active_hours: Vec<i64>,
     changed: BTreeMap<i64, Vec<Arc<str>>>,
@@ -29,7 +32,12 @@ pub struct View {
 impl View {
     /// Until when completed periods were dealt with.
     pub fn done_until(&self) -> Timestamp {
-        self.mark.map_or(Timestamp::MIN, |mark| mark.time)
+        self.mark.as_ref().map_or(Timestamp::MIN, |mark| mark.time)
+    }
+
+    /// The kinds of periods that are aggregated.
+    pub fn periods(&self) -> &[Period] {
+        &self.definitions.periods
     }
 
     /// What there is to do at `now`; the view must reach that far.
@@ -38,6 +46,7 @@ impl View {
             periods: &self.definitions.periods,
             zones: &self.zones,
             done_until: self.done_until(),
+            new_periods: &self.new_periods,
             now,
             active_hours: &self.active_hours,
             changed: &self.changed,
@@ -52,19 +61,24 @@ impl Jobs {
         // Before the zones are read: whoever changes one from now on begins after what is seen here.
         watermarks::reach(&self.db, project, AGGREGATE, until).await?;
         let mark = watermarks::get(&self.db, project, AGGREGATE).await?;
-        let (sequence, done_until) = mark.map_or((0, Timestamp::MIN), |mark| (mark.sequence, mark.time));
+        let (sequence, done_until) =
+            mark.as_ref().map_or((0, Timestamp::MIN), |mark| (mark.sequence, mark.time));
         let definitions = self.definitions.read().clone();
+        let dealt_with = |period: &Period| mark.as_ref().is_some_and(|mark| mark.periods.contains(period));
+        let new_periods: Vec<Period> =
+            definitions.periods.iter().filter(|period| !dealt_with(period)).copied().collect();
         let own_zones = customer_zones::histories(&self.db, project).await?;
         let zones = self.zones(project, own_zones).await?;
         // Later hours belong to periods that are still to be dealt with, for everyone.
         let carried = self.carried_types(project);
         let changes = self.events.changed(project, sequence, done_until, carried).await?;
-        let from = horizon(&definitions.periods, &zones, done_until);
+        let from = horizon(&definitions.periods, &new_periods, &zones, done_until);
         let active_hours = self.events.active_hours(project, from, until.plus_micros(HOUR)).await?;
         Ok(View {
             mark,
             through_sequence: changes.through_sequence,
             definitions,
+            new_periods,
             zones,
             active_hours,
             changed: changes.by_hour,
@@ -78,8 +92,8 @@ impl Jobs {
     }
 
     async fn zones(&self, project: ProjectId, own: Vec<(String, ZoneHistory)>) -> Result<Zones, JobError> {
-        let project_zone = projects::get(&self.db, project).await?.time_zone;
-        Zones::new(&project_zone, own, clock::zone).map_err(JobError::UnknownZone)
+        let project_zones = project_zones::get(&self.db, project).await?;
+        Zones::new(&project_zones, own, clock::zone).map_err(JobError::UnknownZone)
     }
 
     /// The event types that meters read as levels: what changes one changes all later ones.

@@ -1,7 +1,9 @@
 //! The time zones that cut a project's periods.
 use crate::store::customer_zones::ZoneHistory;
+use crate::store::project_zones::ProjectZones;
 use jiff::tz::TimeZone;
 use reckoner_domain::calendar::{Calendars, ZoneChange};
+use reckoner_domain::time::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -23,10 +25,10 @@ pub struct Zones {
 }
 
 impl Zones {
-    /// The project's zone, and those that customers have or had instead of it, by name; `Err` is a
+    /// The project's zones, and those that customers have or had instead of them, by name; `Err` is a
     /// name that `find` does not know.
     pub fn new(
-        project: &str,
+        project: &ProjectZones,
         own: Vec<(String, ZoneHistory)>,
         find: impl Fn(&str) -> Option<TimeZone>,
     ) -> Result<Self, String> {
@@ -36,16 +38,18 @@ impl Zones {
         for (customer, history) in own {
             by_history.entry(history).or_default().insert(customer);
         }
-        let named = |name: Option<&String>| find(name.map_or(project, String::as_str));
+        let calendars = |history: &ZoneHistory| {
+            let (first, changes) = in_force(project, history);
+            let change = |(at, name)| Ok(ZoneChange { at, zone: find(name)? });
+            let changes = changes.into_iter().map(change).collect::<Result<Vec<_>, String>>()?;
+            Ok::<_, String>(Calendars::new(&find(first)?, &changes))
+        };
         let own = |(history, customers): (ZoneHistory, BTreeSet<String>)| {
-            let change =
-                |(at, name): &(_, Option<String>)| Ok(ZoneChange { at: *at, zone: named(name.as_ref())? });
-            let changes = history.changes.iter().map(change).collect::<Result<Vec<_>, String>>()?;
-            let calendars = Calendars::new(&named(history.first.as_ref())?, &changes);
-            Ok(OwnZone { calendars, customers: Arc::new(customers) })
+            Ok(OwnZone { calendars: calendars(&history)?, customers: Arc::new(customers) })
         };
         let own = by_history.into_iter().map(own).collect::<Result<_, String>>()?;
-        Ok(Self { project: Calendars::new(&find(project)?, &[]), own, with_own: Arc::new(with_own) })
+        let project = calendars(&ZoneHistory { first: None, changes: Vec::new() })?;
+        Ok(Self { project, own, with_own: Arc::new(with_own) })
     }
 
     /// The project's periods.
@@ -75,5 +79,51 @@ impl Zones {
     /// Everyone's periods.
     pub fn all(&self) -> impl Iterator<Item = &Calendars> {
         std::iter::once(&self.project).chain(self.own.iter().map(|own| &own.calendars))
+    }
+}
+
+/// The zone that a customer's periods had at first, and each that followed: its own, and the
+/// project's while it had none.
+fn in_force<'a>(project: &'a ProjectZones, own: &'a ZoneHistory) -> (&'a str, Vec<(Timestamp, &'a str)>) {
+    enum Of<'a> {
+        Project(&'a str),
+        Customer(Option<&'a str>),
+    }
+    let of_project = project.changes.iter().map(|(at, zone)| (*at, Of::Project(zone)));
+    let of_customer = own.changes.iter().map(|(at, zone)| (*at, Of::Customer(zone.as_deref())));
+    let mut made: Vec<(Timestamp, Of<'_>)> = of_project.chain(of_customer).collect();
+    made.sort_by_key(|(at, _)| *at);
+    let (mut projects, mut customers) = (project.first.as_str(), own.first.as_deref());
+    let first = customers.unwrap_or(projects);
+    let change = |(at, change)| {
+        match change {
+            Of::Project(zone) => projects = zone,
+            Of::Customer(zone) => customers = zone,
+        }
+        (at, customers.unwrap_or(projects))
+    };
+    (first, made.into_iter().map(change).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(micros: i64) -> Timestamp {
+        Timestamp::from_micros_clamped(micros)
+    }
+
+    #[test]
+    fn a_customer_follows_its_project_only_while_it_has_no_zone_of_its_own() {
+        let project =
+            ProjectZones { first: "A".into(), changes: vec![(at(2), "B".into()), (at(6), "C".into())] };
+        let none = ZoneHistory { first: None, changes: Vec::new() };
+        assert_eq!(in_force(&project, &none), ("A", vec![(at(2), "B"), (at(6), "C")]));
+        let changes = vec![(at(1), Some("X".to_owned())), (at(4), None)];
+        let own = ZoneHistory { first: None, changes };
+        let expected = vec![(at(1), "X"), (at(2), "X"), (at(4), "B"), (at(6), "C")];
+        assert_eq!(in_force(&project, &own), ("A", expected));
+        let own = ZoneHistory { first: Some("X".into()), changes: Vec::new() };
+        assert_eq!(in_force(&project, &own), ("X", vec![(at(2), "X"), (at(6), "X")]));
     }
 }

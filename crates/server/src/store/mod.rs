@@ -19,6 +19,7 @@ pub mod meters;
 mod migrate;
 mod open;
 mod page;
+pub mod project_zones;
 pub mod projects;
 mod query;
 pub mod rejected_events;

@@ -124,9 +124,3 @@ pub async fn set_frozen_time(
     };
     if on.run(query).await? == 1 { Ok(()) } else { Err(StoreError::Stale) }
 }
-
-/// Sets the time zone of a project's periods: an IANA name that has been checked.
-pub async fn set_time_zone(on: impl Exec, id: ProjectId, time_zone: &str) -> Result<()> {
-    let query = sql!("update projects set time_zone = $1 where id = $2", time_zone, id);
-    if on.run(query).await? == 1 { Ok(()) } else { Err(StoreError::NotFound) }
-}

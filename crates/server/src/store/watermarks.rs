@@ -1,35 +1,53 @@
 //! How far each job has come.
-use super::error::Result;
+use super::error::{Result, StoreError};
 use super::exec::Exec;
 use super::row;
 use crate::sql;
 use reckoner_domain::id::ProjectId;
+use reckoner_domain::period::Period;
 use reckoner_domain::time::Timestamp;
+use std::collections::BTreeSet;
 
 /// How far a job has come in a project.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Watermark {
     /// The last event it has dealt with; 0 before the first.
     pub sequence: u64,
     /// The instant it has dealt with, by the project's clock.
     pub time: Timestamp,
+    /// For which kinds of periods that is so: others are still to be dealt with from the beginning.
+    pub periods: BTreeSet<Period>,
 }
 
-#[derive(Clone, Copy, sqlx::FromRow)]
+#[derive(sqlx::FromRow)]
 struct Row {
     sequence: i64,
     time: i64,
+    periods: String,
 }
 
-fn from_row(row: Row) -> Result<Watermark> {
-    Ok(Watermark { sequence: row::sequence("sequence", row.sequence)?, time: row::time("time", row.time)? })
+fn from_row(row: &Row) -> Result<Watermark> {
+    let names = row.periods.split(',').filter(|name| !name.is_empty());
+    let read = |name: &str| name.parse().map_err(|_| StoreError::corrupt("periods", name));
+    Ok(Watermark {
+        sequence: row::sequence("sequence", row.sequence)?,
+        time: row::time("time", row.time)?,
+        periods: names.map(read).collect::<Result<_>>()?,
+    })
+}
+
+fn periods_text(periods: &BTreeSet<Period>) -> String {
+    periods.iter().map(|period| period.as_str()).collect::<Vec<_>>().join(",")
 }
 
 /// How far a job has come; `None` before its first run.
 pub async fn get(on: impl Exec, project: ProjectId, job: &str) -> Result<Option<Watermark>> {
-    let query =
-        sql!("select sequence, time from job_watermarks where project_id = $1 and job = $2", project, job);
-    on.opt(query).await?.map(from_row).transpose()
+    let query = sql!(
+        "select sequence, time, periods from job_watermarks where project_id = $1 and job = $2",
+        project,
+        job
+    );
+    on.opt(query).await?.as_ref().map(from_row).transpose()
 }
 
 /// Moves a job's watermark from where it was read to where it shall be. False when it was elsewhere
@@ -37,30 +55,33 @@ pub async fn get(on: impl Exec, project: ProjectId, job: &str) -> Result<Option<
 pub async fn advance(
     on: impl Exec,
     (project, job): (ProjectId, &str),
-    from: Option<Watermark>,
-    to: Watermark,
+    from: Option<&Watermark>,
+    to: &Watermark,
     now: Timestamp,
 ) -> Result<bool> {
     let query = match from {
         None => sql!(
-            "insert into job_watermarks (project_id, job, sequence, time, updated_at)
-             values ($1, $2, $3, $4, $5) on conflict (project_id, job) do nothing",
-            project,
-            job,
-            to.sequence,
-            to.time,
-            now
-        ),
-        Some(from) => sql!(
-            "update job_watermarks set sequence = $3, time = $4, updated_at = $5
-             where project_id = $1 and job = $2 and sequence = $6 and time = $7",
+            "insert into job_watermarks (project_id, job, sequence, time, updated_at, periods)
+             values ($1, $2, $3, $4, $5, $6) on conflict (project_id, job) do nothing",
             project,
             job,
             to.sequence,
             to.time,
             now,
+            periods_text(&to.periods)
+        ),
+        Some(from) => sql!(
+            "update job_watermarks set sequence = $3, time = $4, updated_at = $5, periods = $6
+             where project_id = $1 and job = $2 and sequence = $7 and time = $8 and periods = $9",
+            project,
+            job,
+            to.sequence,
+            to.time,
+            now,
+            periods_text(&to.periods),
             from.sequence,
-            from.time
+            from.time,
+            periods_text(&from.periods)
         ),
     };
     Ok(on.run(query).await? == 1)

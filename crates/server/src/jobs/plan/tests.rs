@@ -1,5 +1,6 @@
 use super::*;
 use crate::store::customer_zones::ZoneHistory;
+use crate::store::project_zones::ProjectZones;
 use proptest::prelude::*;
 use reckoner_domain::time::MINUTE;
 
@@ -22,7 +23,7 @@ fn changing_zones(project: &str, own: &[(&str, &str)], changes: &[(Timestamp, Op
     let changes: Vec<_> = changes.iter().map(|(at, zone)| (*at, zone.map(str::to_owned))).collect();
     let history = |zone: &&str| ZoneHistory { first: Some((*zone).to_owned()), changes: changes.clone() };
     let own = own.iter().map(|(customer, zone)| ((*customer).to_owned(), history(zone))).collect();
-    Zones::new(project, own, crate::clock::zone).expect("zones")
+    Zones::new(&ProjectZones::fixed(project), own, crate::clock::zone).expect("zones")
 }
 
 fn keys(scene: &Scene<'_>) -> Vec<String> {
@@ -41,6 +42,7 @@ fn periods_that_ended_since_the_last_run_are_due_once() {
         periods: &[Period::Hourly, Period::Daily, Period::Monthly],
         zones: &zones,
         done_until: at("2026-01-31T23:45:00Z"),
+        new_periods: &[],
         now: at("2026-02-01T00:00:00Z"),
         active_hours: &active,
         changed: &changed,
@@ -60,6 +62,7 @@ fn late_events_concern_only_their_customers() {
         periods: &[Period::Daily, Period::Yearly],
         zones: &zones,
         done_until: at("2026-02-01T00:00:00Z"),
+        new_periods: &[],
         now: at("2026-02-01T00:15:00Z"),
         active_hours: &[],
         changed: &changed,
@@ -81,6 +84,7 @@ fn what_ended_stays_ended_when_the_clock_is_behind() {
         periods: &[Period::Daily],
         zones: &zones,
         done_until: at("2026-02-01T00:00:00Z"),
+        new_periods: &[],
         now: at("2026-01-10T00:00:00Z"),
         active_hours: &[],
         changed: &changed,
@@ -98,6 +102,7 @@ fn customers_with_a_zone_of_their_own_have_days_of_their_own() {
         periods: &[Period::Daily],
         zones: &zones,
         done_until: at("2026-01-14T00:00:00Z"),
+        new_periods: &[],
         now: at("2026-01-14T18:45:00Z"),
         active_hours: &active,
         changed: &changed,
@@ -119,7 +124,8 @@ fn naive(scene: &Scene<'_>) -> BTreeSet<(Timestamp, Period, String, bool)> {
     {
         for calendars in scene.zones.all().take(if period == Period::Hourly { 1 } else { usize::MAX }) {
             for span in of_hour(calendars.of(period), hour) {
-                let ended = span.end <= scene.now && span.end > scene.done_until;
+                let ended = span.end <= scene.now
+                    && (span.end > scene.done_until || scene.new_periods.contains(&period));
                 if ended || (scene.with_current && span.start <= scene.now && span.end > scene.now) {
                     due.insert((span.end, period, span.key, ended));
                 }
@@ -140,12 +146,13 @@ fn customers_with_the_same_period_share_a_task() {
         )
     };
     let own = vec![history("k", "2026-01-13T09:00:00Z"), history("l", "2026-01-14T10:00:00Z")];
-    let zones = Zones::new("UTC", own, crate::clock::zone).expect("zones");
+    let zones = Zones::new(&ProjectZones::fixed("UTC"), own, crate::clock::zone).expect("zones");
     let (active, changed) = (hours(&["2026-01-14T12:00:00Z", "2026-01-15T12:00:00Z"]), Changed::new());
     let scene = Scene {
         periods: &[Period::Daily],
         zones: &zones,
         done_until: at("2026-01-14T00:00:00Z"),
+        new_periods: &[],
         now: at("2026-01-16T00:00:00Z"),
         active_hours: &active,
         changed: &changed,
@@ -183,6 +190,7 @@ proptest! {
         done in 0_i64..500 * 96,
         ahead in 0_i64..400 * 96,
         with_current: bool,
+        new in proptest::collection::vec(proptest::sample::select(Period::ALL.to_vec()), 0..3),
         zone in proptest::sample::select(ZONES.to_vec()),
         changes in proptest::collection::btree_map(0_i64..24 * 500, proptest::sample::select(ZONES.to_vec()), 0..4),
     ) {
@@ -195,7 +203,8 @@ proptest! {
         let now = done_until.plus_micros(ahead * 15 * MINUTE);
         let changed = Changed::new();
         let scene = Scene {
-            periods: &Period::ALL, zones: &zones, done_until, now, active_hours: &active, changed: &changed, with_current,
+            periods: &Period::ALL, zones: &zones, done_until, new_periods: &new, now, active_hours: &active,
+            changed: &changed, with_current,
         };
         let tasks = scene.tasks();
         let planned: BTreeSet<_> = tasks.iter()
@@ -204,7 +213,7 @@ proptest! {
         prop_assert_eq!(&planned, &expected);
         let first = expected.iter().filter(|(_, _, _, ended)| *ended).map(|(end, ..)| *end).min();
         prop_assert_eq!(scene.first_end(), first);
-        let from = horizon(&Period::ALL, &zones, done_until);
+        let from = horizon(&Period::ALL, &new, &zones, done_until);
         prop_assert!(tasks.iter().all(|task| task.span.start >= from));
         let seen: Vec<i64> = active.iter().copied().filter(|hour| hour_end(*hour) > from).collect();
         prop_assert_eq!(Scene { active_hours: &seen, ..scene }.tasks().len(), tasks.len(), "nothing before the horizon counts");
