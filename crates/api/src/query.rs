@@ -74,4 +74,8 @@ pub struct UsageRow {
     /// counts as zero there.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub was_negative: bool,
+    /// Present, and true, where a subject or property shown as `_other` stands for all values of one
+    /// of the meter's dimensions beyond the first 10,000 of a day.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_other: bool,
 }

@@ -85,6 +85,11 @@ impl Path {
         &self.text
     }
 
+    /// Whether another path leads to the same place, however it is written.
+    pub fn leads_as(&self, other: &Self) -> bool {
+        self.steps == other.steps
+    }
+
     /// The value at this path.
     pub fn find<'v>(&self, properties: &'v Value) -> Option<&'v Value> {
         self.steps.iter().try_fold(properties, |value, step| match step {

@@ -1,4 +1,10 @@
 //! Meters: what is read from events, and how it adds up.
+mod aggregation;
+mod dimension;
+
+pub use aggregation::{Aggregation, Input, UnknownName};
+pub use dimension::{DIMENSION_VALUES_MAX, DIMENSIONS_MAX, Dimension};
+
 use crate::decimal::{Decimal, Excess};
 use crate::event::EVENT_TYPE_BYTES_MAX;
 use crate::id::MeterId;
@@ -8,145 +14,11 @@ use crate::weights::WeightTable;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::str::FromStr;
 
-/// Most dimensions a meter may declare to be rolled up.
-pub const DIMENSIONS_MAX: usize = 4;
 /// Most properties a meter may group by.
 pub const GROUP_BY_MAX: usize = 16;
 /// Most bytes of a meter's key.
 pub const KEY_BYTES_MAX: usize = 128;
-
-/// How the readings of a range become one value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Aggregation {
-    /// Their exact sum.
-    Sum,
-    /// How many there are.
-    Count,
-    /// Their sum divided by their number.
-    Avg,
-    /// The least.
-    Min,
-    /// The greatest.
-    Max,
-    /// The earliest by event time, then by sequence.
-    First,
-    /// The latest by event time, then by sequence.
-    Last,
-    /// How many different texts a property had.
-    UniqueCount,
-    /// The mean of a level over time.
-    TimeWeightedAvg,
-    /// The element at this percentile, within 1 %.
-    Percentile(u8),
-}
-
-impl Aggregation {
-    /// Every aggregation, as named in configuration and API.
-    pub const NAMES: [&'static str; 13] = [
-        "sum",
-        "count",
-        "avg",
-        "min",
-        "max",
-        "first",
-        "last",
-        "unique_count",
-        "time_weighted_avg",
-        "p50",
-        "p90",
-        "p95",
-        "p99",
-    ];
-
-    /// The name in configuration and API.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Sum => "sum",
-            Self::Count => "count",
-            Self::Avg => "avg",
-            Self::Min => "min",
-            Self::Max => "max",
-            Self::First => "first",
-            Self::Last => "last",
-            Self::UniqueCount => "unique_count",
-            Self::TimeWeightedAvg => "time_weighted_avg",
-            Self::Percentile(50) => "p50",
-            Self::Percentile(90) => "p90",
-            Self::Percentile(95) => "p95",
-            Self::Percentile(_) => "p99",
-        }
-    }
-
-    /// Whether it is told from single readings: the least, the greatest, the first or the last.
-    pub fn needs_ends(self) -> bool {
-        matches!(self, Self::Min | Self::Max | Self::First | Self::Last)
-    }
-
-    /// Whether hourly rollups hold all that this aggregation needs.
-    pub fn rolls_up(self) -> bool {
-        !matches!(self, Self::UniqueCount | Self::TimeWeightedAvg | Self::Percentile(_))
-    }
-}
-
-impl FromStr for Aggregation {
-    type Err = UnknownName;
-    fn from_str(name: &str) -> Result<Self, UnknownName> {
-        Ok(match name {
-            "sum" => Self::Sum,
-            "count" => Self::Count,
-            "avg" => Self::Avg,
-            "min" => Self::Min,
-            "max" => Self::Max,
-            "first" => Self::First,
-            "last" => Self::Last,
-            "unique_count" => Self::UniqueCount,
-            "time_weighted_avg" => Self::TimeWeightedAvg,
-            "p50" => Self::Percentile(50),
-            "p90" => Self::Percentile(90),
-            "p95" => Self::Percentile(95),
-            "p99" => Self::Percentile(99),
-            _ => return Err(UnknownName),
-        })
-    }
-}
-
-/// A name that is not among those allowed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("is not among the allowed names")]
-pub struct UnknownName;
-
-/// What a value of a level meter says.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Input {
-    /// A change of the level: the level is the running sum.
-    #[default]
-    Delta,
-    /// The level itself.
-    Level,
-}
-
-impl Input {
-    /// The name in configuration and API.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Delta => "delta",
-            Self::Level => "level",
-        }
-    }
-}
-
-impl FromStr for Input {
-    type Err = UnknownName;
-    fn from_str(name: &str) -> Result<Self, UnknownName> {
-        match name {
-            "delta" => Ok(Self::Delta),
-            "level" => Ok(Self::Level),
-            _ => Err(UnknownName),
-        }
-    }
-}
 
 /// A meter's key: 1 to 128 printable characters without spaces, slashes, question or number signs.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -230,8 +102,8 @@ pub struct Meter {
     pub filters: Vec<Filter>,
     /// Properties that queries of this meter are expected to group by.
     pub group_by: Vec<Path>,
-    /// Dimensions to be rolled up: `subject` or properties.
-    pub dimensions: Vec<String>,
+    /// What usage is mostly told apart by.
+    pub dimensions: Vec<Dimension>,
     /// What a value says, for levels.
     pub input: Input,
     /// Weights by a property.

@@ -27,7 +27,7 @@ pub use log::{EventLog, Options, SEGMENT_BYTES, SEGMENT_BYTES_MAX, SEGMENT_BYTES
 pub use read::changes::{Changes, Since, Stats};
 pub use read::history::Revision;
 pub use read::list::{Cursor, LIST_EVENTS_MAX, ListFilter, Order};
-pub use read::query::{GroupBy, QUERY_EVENTS_MAX, QUERY_ROWS_MAX, Query, QueryError, Row};
+pub use read::query::{GroupBy, OTHER, QUERY_EVENTS_MAX, QUERY_ROWS_MAX, Query, QueryError, Row};
 pub use read::verify::Verified;
 pub use status::{COMMIT_MICROS_BOUNDS, Health, Status};
 pub use write::committer::{GROUP_BATCHES_MAX, GROUP_BYTES_MAX, QUEUE_BATCHES_MAX, QUEUE_BYTES_MAX};

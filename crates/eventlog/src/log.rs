@@ -11,6 +11,7 @@ use crate::read::changes::{self, Changes, Since, Stats};
 use crate::read::history::{self, Revision};
 use crate::read::list::{self, ListFilter};
 use crate::read::query::{self, Query, QueryError, Row};
+use crate::read::values::Values;
 use crate::read::verify::{self, Verified};
 use crate::recover::{Recovery, open_store, while_doing};
 use crate::shared::Shared;
@@ -87,6 +88,7 @@ pub(crate) fn open_on(disk: Arc<dyn Disk>, options: &Options) -> Result<Opened, 
         store_id: manifest.store_id,
         memory: RwLock::new(Memory::default()),
         ids: Ids::new(),
+        values: Values::default(),
         hasher,
         health: Mutex::new(Health::Healthy),
         counters: Counters::default(),

@@ -7,6 +7,7 @@ use crate::memory::ids::Ids;
 use crate::memory::places::Place;
 use crate::memory::{Memory, Version};
 use crate::read::fetch;
+use crate::read::values::Values;
 use crate::status::{Counters, Health};
 use parking_lot::{Mutex, RwLock};
 use reckoner_domain::event::Event;
@@ -20,6 +21,8 @@ pub struct Shared {
     pub memory: RwLock<Memory>,
     /// Taken ids.
     pub ids: Ids,
+    /// The values that days show of declared dimensions.
+    pub values: Values,
     /// Hashes ids.
     pub hasher: IdHasher,
     /// Whether the log takes events.

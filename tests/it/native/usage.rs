@@ -132,3 +132,40 @@ async fn whoever_is_named_has_a_row() {
     let path = format!("/v1/meters/sum/query?{RANGE}&window=minute&fill=zero{many}");
     assert_eq!(server.get(&path).await.status, 422, "more rows than an answer has");
 }
+
+#[tokio::test]
+async fn a_dimension_shows_ten_thousand_values_a_day() {
+    const VALUES: usize = 10_000;
+    let server = Server::start();
+    server.freeze("2026-01-20T00:00:00Z").await;
+    for (key, dimensions) in [("bounded", json!(["subject", "$.region"])), ("free", json!(["$.zone"]))] {
+        let meter = json!({"key": key, "event_type": "use", "aggregation": "sum", "dimensions": dimensions});
+        let made = server.post("/v1/meters", meter).await;
+        assert_eq!((made.status.as_u16(), &made.json()["dimensions"]), (201, &dimensions), "{}", made.text);
+    }
+    // 20 values more than are shown, each by two customers.
+    let event = |n: usize| {
+        let customer = if n.is_multiple_of(2) { "a" } else { "b" };
+        json!({"customer": customer, "subject": format!("s{}", n / 2), "meter": "use", "value": "0.5",
+               "time": "2026-01-14T12:00:00Z", "properties": {"region": format!("r{}", n / 2)}})
+    };
+    let events: Vec<Value> = (0..2 * (VALUES + 20)).map(event).collect();
+    for part in events.chunks(1_000) {
+        assert_eq!(server.post("/v1/events", json!(part)).await.status, 200);
+    }
+    for group in ["subject", "region", "$['region']"] {
+        let shown = rows(&server, "bounded", &format!("group_by={group}")).await;
+        assert_eq!(shown.len(), VALUES + 1, "{group}");
+        let text = |row: &Value| row["subject"].as_str().or(row["group"][group].as_str()).map(str::to_owned);
+        let others: Vec<_> = shown.iter().filter(|row| row.get("is_other").is_some()).collect();
+        assert_eq!((others.len(), &others[0]["value"]), (1, &json!("20")), "{group}");
+        assert_eq!(text(others[0]).as_deref(), Some("_other"));
+        assert!(shown.iter().filter_map(text).any(|text| text[1..] == *"9999"), "{group}");
+        // The same for one customer: what a day shows does not depend on who asks.
+        let own = rows(&server, "bounded", &format!("group_by={group}&customer=a")).await;
+        assert_eq!((own.len(), own.iter().filter(|row| row["is_other"] == true).count()), (VALUES + 1, 1));
+        assert_eq!(rows(&server, "free", &format!("group_by={group}")).await.len(), VALUES + 20, "{group}");
+    }
+    let named = rows(&server, "bounded", "group_by=subject&subject=s10019&subject=s3").await;
+    assert_eq!(told(&named), [json!([null, "s10019", "1"]), json!([null, "s3", "1"])]);
+}

@@ -43,6 +43,11 @@ impl Corrections {
         self.by_target.entry(target).or_default().push(Correction { sequence, received_at, void });
     }
 
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.own.is_empty()
+    }
+
     /// Whether a sequence is that of a correction.
     pub fn has(&self, sequence: u64) -> bool {
         !self.own.is_empty() && self.own.contains(&sequence)

@@ -56,7 +56,7 @@ pub fn run(shared: &Shared, query: &Query<'_>) -> Result<Vec<Row>, Stop> {
         if rolled_up && over { Wanted::Totals } else { Wanted::Events }
     };
     let mut scan = Scan::new(shared, query.project, &meter.event_type, &query.customers, times, query.as_of);
-    let mut groups = Groups::new(query);
+    let mut groups = Groups::new(shared, query);
     let mut limits = Limits::default();
     let mut followers: Vec<Follower<'_>> = Vec::new();
     while let Some(slice) = scan.next(wanted)? {
@@ -67,7 +67,7 @@ pub fn run(shared: &Shared, query: &Query<'_>) -> Result<Vec<Row>, Stop> {
         }
         let mut changes = Vec::new();
         scan.read(&slice, |place, event, customer| {
-            if let Some((group, reading)) = groups.read(place, event, customer) {
+            if let Some((group, reading)) = groups.read(place, event, customer)? {
                 let value = Sum::ZERO.plus_product(reading.value, reading.weight)?;
                 changes.push(Change::new(meter, place, event, (group, customer, value)));
             }

@@ -9,4 +9,5 @@ pub mod query;
 mod recent;
 pub mod scan;
 mod tallies;
+pub mod values;
 pub mod verify;

@@ -8,7 +8,7 @@ use crate::shared::Shared;
 use reckoner_domain::id::ProjectId;
 use reckoner_domain::json::Path;
 use reckoner_domain::level::{LevelError, Levels};
-use reckoner_domain::meter::{Aggregation, Filter, Meter};
+use reckoner_domain::meter::{Aggregation, Dimension, Filter, Meter};
 use reckoner_domain::sum::{Overflow, Sum};
 use reckoner_domain::tally::{Tally, Usage};
 use reckoner_domain::time::{HOUR, Timestamp};
@@ -16,6 +16,8 @@ use reckoner_domain::window::Window;
 use std::collections::HashSet;
 use std::ops::Range;
 
+/// What values of a declared dimension are shown as beyond those that a day shows.
+pub const OTHER: &str = "_other";
 /// Most rows of an answer.
 pub const QUERY_ROWS_MAX: usize = 250_000;
 /// Most events a query reads one by one.
@@ -30,6 +32,17 @@ pub enum GroupBy {
     Subject,
     /// The text of a property.
     Property(Path),
+}
+
+impl GroupBy {
+    /// Whether a declared dimension is the same.
+    fn is(&self, dimension: &Dimension) -> bool {
+        match (self, dimension) {
+            (Self::Subject, Dimension::Subject) => true,
+            (Self::Property(path), Dimension::Property(declared)) => path.leads_as(declared),
+            _ => false,
+        }
+    }
 }
 
 /// What is asked of a meter.
@@ -76,6 +89,9 @@ pub struct Row {
     pub events: u64,
     /// Whether a level was below zero (and counted as zero) for any length of time.
     pub was_negative: bool,
+    /// Whether the subject or a property shown as [`OTHER`] stands for all values of a declared
+    /// dimension that came after those that a day shows.
+    pub is_other: bool,
 }
 
 /// Why a query has no answer.
@@ -167,6 +183,20 @@ impl<'a> Query<'a> {
         self.windows.get(index).filter(|window| window.end.micros_since(start) >= HOUR).map(|_| index)
     }
 
+    /// The declared dimension whose values bound a group, by its place in the meter. What levels carry
+    /// from day to day cannot be bounded by day, and values that the query names are few.
+    pub(crate) fn bounded_by(&self, by: &GroupBy) -> Option<usize> {
+        let named = match by {
+            GroupBy::Customer => false,
+            GroupBy::Subject => !self.subjects.is_empty(),
+            GroupBy::Property(path) => self.filters.iter().any(|filter| filter.path.leads_as(path)),
+        };
+        if named || self.meter.aggregation == Aggregation::TimeWeightedAvg {
+            return None;
+        }
+        self.meter.dimensions.iter().position(|declared| by.is(declared))
+    }
+
     /// Whether totals of event type and customer are enough for it, as far as the query goes.
     pub(super) fn asks_rollups(&self) -> bool {
         let by_customer = self.group_by.iter().all(|by| *by == GroupBy::Customer);
@@ -222,6 +252,7 @@ fn add_named(query: &Query<'_>, rows: &mut Vec<Row>) -> Result<(), QueryError> {
             base,
             events: 0,
             was_negative: false,
+            is_other: false,
         }));
     }
     Ok(())
@@ -249,10 +280,10 @@ fn nothing(meter: &Meter, window: Window) -> Result<(Option<Usage>, Option<Usage
     Ok((level.map_err(|_| Overflow)?.average().map(Usage::Ratio), None))
 }
 
-type Order<'r> = (Timestamp, Option<&'r str>, Option<&'r str>, &'r [Option<String>]);
+type Order<'r> = (Timestamp, Option<&'r str>, Option<&'r str>, &'r [Option<String>], bool);
 
 fn order(row: &Row) -> Order<'_> {
-    (row.window.start, row.customer.as_deref(), row.subject.as_deref(), &row.group)
+    (row.window.start, row.customer.as_deref(), row.subject.as_deref(), &row.group, row.is_other)
 }
 
 /// Counts rows and events against their limits.

@@ -25,7 +25,7 @@ pub fn run(shared: &Shared, query: &Query<'_>) -> Result<Vec<Row>, Stop> {
     let mut times = query.times();
     times.start = meter.starts_at.map_or(times.start, |starts_at| times.start.max(starts_at));
     let mut scan = Scan::new(shared, query.project, &meter.event_type, &query.customers, times, query.as_of);
-    let mut groups = Groups::new(query);
+    let mut groups = Groups::new(shared, query);
     let mut limits = Limits::default();
     let mut entries: HashMap<(usize, usize), Entry, RandomState> = HashMap::default();
     let new = || Entry { tally: Tally::new(meter.aggregation, meter.is_weighted()), events: 0 };
@@ -39,7 +39,7 @@ pub fn run(shared: &Shared, query: &Query<'_>) -> Result<Vec<Row>, Stop> {
         limits.read(slice.events.len())?;
         scan.read(&slice, |place, event, customer| {
             let Some(window) = query.window_of(event.time) else { return Ok(()) };
-            let Some((group, reading)) = groups.read(place, event, customer) else { return Ok(()) };
+            let Some((group, reading)) = groups.read(place, event, customer)? else { return Ok(()) };
             let entry = entries.entry((window, group)).or_insert_with(new);
             entry.tally.add(&reading)?;
             entry.events += 1;

@@ -15,6 +15,7 @@ use crate::write::core::Work;
 use crate::write::corrections::{Change, Corrections};
 use reckoner_domain::event::Event;
 use reckoner_domain::id::ProjectId;
+use reckoner_domain::meter::Meter;
 use reckoner_domain::time::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -26,6 +27,8 @@ const IDS: usize = 150;
 
 struct Run {
     rng: Rng,
+    /// Meters that are asked again and again.
+    meters: Vec<Meter>,
     disk: SimDisk,
     log: Option<Opened>,
     model: Model,
@@ -50,7 +53,9 @@ fn any_schedule_of_crashes_equals_one_send_each() {
 impl Run {
     fn new(seed: u64) -> Self {
         let disk = SimDisk::new(seed);
-        Self { rng: Rng(seed ^ 0xabcd), log: None, disk, model: Model::default(), now: at(1_772_900_000) }
+        let mut rng = Rng(seed ^ 0xabcd);
+        let meters = (0..2).map(|_| random::meter(&mut rng)).collect();
+        Self { rng, log: None, disk, model: Model::default(), now: at(1_772_900_000), meters }
     }
 
     fn run(&mut self) {
@@ -94,6 +99,10 @@ impl Run {
 
     /// Commits something; whether the log goes on.
     fn step(&mut self) -> bool {
+        // What is known of a day goes on with what is committed later.
+        if self.rng.one_in(3) {
+            self.check_query();
+        }
         if self.rng.one_in(5) {
             let mut random = |chance| self.rng.one_in(chance).then(|| self.rng.below(9) as u64);
             let (crash, fail_sync, fail_write) = (random(2), random(3), random(3));
@@ -255,24 +264,31 @@ impl Run {
                 filter.after = Some(Cursor { time: event.time, sequence: event.sequence });
             }
             assert_eq!(list::run(&shared, &filter).expect("lists"), self.model.list(&filter), "{filter:?}");
-            let (meter, windows) = (random::meter(&mut self.rng), random::some_windows(&mut self.rng));
-            let Question { customers, subjects, filters, group_by, as_of, fill_zero } =
-                random::question(&mut self.rng, self.now);
-            let project = *self.rng.pick(&PROJECTS);
-            let query = Query {
-                customers,
-                subjects,
-                filters,
-                group_by,
-                as_of,
-                fill_zero,
-                ..Query::new(project, &meter, &windows)
-            };
-            let rows = query::run(&shared, &query).expect("answers");
-            assert_eq!(shown(&rows), shown(&self.model.query(&query)), "{query:?}");
+            self.check_query();
         }
         self.check_changes();
         self.check_itself();
+    }
+
+    fn check_query(&mut self) {
+        let shared = Arc::clone(&self.log().shared);
+        let known = self.rng.one_in(2);
+        let meter = if known { self.rng.pick(&self.meters).clone() } else { random::meter(&mut self.rng) };
+        let windows = random::some_windows(&mut self.rng);
+        let Question { customers, subjects, filters, group_by, as_of, fill_zero } =
+            random::question(&mut self.rng, self.now);
+        let project = *self.rng.pick(&PROJECTS);
+        let query = Query {
+            customers,
+            subjects,
+            filters,
+            group_by,
+            as_of,
+            fill_zero,
+            ..Query::new(project, &meter, &windows)
+        };
+        let rows = query::run(&shared, &query).expect("answers");
+        assert_eq!(shown(&rows), shown(&self.model.query(&query)), "{query:?}");
     }
 
     /// The log agrees with itself, and so does a copy of it.

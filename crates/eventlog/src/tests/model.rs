@@ -1,6 +1,7 @@
 //! What the engine must be equal to: a list of events and plain loops over it.
 use crate::read::list::{Cursor, ListFilter, Order};
-use crate::read::query::{GroupBy, Query, Row};
+use crate::read::query::{GroupBy, OTHER, Query, Row};
+use crate::read::values::{VALUES_MAX, day_of};
 use crate::write::corrections::{Change, Content, Corrected, Corrections};
 use crate::write::outcome::Outcome;
 use reckoner_domain::event::{Event, EventDraft};
@@ -178,7 +179,7 @@ impl Model {
             .map(|(key, reads)| if level { levels(query, key, reads) } else { plain(query, key, reads) });
         let mut rows: Vec<Row> = rows.flatten().collect();
         rows.sort_by_key(|row| {
-            (row.window.start, row.customer.clone(), row.subject.clone(), row.group.clone())
+            (row.window.start, row.customer.clone(), row.subject.clone(), row.group.clone(), row.is_other)
         });
         rows
     }
@@ -208,11 +209,61 @@ impl Model {
                 && query.as_of.is_none_or(|as_of| event.received_at <= as_of);
             if let Some(reading) = query.meter.read(&readable).filter(|_| wanted) {
                 let holder = (event.customer.clone(), event.subject.clone());
-                reads.push(Read { key: key(query, event, &properties), reading, holder });
+                reads.push(Read { key: self.key(query, event, &properties), reading, holder });
             }
         }
         reads.sort_by_key(|read| (read.reading.time, read.reading.sequence));
         reads
+    }
+
+    fn key(&self, query: &Query<'_>, event: &Event, properties: &Value) -> Key {
+        let mut key: Key = (None, None, Vec::new(), false);
+        for by in &query.group_by {
+            match by {
+                GroupBy::Customer => key.0 = Some(event.customer.clone()),
+                GroupBy::Subject => {
+                    key.1 = Some(self.bounded(query, by, event, event.subject.clone(), &mut key.3));
+                }
+                GroupBy::Property(path) => {
+                    let text = path.find_text(properties);
+                    key.2.push(self.bounded(query, by, event, text, &mut key.3));
+                }
+            }
+        }
+        key
+    }
+
+    /// A text as it is shown: the first of a day's values are, those of amendments included.
+    fn bounded(
+        &self,
+        query: &Query<'_>,
+        by: &GroupBy,
+        event: &Event,
+        text: Option<String>,
+        is_other: &mut bool,
+    ) -> Option<String> {
+        let (Some(index), Some(own)) = (query.bounded_by(by), &text) else { return text };
+        let dimension = &query.meter.dimensions[index];
+        let mut records: Vec<&(u64, Timestamp, Event)> =
+            self.events.iter().flat_map(|event| &self.revisions[&event.sequence]).collect();
+        records.sort_by_key(|(sequence, _, _)| *sequence);
+        let mut values: Vec<String> = Vec::new();
+        for (_, _, record) in records {
+            let properties = properties(record);
+            let (time, sequence, value) = (record.time, record.sequence, record.value);
+            let readable = Readable { time, sequence, value, properties: &properties };
+            let counts = record.project == query.project
+                && record.event_type == query.meter.event_type
+                && day_of(record.time) == day_of(event.time)
+                && query.meter.read(&readable).is_some();
+            let value = dimension.text_of(record.subject.as_deref(), &properties).filter(|_| counts);
+            values.extend(value.filter(|value| values.len() < VALUES_MAX && !values.contains(value)));
+        }
+        if values.contains(own) {
+            return text;
+        }
+        *is_other = true;
+        Some(OTHER.to_owned())
     }
 }
 
@@ -222,7 +273,7 @@ pub fn content(event: &Event) -> Content {
     Content { value, subject, properties, source_context }
 }
 
-type Key = (Option<String>, Option<Option<String>>, Vec<Option<String>>);
+type Key = (Option<String>, Option<Option<String>>, Vec<Option<String>>, bool);
 
 struct Read {
     key: Key,
@@ -232,16 +283,16 @@ struct Read {
 
 /// The groups that there are without events.
 fn named(query: &Query<'_>) -> Vec<Key> {
-    let mut keys: Vec<Key> = vec![(None, None, Vec::new())];
+    let mut keys: Vec<Key> = vec![(None, None, Vec::new(), false)];
     for by in &query.group_by {
         let texts = match by {
             GroupBy::Customer if query.fill_zero => query.customers.as_slice(),
             GroupBy::Subject if query.fill_zero => query.subjects.as_slice(),
             _ => &[],
         };
-        let with = |(customer, subject, _): &Key, text: &String| match by {
-            GroupBy::Customer => (Some(text.clone()), subject.clone(), Vec::new()),
-            _ => (customer.clone(), Some(Some(text.clone())), Vec::new()),
+        let with = |(customer, subject, ..): &Key, text: &String| match by {
+            GroupBy::Customer => (Some(text.clone()), subject.clone(), Vec::new(), false),
+            _ => (customer.clone(), Some(Some(text.clone())), Vec::new(), false),
         };
         keys = keys.iter().flat_map(|key| texts.iter().map(move |text| with(key, text))).collect();
     }
@@ -250,18 +301,6 @@ fn named(query: &Query<'_>) -> Vec<Key> {
 
 fn properties(event: &Event) -> Value {
     event.properties.as_deref().map_or(Value::Null, |text| serde_json::from_str(text).expect("JSON"))
-}
-
-fn key(query: &Query<'_>, event: &Event, properties: &Value) -> Key {
-    let mut key: Key = (None, None, Vec::new());
-    for by in &query.group_by {
-        match by {
-            GroupBy::Customer => key.0 = Some(event.customer.clone()),
-            GroupBy::Subject => key.1 = Some(event.subject.clone()),
-            GroupBy::Property(path) => key.2.push(path.find_text(properties)),
-        }
-    }
-    key
 }
 
 fn blank(query: &Query<'_>, key: &Key) -> Row {
@@ -275,6 +314,7 @@ fn blank(query: &Query<'_>, key: &Key) -> Row {
         base: None,
         events: 0,
         was_negative: false,
+        is_other: key.3,
     }
 }
 

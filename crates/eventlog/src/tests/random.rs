@@ -9,7 +9,9 @@ use reckoner_domain::decimal::Decimal;
 use reckoner_domain::event::Event;
 use reckoner_domain::id::{MeterId, ProjectId};
 use reckoner_domain::json::Path;
-use reckoner_domain::meter::{Aggregation, EarlierWeighting, Filter, Input, Meter, MeterKey, Weighting};
+use reckoner_domain::meter::{
+    Aggregation, Dimension, EarlierWeighting, Filter, Input, Meter, MeterKey, Weighting,
+};
 use reckoner_domain::time::{DAY, HOUR, MINUTE, Timestamp};
 use reckoner_domain::weights::WeightTable;
 use reckoner_domain::window::{Window, WindowSize, windows};
@@ -18,7 +20,7 @@ use std::collections::BTreeMap;
 pub const PROJECTS: [ProjectId; 2] = [ProjectId(1), ProjectId(2)];
 pub const CUSTOMERS: [&str; 3] = ["a", "b", "c"];
 pub const TYPES: [&str; 2] = ["calls", "bytes"];
-const SUBJECTS: [&str; 2] = ["s", "t"];
+const SUBJECTS: [&str; 3] = ["s", "t", "u"];
 const ZONES: [&str; 5] = ["UTC", "Asia/Kolkata", "Australia/Lord_Howe", "America/New_York", "Pacific/Apia"];
 
 /// 2026-03-07T00:00Z: New York changes its clocks on the next day.
@@ -89,6 +91,8 @@ pub fn meter(rng: &mut Rng) -> Meter {
     let start = time(rng);
     let start = if rng.one_in(2) { Timestamp::from_hour_index(start.hour_index()) } else { start };
     let until = time(rng);
+    let dimensions =
+        [Dimension::Property(path("$['region']")), Dimension::Subject, Dimension::Property(path("tokens"))];
     let earlier = rng.one_in(8).then(|| EarlierWeighting { until, weighting: Some(weighting.clone()) });
     Meter {
         event_type: (*rng.pick(&TYPES)).to_owned(),
@@ -101,7 +105,8 @@ pub fn meter(rng: &mut Rng) -> Meter {
         weighting: rng.one_in(6).then_some(weighting),
         input: *rng.pick(&[Input::Delta, Input::Level]),
         starts_at: rng.one_in(4).then_some(start),
-        ..Meter::plain(MeterId::from_bits(1), key, aggregation)
+        dimensions: dimensions.into_iter().skip(rng.below(3)).collect(),
+        ..Meter::plain(MeterId::from_bits(u128::from(rng.next())), key, aggregation)
     }
 }
 

@@ -1,12 +1,12 @@
 use super::*;
 use crate::error::ReadError;
 use crate::log::EventLog;
-use crate::read::query::{self, QUERY_ROWS_MAX, Query, QueryError};
+use crate::read::query::{self, GroupBy, QUERY_ROWS_MAX, Query, QueryError, Row};
 use crate::read::scan::{Scan, ScanError, Wanted};
 use crossbeam_channel::bounded;
 use reckoner_domain::id::MeterId;
-use reckoner_domain::meter::{Aggregation, Meter, MeterKey};
-use reckoner_domain::time::HOUR;
+use reckoner_domain::meter::{Aggregation, Dimension, Meter, MeterKey};
+use reckoner_domain::time::{DAY, HOUR};
 use reckoner_domain::window::Window;
 
 fn meter(aggregation: Aggregation) -> Meter {
@@ -177,4 +177,59 @@ fn a_level_carries_nothing_from_before_its_meter_starts() {
         let rows = query::run(&log.shared, &query).expect("answers");
         assert_eq!(rows[0].usage.map(|usage| usage.to_text()).as_deref(), Some(level), "{starts_at:?}");
     }
+}
+
+#[test]
+fn a_day_shows_the_values_that_were_committed_first() {
+    let disk = SimDisk::new(1);
+    let mut log = open(&disk).expect("opens");
+    let meter = Meter { dimensions: vec![Dimension::Subject], ..meter(Aggregation::Count) };
+    let windows = [Window { start: Timestamp::MIN, end: Timestamp::MAX }];
+    let query = Query { group_by: vec![GroupBy::Subject], ..Query::new(PROJECT, &meter, &windows) };
+    let mut count = 0;
+    let mut send = |log: &mut crate::log::Opened, subjects: &[&str], day: i64| {
+        for subject in subjects {
+            count += 1;
+            let time = Some(Timestamp::default().plus_micros(day * DAY));
+            commit(
+                log,
+                vec![batch_of(
+                    &[EventDraft { subject: Some(subject), time, ..draft(&count.to_string()) }],
+                    at(1),
+                )],
+            );
+        }
+    };
+    let shown = |log: &crate::log::Opened| {
+        let rows = query::run(&log.shared, &query).expect("answers");
+        let row = |row: Row| (row.subject.unwrap_or_default(), row.events, row.is_other);
+        rows.into_iter().map(row).collect::<Vec<_>>()
+    };
+    let row = |subject: &str, events, is_other| (subject.to_owned(), events, is_other);
+    send(&mut log, &["a", "a", "a"], 0);
+    assert_eq!(shown(&log), [row("a", 3, false)]);
+    // What is known of the day goes on where it ended. A value may be named like the rest of them.
+    send(&mut log, &["_other", "c", "d", "a"], 0);
+    let first = [row("_other", 1, false), row("_other", 2, true), row("a", 4, false)];
+    assert_eq!(shown(&log), first);
+    // Another day shows others.
+    send(&mut log, &["d", "d", "c", "a"], 1);
+    let both = [
+        row("_other", 1, false),
+        row("_other", 3, true),
+        row("a", 4, false),
+        row("c", 1, false),
+        row("d", 2, false),
+    ];
+    assert_eq!(shown(&log), both);
+    // The same after a start, and for values that are named.
+    drop(log);
+    let log = open(&disk).expect("opens");
+    assert_eq!(shown(&log), both);
+    let named = Query { subjects: vec!["c".to_owned(), "d".to_owned()], ..query.clone() };
+    let rows = query::run(&log.shared, &named).expect("answers");
+    assert_eq!(
+        rows.iter().map(|row| (row.events, row.is_other)).collect::<Vec<_>>(),
+        [(2, false), (3, false)]
+    );
 }

@@ -2,7 +2,7 @@
 use reckoner_domain::decimal::Decimal;
 use reckoner_domain::id::MeterId;
 use reckoner_domain::json::Path;
-use reckoner_domain::meter::{Aggregation, Filter, Meter, MeterKey, Weighting};
+use reckoner_domain::meter::{Aggregation, Dimension, Filter, Meter, MeterKey, Weighting};
 use reckoner_domain::time::Timestamp;
 use reckoner_domain::weights::{WeightTable, weight};
 use serde::{Deserialize, Serialize};
@@ -79,7 +79,7 @@ impl Definition {
             value_property: meter.value_property.as_ref().map(Path::to_string),
             filters: filter_texts(&meter.filters),
             group_by: meter.group_by.iter().map(Path::to_string).collect(),
-            dimensions: meter.dimensions.clone(),
+            dimensions: meter.dimensions.iter().map(Dimension::to_string).collect(),
             input: Some(meter.input.as_str().to_owned()),
             weight_by: meter.weighting.as_ref().map(|weighting| weighting.path.to_string()),
             weights: table
@@ -113,7 +113,11 @@ impl Definition {
             value_property: self.value_property.map(|text| path("value_property", &text)).transpose()?,
             filters: filters.collect::<Result<_, _>>()?,
             group_by: self.group_by.iter().map(|text| path("group_by", text)).collect::<Result<_, _>>()?,
-            dimensions: self.dimensions,
+            dimensions: self
+                .dimensions
+                .iter()
+                .map(|text| Dimension::parse(text).map_err(wrong("dimensions")))
+                .collect::<Result<_, _>>()?,
             input: self
                 .input
                 .map(|name| name.parse())
@@ -189,6 +193,10 @@ mod tests {
         }
     }
 
+    fn dimension() -> impl Strategy<Value = Dimension> {
+        prop_oneof![Just(Dimension::Subject), path().prop_map(Dimension::Property)]
+    }
+
     prop_compose! {
         fn meter()(
             (key, event_type) in ("[a-z.]{1,12}", "[a-z.]{1,12}"),
@@ -196,7 +204,7 @@ mod tests {
             value_property in prop::option::of(path()),
             filters in prop::collection::btree_map(path_text(), prop::collection::vec("\\PC{0,5}", 0..3), 0..3),
             group_by in prop::collection::vec(path(), 0..3),
-            dimensions in prop::collection::vec("[a-z]{1,4}", 0..4),
+            dimensions in prop::collection::vec(dimension(), 0..4),
             level: bool,
             weighting in prop::option::of(weighting()),
             (unit, display_name) in (prop::option::of("\\PC{0,5}"), prop::option::of("\\PC{0,5}")),

@@ -18,10 +18,10 @@ use reckoner_api::meter::{Meter as ApiMeter, NewMeter, Number, OneOrMany, Weight
 use reckoner_domain::decimal::Decimal;
 use reckoner_domain::event::{EVENT_TYPE_BYTES_MAX, is_reserved_type};
 use reckoner_domain::id::{MeterId, ProjectId};
-use reckoner_domain::json;
+use reckoner_domain::json::{self, PathError};
 use reckoner_domain::meter::{
-    Aggregation, Catalogue, DIMENSIONS_MAX, Filter, GROUP_BY_MAX, Input, Meter, MeterKey, Version, Weighting,
-    newest,
+    Aggregation, Catalogue, DIMENSIONS_MAX, Dimension, Filter, GROUP_BY_MAX, Input, Meter, MeterKey, Version,
+    Weighting, newest,
 };
 use reckoner_domain::weights::{WeightTable, weight};
 use serde_json::Value;
@@ -263,7 +263,7 @@ fn to_api(stored: &StoredMeter) -> ApiMeter {
             .map(|filter| (filter.path.to_string(), filter.any_of.clone()))
             .collect(),
         group_by: meter.group_by.iter().map(ToString::to_string).collect(),
-        dimensions: meter.dimensions.clone(),
+        dimensions: meter.dimensions.iter().map(ToString::to_string).collect(),
         input: meter.input.as_str().to_owned(),
         weight_by: meter.weighting.as_ref().map(|weighting| weighting.path.to_string()),
         weights: table.map(|table| {
@@ -313,9 +313,10 @@ pub fn from_api(new: NewMeter) -> Result<Meter, Vec<FieldError>> {
         ));
     }
     let filters = read_filters(new.filters.unwrap_or_default(), &mut errors);
-    let group_by = read_paths("group_by", &new.group_by.unwrap_or_default(), GROUP_BY_MAX, &mut errors);
+    let group_by = new.group_by.unwrap_or_default();
+    let group_by = read_all("group_by", &group_by, GROUP_BY_MAX, json::Path::parse, &mut errors);
     let dimensions = new.dimensions.unwrap_or_default();
-    read_paths("dimensions", &dimensions, DIMENSIONS_MAX, &mut errors);
+    let dimensions = read_all("dimensions", &dimensions, DIMENSIONS_MAX, Dimension::parse, &mut errors);
     let input: Option<Input> = new.input.as_deref().map_or(Some(Input::Delta), |name| name.parse().ok());
     if input.is_none() {
         errors.push(choice_error("input", &["delta", "level"]));
@@ -341,21 +342,24 @@ pub fn from_api(new: NewMeter) -> Result<Meter, Vec<FieldError>> {
 }
 
 fn path(field: &str, text: Option<&str>, errors: &mut Vec<FieldError>) -> Option<json::Path> {
-    match json::Path::parse(text?) {
-        Ok(path) => Some(path),
-        Err(error) => {
-            errors.push(field_error(field, error.to_string()));
-            None
-        }
-    }
+    json::Path::parse(text?).map_err(|error| errors.push(field_error(field, error.to_string()))).ok()
 }
 
-fn read_paths(field: &str, texts: &[String], max: usize, errors: &mut Vec<FieldError>) -> Vec<json::Path> {
+fn read_all<T>(
+    field: &str,
+    texts: &[String],
+    max: usize,
+    read: impl Fn(&str) -> Result<T, PathError>,
+    errors: &mut Vec<FieldError>,
+) -> Vec<T> {
     if texts.len() > max {
         errors.push(field_error(field, format!("must name at most {max}")));
     }
-    let read = |(index, text): (usize, &String)| path(&format!("{field}[{index}]"), Some(text), errors);
-    texts.iter().enumerate().filter_map(read).collect()
+    let mut note = |index, error: PathError| {
+        errors.push(field_error(&format!("{field}[{index}]"), error.to_string()));
+    };
+    let each = texts.iter().enumerate();
+    each.filter_map(|(index, text)| read(text).map_err(|error| note(index, error)).ok()).collect()
 }
 
 fn read_filters(filters: BTreeMap<String, OneOrMany>, errors: &mut Vec<FieldError>) -> Vec<Filter> {

@@ -353,6 +353,7 @@ fn to_api(row: Row, names: &Names) -> UsageRow {
         subject: names.subject.then_some(row.subject),
         group: (!names.properties.is_empty()).then_some(group),
         was_negative: row.was_negative,
+        is_other: row.is_other,
     }
 }
 
