@@ -105,8 +105,7 @@ impl<'a> Recovery<'a> {
         let file = self.disk.open(&name).map_err(while_doing("open a segment"))?;
         let bytes = read_whole(file.as_ref()).map_err(while_doing("read a segment"))?;
         let header = self.header(&name, number, &bytes)?;
-        let places = Arc::clone(&file);
-        self.shared.memory.write().places.begin_segment(number, header.first_sequence, places);
+        self.shared.memory.write().begin_segment(number, Arc::clone(&file));
         let end = self.frames(&name, &bytes, header.salt)?;
         let tail = bytes.get(end.offset..).unwrap_or_default();
         if last {

@@ -1,7 +1,10 @@
 //! What became of events after they were stored: few are ever corrected, so all of it is kept.
 use foldhash::fast::RandomState;
 use hashbrown::{HashMap, HashSet};
+use reckoner_domain::sum::{Overflow, Sum};
 use reckoner_domain::time::Timestamp;
+use std::collections::BTreeMap;
+use std::ops::Range;
 
 /// One correction of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,9 +31,32 @@ impl Known {
     pub const ALL: Self = Self { sequence: u64::MAX, as_of: None };
 }
 
+/// What a customer did of an event type in an hour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CellKey {
+    /// The hour since 1970.
+    pub hour: i64,
+    /// The number of the event type.
+    pub event_type: u32,
+    /// The number of the customer.
+    pub customer: u32,
+}
+
+/// How the totals of a cell differ from those of its events as they were first stored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Adjustment {
+    /// To be added to their number.
+    pub count: i64,
+    /// To be added to their sum.
+    pub sum: Sum,
+    /// The sequence of the last correction.
+    pub last_sequence: u64,
+}
+
 /// The corrections of a project's events.
 #[derive(Default)]
 pub struct Corrections {
+    cells: BTreeMap<CellKey, Adjustment>,
     by_target: HashMap<u64, Vec<Correction>, RandomState>,
     /// The sequences of the corrections themselves.
     own: HashSet<u64, RandomState>,
@@ -41,6 +67,22 @@ impl Corrections {
     pub fn note(&mut self, target: u64, sequence: u64, received_at: Timestamp, void: bool) {
         self.own.insert(sequence);
         self.by_target.entry(target).or_default().push(Correction { sequence, received_at, void });
+    }
+
+    /// Adjusts the totals of a corrected event's cell.
+    pub fn adjust(&mut self, cell: CellKey, sequence: u64, count: i64, sum: Sum) -> Result<(), Overflow> {
+        let adjustment = self.cells.entry(cell).or_default();
+        adjustment.sum = adjustment.sum.plus_sum(sum)?;
+        adjustment.count += count;
+        adjustment.last_sequence = sequence;
+        Ok(())
+    }
+
+    /// The cells of some hours that have corrected events.
+    pub fn cells(&self, hours: Range<i64>) -> impl Iterator<Item = (CellKey, Adjustment)> {
+        let first = |hour| CellKey { hour, event_type: 0, customer: 0 };
+        let range = first(hours.start)..first(hours.end.max(hours.start));
+        self.cells.range(range).map(|(key, adjustment)| (*key, *adjustment))
     }
 
     /// Whether there are none.

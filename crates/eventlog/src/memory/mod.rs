@@ -1,23 +1,30 @@
 //! What is known without reading the disk: taken ids, rollups, and where records lie.
 pub mod corrections;
+pub mod delta;
 pub mod ids;
 pub mod intern;
 pub mod places;
 pub mod project;
 
+use crate::disk::File;
 use crate::format::frame::{Frame, HEADER_BYTES};
 use crate::format::record::{self, EventRecord, Record, RecordError};
 use corrections::Known;
+use delta::Delta;
 use places::{Place, Places};
 use project::Project;
 use reckoner_domain::id::ProjectId;
+use reckoner_domain::rollup::Mark;
 use reckoner_domain::sum::Overflow;
 use reckoner_domain::time::Timestamp;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Rollups and places, as of one sequence.
 #[derive(Default)]
 pub struct Memory {
+    /// What the events of each segment add up to.
+    pub deltas: Vec<Arc<Delta>>,
     /// The projects that have events.
     pub projects: BTreeMap<ProjectId, Project>,
     /// Where records lie.
@@ -35,6 +42,9 @@ pub enum ApplyError {
     /// The number of records is not the one the frame states.
     #[error("a frame has another number of records than it says")]
     Count,
+    /// There is no segment yet.
+    #[error("a frame comes before the first segment")]
+    Segment,
     /// A correction names no event that is there.
     #[error("a correction names no event")]
     Target,
@@ -55,6 +65,12 @@ pub struct Version {
 }
 
 impl Memory {
+    /// A segment that has no records yet follows.
+    pub fn begin_segment(&mut self, number: u64, file: Arc<dyn File>) {
+        self.places.begin_segment(number, self.sequence + 1, file);
+        self.deltas.push(Arc::new(Delta::new()));
+    }
+
     /// Takes in a frame at `offset` of the last segment; `each` sees every event with the sequence
     /// of the last clearing of its project, and its own.
     pub fn apply(
@@ -66,6 +82,8 @@ impl Memory {
         let header = &frame.header;
         let records_start = offset + HEADER_BYTES as u64;
         let mut project = self.projects.entry(header.project).or_default();
+        let (delta, before) = self.deltas.split_last().ok_or(ApplyError::Segment)?;
+        let mut delta = delta.change();
         let mut rest = frame.payload;
         self.places.begin_frame(header);
         for sequence in (header.first_sequence..).take(header.records as usize) {
@@ -73,7 +91,9 @@ impl Memory {
             self.places.push(at as u32);
             match record::take(&mut rest, header.received_at)? {
                 Record::Event(event) => {
-                    project.add(&event, sequence)?;
+                    let cell = project.add(&event);
+                    let mark = Mark { time: event.time, sequence, value: event.draft.value };
+                    delta.add(header.project, cell, mark)?;
                     each(&event, project.cleared_at, sequence);
                 }
                 Record::Correction(correction) => {
@@ -82,6 +102,10 @@ impl Memory {
                     }
                 }
                 Record::Cleared => {
+                    delta.forget(header.project);
+                    for delta in before {
+                        delta.change().forget(header.project);
+                    }
                     self.projects.insert(header.project, Project::cleared(sequence));
                     project = self.projects.entry(header.project).or_default();
                 }

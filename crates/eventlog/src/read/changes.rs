@@ -1,10 +1,13 @@
 //! What changed, who was active, and how much there is.
-use crate::memory::project::{Hour, Project};
+use crate::memory::Memory;
+use crate::memory::corrections::CellKey;
+use crate::memory::delta::Hour;
+use crate::memory::project::Project;
 use crate::shared::Shared;
 use reckoner_domain::id::ProjectId;
 use reckoner_domain::time::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::{Range, RangeTo};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Where usage changed.
@@ -48,55 +51,85 @@ pub struct Since<'a> {
 pub fn changed(shared: &Shared, project: ProjectId, since: Since<'_>) -> Changes {
     let memory = shared.memory.read();
     let through_sequence = memory.sequence;
-    let Some(project) = memory.projects.get(&project) else {
+    let Some(known) = memory.projects.get(&project) else {
         return Changes { through_sequence, ..Changes::default() };
     };
-    let mut by_hour: BTreeMap<i64, BTreeSet<u32>> = BTreeMap::new();
     let before = hours_until(since.before);
-    for (hour, cells) in project.hours.range(before) {
-        if cells.last_sequence > since.after_sequence {
-            let cells = cells.types.values().flatten();
-            let newer = cells.filter(|(_, cell)| cell.last_sequence > since.after_sequence);
-            by_hour.entry(*hour).or_default().extend(newer.map(|(customer, _)| customer));
+    let mut newer: BTreeSet<CellKey> = BTreeSet::new();
+    for delta in &memory.deltas {
+        let look = delta.look();
+        for (hour, cells) in look.hours(project).range(..before) {
+            if cells.last_sequence <= since.after_sequence {
+                continue;
+            }
+            for (event_type, cells) in &cells.types {
+                let newer_cells =
+                    cells.iter().filter(|(_, cell)| cell.last_sequence() > since.after_sequence);
+                let key = |customer| CellKey { hour: *hour, event_type: *event_type, customer };
+                newer.extend(newer_cells.map(|(customer, _)| key(*customer)));
+            }
         }
     }
-    for event_type in since.carried.iter().filter_map(|name| project.event_types.find(name)) {
-        carry(project, event_type, since, &mut by_hour);
+    let corrected = known.corrections.cells(i64::MIN..before);
+    let corrected = corrected.filter(|(_, adjustment)| adjustment.last_sequence > since.after_sequence);
+    newer.extend(corrected.map(|(key, _)| key));
+    let mut by_hour: BTreeMap<i64, BTreeSet<u32>> = BTreeMap::new();
+    for key in &newer {
+        by_hour.entry(key.hour).or_default().insert(key.customer);
     }
-    let named = by_hour.into_iter().map(|(hour, numbers)| (hour, names(project, numbers))).collect();
-    Changes { through_sequence, cleared_at: project.cleared_at, by_hour: named }
+    for event_type in since.carried.iter().filter_map(|name| known.event_types.find(name)) {
+        let newer = newer.iter().filter(|key| key.event_type == event_type);
+        let mut first: BTreeMap<u32, i64> = BTreeMap::new();
+        newer.for_each(|key| {
+            first.entry(key.customer).or_insert(key.hour);
+        });
+        carry(&memory, project, (event_type, before), &first, &mut by_hour);
+    }
+    let named = by_hour.into_iter().map(|(hour, numbers)| (hour, names(known, numbers))).collect();
+    Changes { through_sequence, cleared_at: known.cleared_at, by_hour: named }
 }
 
-/// Adds the later hours of customers whose usage of a carried type changed.
-fn carry(project: &Project, event_type: u32, since: Since<'_>, by_hour: &mut BTreeMap<i64, BTreeSet<u32>>) {
-    let mut touched: BTreeSet<u32> = BTreeSet::new();
-    for (hour, cells) in project.hours.range(hours_until(since.before)) {
-        let Some(cells) = cells.types.get(&event_type) else { continue };
-        let later = touched.iter().filter(|customer| cells.contains_key(*customer)).copied();
-        let later: Vec<u32> = later.collect();
-        if !later.is_empty() {
-            by_hour.entry(*hour).or_default().extend(later);
+/// Adds the later hours, before one, of customers whose usage of a carried type changed first in an hour.
+fn carry(
+    memory: &Memory,
+    project: ProjectId,
+    (event_type, before): (u32, i64),
+    first: &BTreeMap<u32, i64>,
+    by_hour: &mut BTreeMap<i64, BTreeSet<u32>>,
+) {
+    let Some(earliest) = first.values().min() else { return };
+    for delta in &memory.deltas {
+        let look = delta.look();
+        for (hour, cells) in look.hours(project).range(*earliest..before.max(*earliest)) {
+            let Some(cells) = cells.types.get(&event_type) else { continue };
+            let later =
+                first.iter().filter(|(customer, first)| *hour > **first && cells.contains_key(*customer));
+            let later: Vec<u32> = later.map(|(customer, _)| *customer).collect();
+            if !later.is_empty() {
+                by_hour.entry(*hour).or_default().extend(later);
+            }
         }
-        let newer = cells.iter().filter(|(_, cell)| cell.last_sequence > since.after_sequence);
-        touched.extend(newer.map(|(customer, _)| customer));
     }
 }
 
-/// The hours that begin before an instant.
-fn hours_until(before: Timestamp) -> RangeTo<i64> {
+/// The first hour that does not begin before an instant.
+fn hours_until(before: Timestamp) -> i64 {
     let hour = before.hour_index();
-    let begun = i64::from(Timestamp::from_hour_index(hour) < before);
-    ..hour + begun
+    hour + i64::from(Timestamp::from_hour_index(hour) < before)
 }
 
 /// The hours with events that have instants in a range of event time, in order.
 pub fn active_hours(shared: &Shared, project: ProjectId, times: &Range<Timestamp>) -> Vec<i64> {
-    let memory = shared.memory.read();
-    let Some(project) = memory.projects.get(&project).filter(|_| times.start < times.end) else {
+    if times.start >= times.end {
         return Vec::new();
-    };
-    let hours = project.hours.range(times.start.hour_index()..=times.end.plus_micros(-1).hour_index());
-    hours.map(|(hour, _)| *hour).collect()
+    }
+    let range = times.start.hour_index()..=times.end.plus_micros(-1).hour_index();
+    let deltas = shared.memory.read().deltas.clone();
+    let mut hours: BTreeSet<i64> = BTreeSet::new();
+    for delta in deltas {
+        hours.extend(delta.look().hours(project).range(range.clone()).map(|(hour, _)| *hour));
+    }
+    hours.into_iter().collect()
 }
 
 fn names(project: &Project, numbers: BTreeSet<u32>) -> Vec<Arc<str>> {
@@ -127,16 +160,23 @@ pub fn event_types(shared: &Shared, project: ProjectId) -> Vec<Arc<str>> {
 
 /// How much a project has.
 pub fn stats(shared: &Shared, project: ProjectId) -> Stats {
-    let memory = shared.memory.read();
-    let Some(project) = memory.projects.get(&project) else { return Stats::default() };
-    let ends = |(hour, cells): (&i64, &Hour)| {
-        let cells = cells.types.values().flatten();
-        cells.flat_map(|(_, cell)| cell.time_ends(*hour)).collect::<Vec<_>>()
+    let (mut stats, deltas) = {
+        let memory = shared.memory.read();
+        let Some(known) = memory.projects.get(&project) else { return Stats::default() };
+        let customers = known.customers.texts().len() as u64;
+        (Stats { events: known.events, customers, ..Stats::default() }, memory.deltas.clone())
     };
-    Stats {
-        events: project.events,
-        customers: project.customers.texts().len() as u64,
-        first_time: project.hours.first_key_value().and_then(|hour| ends(hour).into_iter().min()),
-        last_time: project.hours.last_key_value().and_then(|hour| ends(hour).into_iter().max()),
+    for delta in deltas {
+        let look = delta.look();
+        let hours = look.hours(project);
+        let rollups = |hour: &Hour| {
+            let cells = hour.types.values().flat_map(|cells| cells.values());
+            cells.map(|cell| (cell.rollup.first.time, cell.rollup.last.time)).collect::<Vec<_>>()
+        };
+        let first = hours.first_key_value().into_iter().flat_map(|(_, hour)| rollups(hour));
+        let last = hours.last_key_value().into_iter().flat_map(|(_, hour)| rollups(hour));
+        stats.first_time = first.map(|(first, _)| first).chain(stats.first_time).min();
+        stats.last_time = last.map(|(_, last)| last).chain(stats.last_time).max();
     }
+    stats
 }

@@ -5,7 +5,7 @@
 //! change from the last one of the same customer and subject in the group.
 use super::groups::Groups;
 use super::query::{Limits, Query, Row, Stop, check_grid};
-use super::scan::{Scan, Wanted};
+use super::scan::{Corrected, Scan, Wanted};
 use crate::format::record::EventRecord;
 use crate::memory::places::Place;
 use crate::shared::Shared;
@@ -45,7 +45,7 @@ struct Follower<'a> {
 }
 
 /// One attempt at an answer; rows in no order.
-pub fn run(shared: &Shared, query: &Query<'_>) -> Result<Vec<Row>, Stop> {
+pub fn run(shared: &Shared, query: &Query<'_>, corrected: Corrected) -> Result<Vec<Row>, Stop> {
     let meter = query.meter;
     let Some(first) = query.windows.first() else { return Ok(Vec::new()) };
     let mut times = query.times();
@@ -55,7 +55,9 @@ pub fn run(shared: &Shared, query: &Query<'_>) -> Result<Vec<Row>, Stop> {
         let over = first.start.micros_since(Timestamp::from_hour_index(hour)) >= HOUR;
         if rolled_up && over { Wanted::Totals } else { Wanted::Events }
     };
-    let mut scan = Scan::new(shared, query.project, &meter.event_type, &query.customers, times, query.as_of);
+    let (project, customers) = (query.project, &query.customers);
+    let scan = Scan::new(shared, project, &meter.event_type, customers, times, query.as_of);
+    let mut scan = scan.reading(corrected);
     let mut groups = Groups::new(shared, query);
     let mut limits = Limits::default();
     let mut followers: Vec<Follower<'_>> = Vec::new();

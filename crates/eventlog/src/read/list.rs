@@ -3,13 +3,16 @@ use super::{fetch, recent};
 use crate::error::ReadError;
 use crate::format::record::EventRecord;
 use crate::memory::corrections::Known;
-use crate::memory::project::{Cell, Hour, Project};
+use crate::memory::delta::{Cell, Delta, Hour};
+use crate::memory::intern::Interner;
+use crate::memory::project::Project;
 use crate::shared::{Shared, to_event};
 use reckoner_domain::event::Event;
 use reckoner_domain::id::ProjectId;
 use reckoner_domain::meter::Filter;
 use reckoner_domain::time::Timestamp;
 use serde_json::Value;
+use std::sync::Arc;
 
 /// Most events of a page.
 pub const LIST_EVENTS_MAX: usize = 10_000;
@@ -235,40 +238,69 @@ fn look_at(
 }
 
 /// The next hour that has places asked for, with them.
-fn next_hour(shared: &Shared, filter: &ListFilter, from: i64, to: i64) -> Option<(i64, Vec<Cursor>)> {
-    if from > to {
-        return None;
-    }
-    let memory = shared.memory.read();
-    let project = memory.projects.get(&filter.project)?;
-    let hours = project.hours.range(from..=to);
-    let places = |(hour, cells): (&i64, &Hour)| {
-        let places = places_in(project, filter, *hour, cells);
-        (!places.is_empty()).then_some((*hour, places))
-    };
-    match filter.order {
-        Order::OldestFirst => { hours }.find_map(places),
-        Order::NewestFirst | Order::LatestFirst => hours.rev().find_map(places),
-    }
-}
-
-fn places_in(project: &Project, filter: &ListFilter, hour: i64, cells: &Hour) -> Vec<Cursor> {
-    let mut places = Vec::new();
-    let mut take = |cell: &Cell| {
-        let all = cell.events.iter().map(|e| Cursor { time: e.time(hour), sequence: e.sequence() });
-        places.extend(all.filter(|at| filter.asks(*at)));
-    };
-    let only = |texts: &crate::memory::intern::Interner, text: &Option<String>| {
-        text.as_ref().map(|text| texts.find(text).unwrap_or(u32::MAX))
-    };
-    let customer = only(&project.customers, &filter.customer);
-    let event_type = only(&project.event_types, &filter.event_type);
-    for (_, cells) in cells.types.iter().filter(|(number, _)| event_type.is_none_or(|only| only == **number))
-    {
-        match customer {
-            Some(customer) => cells.get(&customer).into_iter().for_each(&mut take),
-            None => cells.values().for_each(&mut take),
+fn next_hour(shared: &Shared, filter: &ListFilter, mut from: i64, mut to: i64) -> Option<(i64, Vec<Cursor>)> {
+    let (asked, deltas) = Asked::new(shared, filter);
+    while from <= to {
+        let first = |delta: &Arc<Delta>| {
+            let look = delta.look();
+            let mut hours = look.hours(filter.project).range(from..=to).map(|(hour, _)| *hour);
+            if filter.order == Order::OldestFirst { hours.next() } else { hours.next_back() }
+        };
+        let hours = deltas.iter().filter_map(first);
+        let hour = if filter.order == Order::OldestFirst { hours.min() } else { hours.max() }?;
+        let mut places = Vec::new();
+        for delta in &deltas {
+            if let Some(cells) = delta.look().hours(filter.project).get(&hour) {
+                asked.each(cells, |cell| {
+                    let all =
+                        cell.events.iter().map(|e| Cursor { time: e.time(hour), sequence: e.sequence() });
+                    places.extend(all.filter(|at| filter.asks(*at)));
+                });
+            }
+        }
+        if !places.is_empty() {
+            return Some((hour, places));
+        }
+        match filter.order {
+            Order::OldestFirst => from = hour + 1,
+            Order::NewestFirst | Order::LatestFirst => to = hour - 1,
         }
     }
-    places
+    None
+}
+
+/// The numbers of the customer and the event type asked for; [`NOBODY`] where there is no such name.
+pub(super) struct Asked {
+    customer: Option<u32>,
+    event_type: Option<u32>,
+}
+
+/// A number that no name has.
+const NOBODY: u32 = u32::MAX;
+
+impl Asked {
+    /// What a filter asks for, and the cells of all segments.
+    pub fn new(shared: &Shared, filter: &ListFilter) -> (Self, Vec<Arc<Delta>>) {
+        let memory = shared.memory.read();
+        let project = memory.projects.get(&filter.project);
+        let number = |texts: fn(&Project) -> &Interner, text: &String| {
+            project.and_then(|known| texts(known).find(text)).unwrap_or(NOBODY)
+        };
+        let asked = Self {
+            customer: filter.customer.as_ref().map(|text| number(|project| &project.customers, text)),
+            event_type: filter.event_type.as_ref().map(|text| number(|project| &project.event_types, text)),
+        };
+        (asked, memory.deltas.clone())
+    }
+
+    /// Shows each cell of an hour that is asked for.
+    pub fn each(&self, hour: &Hour, mut take: impl FnMut(&Cell)) {
+        let types = hour.types.iter();
+        for (_, cells) in types.filter(|(number, _)| self.event_type.is_none_or(|only| only == **number)) {
+            match self.customer {
+                Some(customer) => cells.get(&customer).into_iter().for_each(&mut take),
+                None => cells.values().for_each(&mut take),
+            }
+        }
+    }
 }

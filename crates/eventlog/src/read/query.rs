@@ -1,7 +1,7 @@
 //! A meter's usage by window and group.
 use super::groups::Groups;
 use super::level;
-use super::scan::ScanError;
+use super::scan::{Corrected, ScanError};
 use super::tallies;
 use crate::error::ReadError;
 use crate::shared::Shared;
@@ -126,6 +126,8 @@ impl From<LevelError> for Stop {
 pub enum Stop {
     /// The project was cleared meanwhile; try again.
     Cleared,
+    /// A cell with corrected events got more of them; try again, reading those by their events.
+    Moved,
     /// There is no answer.
     Error(QueryError),
 }
@@ -140,6 +142,8 @@ impl From<ScanError> for Stop {
     fn from(error: ScanError) -> Self {
         match error {
             ScanError::Cleared => Self::Cleared,
+            ScanError::Moved => Self::Moved,
+            ScanError::Overflow(error) => error.into(),
             ScanError::Read(error) => error.into(),
         }
     }
@@ -206,10 +210,11 @@ impl<'a> Query<'a> {
 
 /// Answers a query. All rows are of one moment: the sequence that was committed when it began.
 pub fn run(shared: &Shared, query: &Query<'_>) -> Result<Vec<Row>, QueryError> {
+    let mut corrected = Corrected::ByTotals;
     loop {
         let attempt = match query.meter.aggregation {
-            Aggregation::TimeWeightedAvg => level::run(shared, query),
-            _ => tallies::run(shared, query),
+            Aggregation::TimeWeightedAvg => level::run(shared, query, corrected),
+            _ => tallies::run(shared, query, corrected),
         };
         match attempt {
             Ok(mut rows) => {
@@ -218,6 +223,7 @@ pub fn run(shared: &Shared, query: &Query<'_>) -> Result<Vec<Row>, QueryError> {
                 return Ok(rows);
             }
             Err(Stop::Cleared) => {}
+            Err(Stop::Moved) => corrected = Corrected::ByEvents,
             Err(Stop::Error(error)) => return Err(error),
         }
     }

@@ -3,8 +3,8 @@
 //! Cells keep their events by sequence, so the walk looks at the end of each cell and skips cells
 //! and hours whose last event came too early to count. What is held is a heap of as many places as
 //! are wanted.
-use super::list::{Cursor, ListFilter};
-use crate::memory::project::{Cell, Project};
+use super::list::{Asked, Cursor, ListFilter};
+use crate::memory::delta::{Cell, Delta};
 use crate::shared::Shared;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -24,10 +24,13 @@ struct Latest {
 }
 
 impl Latest {
+    fn is_full(&self) -> bool {
+        self.kept.len() >= self.count
+    }
+
     /// Whether an event with this sequence would be kept.
     fn takes(&self, sequence: u64) -> bool {
-        let full = self.kept.len() >= self.count;
-        !full || self.kept.peek().is_some_and(|Reverse((least, _))| sequence > *least)
+        !self.is_full() || self.kept.peek().is_some_and(|Reverse((least, _))| sequence > *least)
     }
 
     fn push(&mut self, at: Cursor) {
@@ -53,54 +56,44 @@ impl Latest {
 
 /// The `count` places asked for with the greatest sequences below `below`, the greatest first.
 pub fn places(shared: &Shared, filter: &ListFilter, below: u64, count: usize) -> Vec<Cursor> {
+    let (asked, deltas) = Asked::new(shared, filter);
+    // Of what is committed from now on nothing is seen.
+    let below = below.min(shared.memory.read().sequence + 1);
     let mut latest = Latest { below, count, kept: BinaryHeap::new() };
-    let (from, mut to) = filter.hours();
-    while from <= to {
-        let memory = shared.memory.read();
-        let Some(project) = memory.projects.get(&filter.project) else { break };
-        // Of what is committed between two locks, all or nothing is seen: nothing.
-        latest.below = latest.below.min(memory.sequence + 1);
-        let Some(next) = look_at_some(project, filter, &mut latest, from, to) else { break };
-        to = next;
+    for delta in deltas.iter().rev() {
+        look_at_delta(delta, filter, &asked, &mut latest);
+        // All of the segments before it have lower sequences.
+        if latest.is_full() {
+            break;
+        }
     }
     latest.kept.into_sorted_vec().into_iter().map(|Reverse((_, at))| at).collect()
 }
 
-/// Looks at some hours, the latest first; the hour to go on with.
-fn look_at_some(
-    project: &Project,
-    filter: &ListFilter,
-    latest: &mut Latest,
-    from: i64,
-    to: i64,
-) -> Option<i64> {
-    let mut room = CELLS_AT_ONCE;
-    let customer = filter.customer.as_ref().map(|text| project.customers.find(text));
-    let event_type = filter.event_type.as_ref().map(|text| project.event_types.find(text));
-    for (hour, cells) in project.hours.range(from..=to).rev() {
-        if room == 0 {
-            return Some(*hour);
-        }
-        room = room.saturating_sub(1);
-        if !latest.takes(cells.last_sequence) {
-            continue;
-        }
-        let types =
-            cells.types.iter().filter(|(number, _)| event_type.is_none_or(|only| only == Some(**number)));
-        for (_, cells) in types {
-            let mut look_at = |cell: &Cell| {
+/// Looks at the hours of a segment, the latest first.
+fn look_at_delta(delta: &Delta, filter: &ListFilter, asked: &Asked, latest: &mut Latest) {
+    let (from, mut to) = filter.hours();
+    while from <= to {
+        let look = delta.look();
+        let mut room = CELLS_AT_ONCE;
+        let mut next = None;
+        for (hour, cells) in look.hours(filter.project).range(from..=to).rev() {
+            if room == 0 {
+                next = Some(*hour);
+                break;
+            }
+            room = room.saturating_sub(1);
+            if !latest.takes(cells.last_sequence) {
+                continue;
+            }
+            asked.each(cells, |cell| {
                 room = room.saturating_sub(1);
-                if latest.takes(cell.last_sequence) {
+                if latest.takes(cell.last_sequence()) {
                     latest.look_at(filter, *hour, cell);
                 }
-            };
-            match customer {
-                Some(number) => {
-                    number.and_then(|number| cells.get(&number)).into_iter().for_each(&mut look_at);
-                }
-                None => cells.values().for_each(&mut look_at),
-            }
+            });
         }
+        let Some(next) = next else { break };
+        to = next;
     }
-    None
 }

@@ -1,7 +1,7 @@
 //! Queries of everything but levels: whole hours from rollups, the rest from events.
 use super::groups::Groups;
 use super::query::{Limits, Query, Row, Stop, check_grid, check_rows};
-use super::scan::{Scan, Wanted};
+use super::scan::{Corrected, Scan, Wanted};
 use crate::shared::Shared;
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
@@ -14,7 +14,7 @@ struct Entry {
 }
 
 /// One attempt at an answer; rows in no order.
-pub fn run(shared: &Shared, query: &Query<'_>) -> Result<Vec<Row>, Stop> {
+pub fn run(shared: &Shared, query: &Query<'_>, corrected: Corrected) -> Result<Vec<Row>, Stop> {
     let meter = query.meter;
     let rolled_up = meter.reads_rollups() && query.asks_rollups();
     let wanted = |hour| match query.window_of_hour(hour) {
@@ -24,7 +24,9 @@ pub fn run(shared: &Shared, query: &Query<'_>) -> Result<Vec<Row>, Stop> {
     };
     let mut times = query.times();
     times.start = meter.starts_at.map_or(times.start, |starts_at| times.start.max(starts_at));
-    let mut scan = Scan::new(shared, query.project, &meter.event_type, &query.customers, times, query.as_of);
+    let (project, customers) = (query.project, &query.customers);
+    let scan = Scan::new(shared, project, &meter.event_type, customers, times, query.as_of);
+    let mut scan = scan.reading(corrected);
     let mut groups = Groups::new(shared, query);
     let mut limits = Limits::default();
     let mut entries: HashMap<(usize, usize), Entry, RandomState> = HashMap::default();

@@ -117,26 +117,23 @@ fn records_after(shared: &Shared, key: &Key, meter: &Meter, after: u64) -> Optio
     let project = memory.projects.get(&key.project).filter(|project| project.cleared_at == key.cleared_at)?;
     let event_type = project.event_types.find(&meter.event_type)?;
     let first = key.day.saturating_mul(HOURS);
-    let hours = || project.hours.range(first..first.saturating_add(HOURS));
-    let cells =
-        || hours().filter_map(|(_, hour)| hour.types.get(&event_type)).flat_map(|cells| cells.values());
-    let mut records = 0;
-    let more = cells().any(|cell| {
-        records += cell.events.len();
-        records > VALUES_MAX
-    });
-    if !more && project.corrections.is_empty() {
-        return None;
-    }
-    let mut sequences = Vec::new();
-    for cell in cells().filter(|cell| cell.last_sequence > after) {
-        let newer = cell.events.partition_point(|event| event.sequence() <= after);
-        sequences.extend(cell.events.iter().skip(newer).map(|event| event.sequence()));
-        if !project.corrections.is_empty() {
-            let of_cell = cell.events.iter().flat_map(|event| project.corrections.of(event.sequence()));
-            let amendments = of_cell.filter(|correction| !correction.void && correction.sequence > after);
-            sequences.extend(amendments.map(|correction| correction.sequence));
+    let (mut records, mut sequences) = (0, Vec::new());
+    for delta in &memory.deltas {
+        let look = delta.look();
+        let hours = look.hours(key.project).range(first..first.saturating_add(HOURS));
+        for cell in hours.filter_map(|(_, hour)| hour.types.get(&event_type)).flat_map(HashMap::values) {
+            records += cell.events.len();
+            let newer = cell.events.partition_point(|event| event.sequence() <= after);
+            sequences.extend(cell.events.iter().skip(newer).map(|event| event.sequence()));
+            if !project.corrections.is_empty() {
+                let of_cell = cell.events.iter().flat_map(|event| project.corrections.of(event.sequence()));
+                let amendments = of_cell.filter(|correction| !correction.void && correction.sequence > after);
+                sequences.extend(amendments.map(|correction| correction.sequence));
+            }
         }
+    }
+    if records <= VALUES_MAX && project.corrections.is_empty() {
+        return None;
     }
     sequences.sort_unstable();
     Some((sequences, memory.sequence))

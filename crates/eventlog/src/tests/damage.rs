@@ -4,6 +4,7 @@ use crate::disk::sim::Faults;
 use crate::format::frame::{self, FrameHeader};
 use crate::format::segment::{self, SegmentHeader};
 use crate::read::verify;
+use reckoner_domain::rollup::Mark;
 
 fn filled() -> (SimDisk, usize) {
     let disk = SimDisk::new(1);
@@ -84,13 +85,8 @@ fn a_rollup_that_does_not_agree_with_its_events_is_told() {
     let (disk, _) = filled();
     let log = open(&disk).expect("opens");
     assert_eq!(verify::run(&log.shared).expect("reads").differences, [""; 0]);
-    {
-        let mut memory = log.shared.memory.write();
-        let project = memory.projects.get_mut(&PROJECT).expect("there");
-        let hour = project.hours.values_mut().next().expect("an hour");
-        let cells = hour.types.values_mut().next().expect("a type");
-        cells.values_mut().next().expect("a cell").rollup.count += 1;
-    }
+    let nowhere = Mark { time: at(100), sequence: 1_000_000, value: Decimal::ONE };
+    log.shared.memory.read().deltas[0].change().add(PROJECT, (0, 0), nowhere).expect("fits");
     let verified = verify::run(&log.shared).expect("reads");
     assert_eq!(verified.differences.len(), 1, "{verified:?}");
 }

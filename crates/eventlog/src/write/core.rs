@@ -129,7 +129,7 @@ impl Core {
     fn roll(&mut self) -> Result<(), AppendError> {
         match self.segments.roll(self.sequence) {
             Ok((number, file)) => {
-                self.shared.memory.write().places.begin_segment(number, self.sequence, file);
+                self.shared.memory.write().begin_segment(number, file);
                 *self.shared.health.lock() = Health::Healthy;
                 Ok(())
             }

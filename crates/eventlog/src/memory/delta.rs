@@ -1,0 +1,136 @@
+//! What the events of one segment add up to, as they were first stored: hour, event type, customer.
+//!
+//! Corrections change nothing here; they lie beside (see [`super::corrections`]).
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
+use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+use reckoner_domain::id::ProjectId;
+use reckoner_domain::rollup::{Mark, Rollup};
+use reckoner_domain::sum::Overflow;
+use reckoner_domain::time::{HOUR, Timestamp};
+use std::collections::BTreeMap;
+
+/// An event of a cell: when in the hour, and which.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EventRef {
+    micros_in_hour: u32,
+    /// Two halves, so that a reference takes 12 bytes and not 16.
+    sequence: [u32; 2],
+}
+
+impl EventRef {
+    fn new(mark: &Mark) -> Self {
+        Self {
+            micros_in_hour: mark.time.as_micros().rem_euclid(HOUR) as u32,
+            sequence: [mark.sequence as u32, (mark.sequence >> 32) as u32],
+        }
+    }
+
+    /// The event's sequence.
+    pub fn sequence(self) -> u64 {
+        let [low, high] = self.sequence;
+        u64::from(low) | u64::from(high) << 32
+    }
+
+    /// The event's time, in the hour with this index.
+    pub fn time(self, hour: i64) -> Timestamp {
+        Timestamp::from_hour_index(hour).plus_micros(i64::from(self.micros_in_hour))
+    }
+}
+
+/// What one customer did of one event type in one hour.
+pub struct Cell {
+    /// Its exact totals.
+    pub rollup: Rollup,
+    /// Its events, by sequence.
+    pub events: Vec<EventRef>,
+}
+
+impl Cell {
+    /// The sequence of the event that came last.
+    pub fn last_sequence(&self) -> u64 {
+        self.events.last().map_or(0, |event| event.sequence())
+    }
+}
+
+/// The cells of one event type in one hour, by customer.
+pub type Cells = HashMap<u32, Cell, RandomState>;
+
+/// One hour of a project.
+#[derive(Default)]
+pub struct Hour {
+    /// The sequence of the event that came last.
+    pub last_sequence: u64,
+    /// The cells, by event type.
+    pub types: HashMap<u32, Cells, RandomState>,
+}
+
+/// The hours of a project that have events, since 1970.
+pub type Hours = BTreeMap<i64, Hour>;
+
+/// The cells of one segment's events. Only the last segment's change.
+pub struct Delta {
+    projects: RwLock<BTreeMap<ProjectId, Hours>>,
+}
+
+/// A look at a delta, which does not change meanwhile.
+pub struct Look<'a>(RwLockReadGuard<'a, BTreeMap<ProjectId, Hours>>);
+
+impl Look<'_> {
+    /// The hours of a project.
+    pub fn hours(&self, project: ProjectId) -> &Hours {
+        static NONE: Hours = BTreeMap::new();
+        self.0.get(&project).unwrap_or(&NONE)
+    }
+}
+
+/// A change of a delta, which nobody looks at meanwhile.
+pub struct Change<'a>(RwLockWriteGuard<'a, BTreeMap<ProjectId, Hours>>);
+
+impl Delta {
+    /// No events yet.
+    pub fn new() -> Self {
+        Self { projects: RwLock::default() }
+    }
+
+    /// Keeps it from changing for a while.
+    pub fn look(&self) -> Look<'_> {
+        Look(self.projects.read())
+    }
+
+    /// Keeps others from looking at it for a while.
+    pub fn change(&self) -> Change<'_> {
+        Change(self.projects.write())
+    }
+}
+
+impl Change<'_> {
+    /// Adds an event of a type and a customer. A sum cannot overflow: a value is below 2^180 in the
+    /// units of a [`Sum`](reckoner_domain::sum::Sum), 2^64 of them stay below 2^244, and 2^255 fit.
+    pub fn add(
+        &mut self,
+        project: ProjectId,
+        (event_type, customer): (u32, u32),
+        mark: Mark,
+    ) -> Result<(), Overflow> {
+        let hour = self.0.entry(project).or_default().entry(mark.time.hour_index()).or_default();
+        let cells = hour.types.entry(event_type).or_default();
+        match cells.get_mut(&customer) {
+            Some(cell) => {
+                cell.rollup.add(mark)?;
+                cell.events.push(EventRef::new(&mark));
+            }
+            None => {
+                let (rollup, events) = (Rollup::of(mark)?, vec![EventRef::new(&mark)]);
+                cells.insert(customer, Cell { rollup, events });
+            }
+        }
+        hour.last_sequence = mark.sequence;
+        Ok(())
+    }
+
+    /// Forgets a project's events.
+    pub fn forget(&mut self, project: ProjectId) {
+        self.0.remove(&project);
+    }
+}
