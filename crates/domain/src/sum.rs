@@ -50,6 +50,16 @@ impl Sum {
         (I256::product(units, ONE) == self.0).then(|| Decimal::from_units(units))?
     }
 
+    /// The total as bytes: units of 10^-36, the least significant byte first.
+    pub fn to_le_bytes(self) -> [u8; 32] {
+        self.0.to_le_bytes()
+    }
+
+    /// The total with these bytes.
+    pub fn from_le_bytes(bytes: [u8; 32]) -> Self {
+        Self(I256::from_le_bytes(bytes))
+    }
+
     /// The total in units of 10^-36.
     pub(crate) fn units(self) -> I256 {
         self.0

@@ -82,6 +82,13 @@ impl I256 {
         bytes
     }
 
+    /// The number with these 32 bytes, little endian.
+    pub fn from_le_bytes(bytes: [u8; 32]) -> Self {
+        let (low, high) = (bytes.first_chunk::<16>(), bytes.last_chunk::<16>());
+        let half = |chunk: Option<&[u8; 16]>| u128::from_le_bytes(chunk.copied().unwrap_or_default());
+        Self { lo: half(low), hi: half(high) as i128 }
+    }
+
     /// The number as 128 bits, where it fits.
     pub fn to_i128(self) -> Option<i128> {
         let narrow = self.lo as i128;

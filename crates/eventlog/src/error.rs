@@ -37,6 +37,16 @@ pub enum ReadError {
         /// Where its record begins.
         offset: u32,
     },
+    /// What was told from the log, and can be told again, is not what was written.
+    #[error(
+        "{file} is damaged at offset {offset}: stop the server and remove it, it is made anew at the next start"
+    )]
+    DamagedPart {
+        /// The damaged file.
+        file: String,
+        /// Where in it.
+        offset: u64,
+    },
 }
 
 /// Why a log could not be opened.

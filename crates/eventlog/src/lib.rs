@@ -6,12 +6,14 @@
 //! docs/STORAGE.md describes the files.
 mod backup;
 mod batch;
+mod check;
 mod disk;
 mod error;
 mod format;
 mod hash;
 mod log;
 mod memory;
+mod part;
 mod read;
 mod recover;
 mod shared;

@@ -1,5 +1,6 @@
 //! The handle: open, append, read, close.
 use crate::batch::Batch;
+use crate::check::{self, Checker};
 use crate::disk::{Disk, RealDisk};
 use crate::error::{AppendError, OpenError, ReadError};
 use crate::format::manifest::Manifest;
@@ -16,6 +17,7 @@ use crate::read::verify::{self, Verified};
 use crate::recover::{Recovery, open_store, while_doing};
 use crate::shared::Shared;
 use crate::status::{Counters, Health, Status};
+use crate::write::builder::Builder;
 use crate::write::committer::Committer;
 use crate::write::core::{Core, Work};
 use crate::write::corrections::{CORRECTIONS_MAX, Corrected, Corrections};
@@ -33,7 +35,7 @@ use std::sync::Arc;
 /// Bytes of a segment unless said otherwise.
 pub const SEGMENT_BYTES: u64 = 64 * 1024 * 1024;
 /// Fewest bytes of a segment.
-pub const SEGMENT_BYTES_MIN: u64 = 16 * 1024;
+pub const SEGMENT_BYTES_MIN: u64 = if cfg!(test) { 8 } else { 16 } * 1024;
 /// Most bytes of a segment: places in it are told in 32 bits.
 pub const SEGMENT_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 
@@ -48,14 +50,15 @@ pub struct Options {
     pub store_id: u128,
     /// Bytes of each new segment, kept between [`SEGMENT_BYTES_MIN`] and [`SEGMENT_BYTES_MAX`].
     pub segment_bytes: u64,
-    /// Whether the next segment is prepared on a thread of its own.
-    pub prepare_ahead: bool,
+    /// Whether the next segment is prepared, what is known of the last one written down, and sealed
+    /// ones checked on threads of their own; otherwise all that is done as it falls due.
+    pub background: bool,
 }
 
 impl Options {
     /// The usual options.
     pub fn new(dir: impl Into<PathBuf>, hash_key_seed: [u8; 16], store_id: u128) -> Self {
-        Self { dir: dir.into(), hash_key_seed, store_id, segment_bytes: SEGMENT_BYTES, prepare_ahead: true }
+        Self { dir: dir.into(), hash_key_seed, store_id, segment_bytes: SEGMENT_BYTES, background: true }
     }
 }
 
@@ -68,6 +71,7 @@ pub struct EventLog {
 struct Inner {
     shared: Arc<Shared>,
     committer: Committer,
+    _checker: Option<Checker>,
 }
 
 /// A log that is recovered, but has no threads yet.
@@ -93,7 +97,9 @@ pub(crate) fn open_on(disk: Arc<dyn Disk>, options: &Options) -> Result<Opened, 
         health: Mutex::new(Health::Healthy),
         counters: Counters::default(),
     });
-    let mut recovery = Recovery::new(disk.as_ref(), &shared, manifest.store_id);
+    let builder = Builder::start(Arc::clone(&disk), Arc::clone(&shared), options.background);
+    let mut builder = builder.map_err(while_doing("start a thread"))?;
+    let mut recovery = Recovery::new(disk.as_ref(), &shared, manifest.store_id, &mut builder);
     let active = recovery.run(&numbers)?;
     let group = recovery.group;
     let segment_bytes = options.segment_bytes.clamp(SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX);
@@ -101,12 +107,17 @@ pub(crate) fn open_on(disk: Arc<dyn Disk>, options: &Options) -> Result<Opened, 
         store_id: manifest.store_id,
         segment_bytes: segment_bytes.next_multiple_of(HEADER_BYTES),
         hasher,
-        prepare_ahead: options.prepare_ahead,
+        prepare_ahead: options.background,
     };
+    if !options.background {
+        for sealed in check::sealed(&shared) {
+            check::segment(disk.as_ref(), manifest.store_id, sealed, || true)?;
+        }
+    }
     let number = numbers.last().copied().unwrap_or(0);
     let segments = Segments::new(disk, plan, number, active).map_err(while_doing("start a thread"))?;
     let sequence = shared.memory.read().sequence;
-    let core = Core::new(Arc::clone(&shared), segments, group, sequence);
+    let core = Core::new(Arc::clone(&shared), (segments, builder), group, sequence);
     Ok(Opened { shared, core, lock })
 }
 
@@ -119,10 +130,14 @@ impl EventLog {
 
     /// Opens a log on a disk.
     pub(crate) fn open_with(disk: Arc<dyn Disk>, options: &Options) -> Result<Self, OpenError> {
-        let Opened { shared, core, lock } = open_on(disk, options)?;
-        let committer =
-            Committer::start(Arc::clone(&shared), core, lock).map_err(while_doing("start a thread"))?;
-        Ok(Self { inner: Arc::new(Inner { shared, committer }) })
+        let Opened { shared, core, lock } = open_on(Arc::clone(&disk), options)?;
+        let start = || {
+            let check = || Checker::start(disk, Arc::clone(&shared));
+            let checker = options.background.then(check).transpose()?;
+            let committer = Committer::start(Arc::clone(&shared), core, lock)?;
+            Ok(Inner { _checker: checker, committer, shared: Arc::clone(&shared) })
+        };
+        Ok(Self { inner: Arc::new(start().map_err(while_doing("start a thread"))?) })
     }
 
     /// Puts a batch into the queue. `on_done` is called on the committer's thread once the batch is
@@ -189,7 +204,7 @@ impl EventLog {
     }
 
     /// Hours and customers whose usage changed.
-    pub fn changed(&self, project: ProjectId, since: Since<'_>) -> Changes {
+    pub fn changed(&self, project: ProjectId, since: Since<'_>) -> Result<Changes, ReadError> {
         changes::changed(&self.inner.shared, project, since)
     }
 
@@ -231,11 +246,14 @@ impl EventLog {
     /// How the log is doing.
     pub fn status(&self) -> Status {
         let shared = &self.inner.shared;
-        let (sequence, segments) = {
-            let memory = shared.memory.read();
-            (memory.sequence, memory.places.segments() as u64)
-        };
-        Status { health: shared.health.lock().clone(), sequence, segments, ..shared.counters.status() }
+        let memory = shared.memory.read();
+        Status {
+            health: shared.health.lock().clone(),
+            sequence: memory.sequence,
+            segments: memory.places.segments() as u64,
+            parts: memory.parts.len() as u64,
+            ..shared.counters.status()
+        }
     }
 
     /// Commits what is in the queue and takes no more; reading goes on. The directory is free for

@@ -4,8 +4,11 @@ use crate::error::OpenError;
 use crate::format::frame::{self, ALIGNMENT_BYTES, Frame};
 use crate::format::manifest::{self, Manifest, ManifestError};
 use crate::format::segment::{self, HEADER_BYTES, HeaderError, SegmentHeader};
+use crate::part::build::SealedSegment;
+use crate::part::{Part, load};
 use crate::shared::Shared;
 use crate::status::add;
+use crate::write::builder::Builder;
 use crate::write::prepare;
 use crate::write::segments::Active;
 use std::io;
@@ -72,6 +75,7 @@ pub struct Recovery<'a> {
     disk: &'a dyn Disk,
     shared: &'a Shared,
     store_id: u128,
+    builder: &'a mut Builder,
     /// The last group seen.
     pub group: u64,
 }
@@ -86,18 +90,64 @@ struct End {
 
 impl<'a> Recovery<'a> {
     /// Nothing taken in yet.
-    pub fn new(disk: &'a dyn Disk, shared: &'a Shared, store_id: u128) -> Self {
-        Self { disk, shared, store_id, group: 0 }
+    pub fn new(disk: &'a dyn Disk, shared: &'a Shared, store_id: u128, builder: &'a mut Builder) -> Self {
+        Self { disk, shared, store_id, builder, group: 0 }
     }
 
-    /// Takes in these segments; answers the one to go on with, if there is one.
+    /// Takes in these segments, those written down by their parts; answers the one to go on with, if
+    /// there is one.
     pub fn run(&mut self, numbers: &[u64]) -> Result<Option<Active>, OpenError> {
+        let names = self.disk.names().map_err(while_doing("list the files"))?;
+        let parts = load::load(self.disk, &names, self.store_id, numbers.len() as u64);
+        let mut covered = 0;
+        for part in parts.map_err(while_doing("open what is written down of segments"))? {
+            covered += part.index().segments.len();
+            self.part(part)?;
+        }
+        load::load_ids(self.shared).map_err(|error| corrupt("a part", 0, &error.to_string()))?;
         let mut active = None;
-        for number in numbers {
+        for number in numbers.iter().skip(covered) {
             let last = Some(number) == numbers.last();
-            active = Some(self.segment(*number, last)?);
+            let segment = self.segment(*number, last)?;
+            if !last {
+                let sealed = SealedSegment::last_of(self.shared, self.group, segment.offset - HEADER_BYTES);
+                if let Some(sealed) = sealed {
+                    self.builder.write_down(sealed);
+                }
+            }
+            active = Some(segment);
         }
         Ok(active)
+    }
+
+    /// Takes in what is written down of segments.
+    fn part(&mut self, part: Part) -> Result<(), OpenError> {
+        let name = part.name().to_owned();
+        let part = self.shared.memory.write().adopt(part);
+        let part = part.map_err(|error| corrupt(&name, 0, &error.to_string()))?;
+        for covered in &part.index().segments {
+            let name = segment::file_name(covered.number);
+            let file = self.disk.open(&name).map_err(while_doing("open a segment"))?;
+            let mut head = vec![0; segment::FIELDS_BYTES];
+            file.read_at(&mut head, 0).map_err(while_doing("read a segment"))?;
+            let header = Self::decode(&name, &head)?;
+            let ours = header.store_id == self.store_id && header.number == covered.number;
+            if !ours || header.first_sequence != covered.first_sequence {
+                return Err(corrupt(&name, 0, "it is not the segment that was written down"));
+            }
+            let places = &mut self.shared.memory.write().places;
+            places.push_covered(covered.number, covered.first_sequence, file, &part);
+            add(&self.shared.counters.bytes, covered.bytes);
+        }
+        self.group = part.index().last_group;
+        Ok(())
+    }
+
+    fn decode(name: &str, bytes: &[u8]) -> Result<SegmentHeader, OpenError> {
+        SegmentHeader::decode(bytes).map_err(|error| match error {
+            HeaderError::Damaged => corrupt(name, 0, "the checksum of its header does not agree"),
+            HeaderError::Version(version) => OpenError::Version { file: name.to_owned(), version },
+        })
     }
 
     fn segment(&mut self, number: u64, last: bool) -> Result<Active, OpenError> {
@@ -120,10 +170,7 @@ impl<'a> Recovery<'a> {
     }
 
     fn header(&self, name: &str, number: u64, bytes: &[u8]) -> Result<SegmentHeader, OpenError> {
-        let header = SegmentHeader::decode(bytes).map_err(|error| match error {
-            HeaderError::Damaged => corrupt(name, 0, "the checksum of its header does not agree"),
-            HeaderError::Version(version) => OpenError::Version { file: name.to_owned(), version },
-        })?;
+        let header = Self::decode(name, bytes)?;
         if header.store_id != self.store_id || header.number != number {
             return Err(corrupt(name, 0, "it belongs to another store or place"));
         }
@@ -166,7 +213,8 @@ impl<'a> Recovery<'a> {
         memory
             .write()
             .apply(frame, offset, |event, cleared_at, sequence| {
-                ids.insert(hasher.of(project, event.draft.id.as_bytes()).after_clear(cleared_at), sequence);
+                let hash = hasher.of(project, event.draft.id.as_bytes()).after_clear(cleared_at);
+                ids.insert_all([(hash, sequence)]);
             })
             .map_err(|error| error.to_string())
     }

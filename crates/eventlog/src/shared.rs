@@ -4,7 +4,7 @@ use crate::format::record::{EventRecord, Record};
 use crate::hash::{IdHash, IdHasher};
 use crate::memory::corrections::Known;
 use crate::memory::ids::Ids;
-use crate::memory::places::Place;
+use crate::memory::places::{Finder, Place};
 use crate::memory::{Memory, Version};
 use crate::read::fetch;
 use crate::read::values::Values;
@@ -34,15 +34,17 @@ pub struct Shared {
 impl Shared {
     /// The event with this sequence as it was first stored; `None` when there is no such event.
     pub fn event(&self, sequence: u64) -> Result<Option<Event>, ReadError> {
-        let place = self.memory.read().places.find(sequence);
-        place.map_or(Ok(None), |place| read_at(&place))
+        let found = self.memory.read().places.find(sequence);
+        found.map_or(Ok(None), |found| read_at(&Finder::default().place(&found)?))
     }
 
-    /// The event with this sequence as it stands, also when it is void.
-    pub fn current(&self, sequence: u64) -> Result<Option<Event>, ReadError> {
-        let version = self.memory.read().version(sequence, Known::ALL);
-        let Some(Version { place, amended_at, voided_at }) = version else { return Ok(None) };
-        Ok(read_at(&place)?.map(|event| Event { amended_at, voided_at, ..event }))
+    /// The event of a project with this sequence as it stands, also when it is void.
+    pub fn current(&self, project: ProjectId, sequence: u64) -> Result<Option<Event>, ReadError> {
+        let version = self.memory.read().version(project, sequence, Known::ALL);
+        let Some(version) = version else { return Ok(None) };
+        let Version { amended_at, voided_at, .. } = version;
+        let event = read_at(&version.place(&mut Finder::default())?)?;
+        Ok(event.map(|event| Event { amended_at, voided_at, ..event }))
     }
 
     /// The event with this id as it stands, also when it is void.
@@ -50,7 +52,7 @@ impl Shared {
         let hash = self.hasher.of(project, id.as_bytes());
         let cleared_at = self.memory.read().cleared_at(project);
         let first = self.find(project, id, hash.after_clear(cleared_at))?;
-        first.map_or(Ok(None), |first| self.current(first.sequence))
+        first.map_or(Ok(None), |first| self.current(project, first.sequence))
     }
 
     /// The event with this id, of which `hash` is the hash after the last clearing, as it was first

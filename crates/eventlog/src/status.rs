@@ -31,6 +31,10 @@ pub struct Status {
     pub sequence: u64,
     /// How many segments there are.
     pub segments: u64,
+    /// Segments that what is known of is written down.
+    pub parts: u64,
+    /// Since the start: failures to write such a part; it stays in memory, and is tried again.
+    pub part_failures: u64,
     /// Bytes of records and their frames in all segments, preallocated space not included.
     pub bytes: u64,
     /// Requests that wait to be committed.
@@ -69,6 +73,8 @@ pub struct Counters {
     pub duplicates: AtomicU64,
     /// Conflicts.
     pub conflicts: AtomicU64,
+    /// Parts that could not be written.
+    pub part_failures: AtomicU64,
     commits: AtomicU64,
     commit_micros_last: AtomicU64,
     commit_micros_total: AtomicU64,
@@ -99,6 +105,7 @@ impl Counters {
             accepted: get(&self.accepted),
             duplicates: get(&self.duplicates),
             conflicts: get(&self.conflicts),
+            part_failures: get(&self.part_failures),
             commit_micros_last: get(&self.commit_micros_last),
             commit_micros_total: get(&self.commit_micros_total),
             commit_micros_buckets: self.commit_micros_buckets.each_ref().map(get),

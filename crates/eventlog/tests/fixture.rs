@@ -24,7 +24,7 @@ fn fixture(version: &str) -> PathBuf {
 fn options(dir: &Path) -> Options {
     Options {
         segment_bytes: SEGMENT_BYTES_MIN,
-        prepare_ahead: false,
+        background: false,
         ..Options::new(dir, *b"a fixture's key.", 0x0f1e_2d3c)
     }
 }

@@ -49,6 +49,11 @@ fn describe() {
     describe_gauge!("ingest_queue_bytes", "Bytes that wait to be committed.");
     describe_gauge!("event_log_sequence", "The last committed sequence.");
     describe_gauge!("event_log_segments", "Segments of the event log.");
+    describe_gauge!("event_log_parts", "Files that tell what sealed segments add up to.");
+    describe_counter!(
+        "event_log_part_failures_total",
+        "Failures to write such a file; it stays in memory and is tried again."
+    );
     describe_gauge!("event_log_bytes", "Bytes of the event log.");
     describe_counter!("job_runs_total", "Runs of jobs, by job and result.");
     describe_histogram!("job_seconds", "How long runs of jobs took.");

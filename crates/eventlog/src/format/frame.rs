@@ -76,7 +76,8 @@ pub fn read(bytes: &[u8], salt: u32) -> Option<Frame<'_>> {
     (crc32c::crc32c(payload) == header.payload_crc).then_some(Frame { header, payload })
 }
 
-fn read_header(bytes: &[u8], salt: u32) -> Option<FrameHeader> {
+/// What the frame at the front says of itself; `None` unless its own checksum agrees.
+pub fn read_header(bytes: &[u8], salt: u32) -> Option<FrameHeader> {
     let head = bytes.get(..HEADER_BYTES - 4)?;
     if u32_at(head, 0)? != MAGIC || u32_at(bytes, HEADER_BYTES - 4)? != crc32c::crc32c_append(salt, head) {
         return None;

@@ -242,8 +242,8 @@ fn take_text<'a>(input: &mut &'a [u8]) -> Option<&'a str> {
     std::str::from_utf8(text).ok()
 }
 
-/// Fractional digits, then the number without its point.
-fn put_value(out: &mut Vec<u8>, value: Decimal) {
+/// Appends a value: fractional digits, then the number without its point.
+pub fn put_value(out: &mut Vec<u8>, value: Decimal) {
     let (mut units, mut scale) = (value.units(), SCALE as u8);
     while scale > 0 && units % 10 == 0 {
         units /= 10;
@@ -253,7 +253,8 @@ fn put_value(out: &mut Vec<u8>, value: Decimal) {
     varint::put_signed(out, units);
 }
 
-fn take_value(input: &mut &[u8]) -> Option<Decimal> {
+/// Takes a value from the front.
+pub fn take_value(input: &mut &[u8]) -> Option<Decimal> {
     let (&scale, rest) = input.split_first()?;
     *input = rest;
     let missing = SCALE.checked_sub(u32::from(scale))?;

@@ -53,6 +53,23 @@ pub struct Adjustment {
     pub last_sequence: u64,
 }
 
+/// A correction with all that follows from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Noted {
+    /// The event's sequence.
+    pub target: u64,
+    /// Its own sequence.
+    pub sequence: u64,
+    /// When it was made.
+    pub received_at: Timestamp,
+    /// Whether the event is void from then on.
+    pub void: bool,
+    /// The event's cell.
+    pub cell: CellKey,
+    /// By how much the cell's sum changes.
+    pub sum: Sum,
+}
+
 /// The corrections of a project's events.
 #[derive(Default)]
 pub struct Corrections {
@@ -64,17 +81,14 @@ pub struct Corrections {
 
 impl Corrections {
     /// Notes a correction; later ones come later.
-    pub fn note(&mut self, target: u64, sequence: u64, received_at: Timestamp, void: bool) {
-        self.own.insert(sequence);
-        self.by_target.entry(target).or_default().push(Correction { sequence, received_at, void });
-    }
-
-    /// Adjusts the totals of a corrected event's cell.
-    pub fn adjust(&mut self, cell: CellKey, sequence: u64, count: i64, sum: Sum) -> Result<(), Overflow> {
+    pub fn note(&mut self, noted: &Noted) -> Result<(), Overflow> {
+        let Noted { target, sequence, received_at, void, cell, sum } = *noted;
         let adjustment = self.cells.entry(cell).or_default();
         adjustment.sum = adjustment.sum.plus_sum(sum)?;
-        adjustment.count += count;
+        adjustment.count -= i64::from(void);
         adjustment.last_sequence = sequence;
+        self.own.insert(sequence);
+        self.by_target.entry(target).or_default().push(Correction { sequence, received_at, void });
         Ok(())
     }
 

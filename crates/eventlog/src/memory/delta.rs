@@ -1,6 +1,7 @@
 //! What the events of one segment add up to, as they were first stored: hour, event type, customer.
 //!
 //! Corrections change nothing here; they lie beside (see [`super::corrections`]).
+use super::corrections::Noted;
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -68,39 +69,62 @@ pub struct Hour {
 /// The hours of a project that have events, since 1970.
 pub type Hours = BTreeMap<i64, Hour>;
 
+/// What a segment has of a project, since its last clearing.
+#[derive(Default)]
+pub struct DeltaSection {
+    /// The sequence of that clearing, where it is in the segment; otherwise 0.
+    pub cleared_at: u64,
+    /// The cells of its events.
+    pub hours: Hours,
+    /// Its corrections, by sequence.
+    pub corrections: Vec<Noted>,
+}
+
+/// What a segment has of each project.
+type Sections = BTreeMap<ProjectId, DeltaSection>;
+
 /// The cells of one segment's events. Only the last segment's change.
 pub struct Delta {
-    projects: RwLock<BTreeMap<ProjectId, Hours>>,
+    /// The segment's number.
+    pub number: u64,
+    /// The sequence of the segment's first record.
+    pub first_sequence: u64,
+    sections: RwLock<Sections>,
 }
 
 /// A look at a delta, which does not change meanwhile.
-pub struct Look<'a>(RwLockReadGuard<'a, BTreeMap<ProjectId, Hours>>);
+pub struct Look<'a>(RwLockReadGuard<'a, Sections>);
 
 impl Look<'_> {
     /// The hours of a project.
     pub fn hours(&self, project: ProjectId) -> &Hours {
         static NONE: Hours = BTreeMap::new();
-        self.0.get(&project).unwrap_or(&NONE)
+        self.0.get(&project).map_or(&NONE, |section| &section.hours)
+    }
+
+    /// What there is of each project.
+    pub fn sections(&self) -> impl Iterator<Item = (&ProjectId, &DeltaSection)> {
+        self.0.iter()
     }
 }
 
 /// A change of a delta, which nobody looks at meanwhile.
-pub struct Change<'a>(RwLockWriteGuard<'a, BTreeMap<ProjectId, Hours>>);
+pub struct Change<'a>(RwLockWriteGuard<'a, Sections>);
 
 impl Delta {
-    /// No events yet.
-    pub fn new() -> Self {
-        Self { projects: RwLock::default() }
+    /// No events yet, of the segment with this number and first sequence.
+    pub fn new(number: u64, first_sequence: u64) -> Self {
+        Self { number, first_sequence, sections: RwLock::default() }
     }
 
     /// Keeps it from changing for a while.
     pub fn look(&self) -> Look<'_> {
-        Look(self.projects.read())
+        Look(self.sections.read())
     }
 
     /// Keeps others from looking at it for a while.
     pub fn change(&self) -> Change<'_> {
-        Change(self.projects.write())
+        Change(self.sections.write())
     }
 }
 
@@ -113,7 +137,8 @@ impl Change<'_> {
         (event_type, customer): (u32, u32),
         mark: Mark,
     ) -> Result<(), Overflow> {
-        let hour = self.0.entry(project).or_default().entry(mark.time.hour_index()).or_default();
+        let section = self.0.entry(project).or_default();
+        let hour = section.hours.entry(mark.time.hour_index()).or_default();
         let cells = hour.types.entry(event_type).or_default();
         match cells.get_mut(&customer) {
             Some(cell) => {
@@ -127,6 +152,16 @@ impl Change<'_> {
         }
         hour.last_sequence = mark.sequence;
         Ok(())
+    }
+
+    /// Notes a correction.
+    pub fn note(&mut self, project: ProjectId, noted: Noted) {
+        self.0.entry(project).or_default().corrections.push(noted);
+    }
+
+    /// Forgets a project's events, and notes that it was cleared at a sequence.
+    pub fn clear(&mut self, project: ProjectId, sequence: u64) {
+        self.0.insert(project, DeltaSection { cleared_at: sequence, ..DeltaSection::default() });
     }
 
     /// Forgets a project's events.

@@ -8,10 +8,10 @@
 //! therefore rise from one to two, so that somewhere in each doubling every shard grows alone.
 use crate::hash::IdHash;
 use hashbrown::HashTable;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 
 /// How many shards: 12 bits of a hash choose one.
-const SHARDS: usize = 4096;
+pub const SHARDS: usize = 4096;
 /// How finely the ids are dealt out to shards.
 const SLOTS: usize = 16 * SHARDS;
 /// Bits of an entry that hold a sequence; those above hold bits of the hash.
@@ -46,22 +46,47 @@ fn place(tag: u64) -> u64 {
     tag.wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
+/// An id of the last segment: its shard and its entry.
+#[derive(Clone, Copy)]
+pub struct RecentId {
+    /// The shard.
+    pub shard: u16,
+    entry: Entry,
+}
+
+impl RecentId {
+    /// Bits of its hash.
+    pub fn tag(self) -> u64 {
+        self.entry.tag()
+    }
+
+    /// The sequence of its event.
+    pub fn sequence(self) -> u64 {
+        self.entry.sequence()
+    }
+}
+
 /// The sequences of events, by the hashes of their ids.
 pub struct Ids {
     shards: Vec<RwLock<HashTable<Entry>>>,
     shard_of_slot: Vec<u16>,
+    /// Those that no part has yet, since this was last asked for.
+    recent: Mutex<Vec<RecentId>>,
 }
 
 impl Ids {
     /// No ids yet.
     pub fn new() -> Self {
         let shards = (0..SHARDS).map(|_| RwLock::default()).collect();
-        Self { shards, shard_of_slot: deal_slots() }
+        Self { shards, shard_of_slot: deal_slots(), recent: Mutex::default() }
+    }
+
+    fn shard_number(&self, id: IdHash) -> u16 {
+        self.shard_of_slot.get(id.high as usize % SLOTS).copied().unwrap_or_default()
     }
 
     fn shard(&self, id: IdHash) -> Option<&RwLock<HashTable<Entry>>> {
-        let slot = id.high as usize % SLOTS;
-        self.shards.get(usize::from(*self.shard_of_slot.get(slot)?))
+        self.shards.get(usize::from(self.shard_number(id)))
     }
 
     /// The events that may have this id; none for nearly every id that is free.
@@ -79,11 +104,36 @@ impl Ids {
             .is_some_and(|shard| shard.read().find(place(tag), |entry| entry.tag() == tag).is_some())
     }
 
-    /// Notes the event of an id that was free.
-    pub fn insert(&self, id: IdHash, sequence: u64) {
-        if let Some(shard) = self.shard(id) {
-            let entry = Entry::new(id, sequence);
+    /// Notes the events of ids that were free.
+    pub fn insert_all(&self, ids: impl IntoIterator<Item = (IdHash, u64)>) {
+        let mut recent = self.recent.lock();
+        for (id, sequence) in ids {
+            let (shard, entry) = (self.shard_number(id), Entry::new(id, sequence));
+            self.put(usize::from(shard), entry);
+            recent.push(RecentId { shard, entry });
+        }
+    }
+
+    fn put(&self, shard: usize, entry: Entry) {
+        if let Some(shard) = self.shards.get(shard) {
             shard.write().insert_unique(place(entry.tag()), entry, |entry| place(entry.tag()));
+        }
+    }
+
+    /// The ids noted since this was last called.
+    pub fn take_recent(&self) -> Vec<RecentId> {
+        std::mem::take(&mut self.recent.lock())
+    }
+
+    /// Makes room in a shard for ids that were written down, and takes them in: bits of their hashes
+    /// and the sequences of their events.
+    pub fn load(&self, shard: usize, ids: impl ExactSizeIterator<Item = (u64, u64)>) {
+        let Some(shard) = self.shards.get(shard) else { return };
+        let mut shard = shard.write();
+        shard.reserve(ids.len(), |entry| place(entry.tag()));
+        for (tag, sequence) in ids {
+            let entry = Entry(tag << SEQUENCE_BITS | (sequence & SEQUENCE_MAX));
+            shard.insert_unique(place(tag), entry, |entry| place(entry.tag()));
         }
     }
 }
@@ -121,7 +171,7 @@ mod tests {
         let hasher = IdHasher::new(*b"0123456789abcdef");
         let ids = Ids::new();
         let id = |n: u64| hasher.of(ProjectId(1), &n.to_le_bytes());
-        (1..100_000).for_each(|n| ids.insert(id(n), n));
+        ids.insert_all((1..100_000).map(|n| (id(n), n)));
         assert!((1..100_000).all(|n| ids.candidates(id(n)).contains(&n)));
         let in_vain = (100_000..200_000).filter(|n| !ids.candidates(id(*n)).is_empty()).count();
         assert!(in_vain < 20, "{in_vain}");
@@ -131,7 +181,7 @@ mod tests {
     fn ids_that_share_their_bits_are_all_named() {
         let ids = Ids::new();
         let id = |low| IdHash { low, high: 7 };
-        (1..4).for_each(|n| ids.insert(id(5 << SEQUENCE_BITS | n), SEQUENCE_MAX - n));
+        ids.insert_all((1..4).map(|n| (id(5 << SEQUENCE_BITS | n), SEQUENCE_MAX - n)));
         let mut named = ids.candidates(id(5 << SEQUENCE_BITS));
         named.sort_unstable();
         assert_eq!(named, [SEQUENCE_MAX - 3, SEQUENCE_MAX - 2, SEQUENCE_MAX - 1]);

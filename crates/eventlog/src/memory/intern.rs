@@ -11,6 +11,9 @@ pub struct Interner {
 }
 
 impl Interner {
+    /// A number that no text has.
+    pub const NOBODY: u32 = u32::MAX;
+
     /// The number of a text, given now if it is new.
     pub fn number(&mut self, text: &str) -> u32 {
         if let Some(number) = self.numbers.get(text) {

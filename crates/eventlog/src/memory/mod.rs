@@ -7,11 +7,14 @@ pub mod places;
 pub mod project;
 
 use crate::disk::File;
+use crate::error::ReadError;
 use crate::format::frame::{Frame, HEADER_BYTES};
 use crate::format::record::{self, EventRecord, Record, RecordError};
-use corrections::Known;
+use crate::part::Part;
+use corrections::{CellKey, Known, Noted};
 use delta::Delta;
-use places::{Place, Places};
+use intern::Interner;
+use places::{Finder, Found, Place, Places};
 use project::Project;
 use reckoner_domain::id::ProjectId;
 use reckoner_domain::rollup::Mark;
@@ -23,14 +26,29 @@ use std::sync::Arc;
 /// Rollups and places, as of one sequence.
 #[derive(Default)]
 pub struct Memory {
-    /// What the events of each segment add up to.
-    pub deltas: Vec<Arc<Delta>>,
     /// The projects that have events.
     pub projects: BTreeMap<ProjectId, Project>,
     /// Where records lie.
     pub places: Places,
+    /// What is written down of the first segments, in order.
+    pub parts: Vec<Arc<Part>>,
+    /// What the events of each of the other segments add up to, in order.
+    pub deltas: Vec<Arc<Delta>>,
     /// The sequence of the last record.
     pub sequence: u64,
+}
+
+/// The cells of all segments at one moment: those written down never change, nor do those of any
+/// segment but the last.
+pub struct Cells {
+    /// Those written down, and what they have of the project.
+    pub parts: Vec<Arc<Part>>,
+    /// Those in memory.
+    pub deltas: Vec<Arc<Delta>>,
+    /// The sequence of the last record.
+    pub sequence: u64,
+    /// The sequence of the project's last clearing; 0 when it never was.
+    pub cleared_at: u64,
 }
 
 /// Why a frame cannot be taken in.
@@ -56,19 +74,31 @@ pub enum ApplyError {
 /// An event as it stands: where what it says lies.
 #[derive(Clone)]
 pub struct Version {
-    /// Where to read it; sequence and receipt are those of the event.
-    pub place: Place,
+    /// Where it was first stored.
+    first: Found,
+    /// Where it was last amended.
+    amendment: Option<Found>,
     /// When it was last amended.
     pub amended_at: Option<Timestamp>,
     /// When it was voided; what it says is what it said before.
     pub voided_at: Option<Timestamp>,
 }
 
+impl Version {
+    /// Where to read it; sequence and receipt are those of the event.
+    pub fn place(&self, finder: &mut Finder) -> Result<Place, ReadError> {
+        let first = finder.place(&self.first)?;
+        let Some(amendment) = &self.amendment else { return Ok(first) };
+        let Place { sequence, received_at, .. } = first;
+        Ok(Place { sequence, received_at, ..finder.place(amendment)? })
+    }
+}
+
 impl Memory {
     /// A segment that has no records yet follows.
     pub fn begin_segment(&mut self, number: u64, file: Arc<dyn File>) {
         self.places.begin_segment(number, self.sequence + 1, file);
-        self.deltas.push(Arc::new(Delta::new()));
+        self.deltas.push(Arc::new(Delta::new(number, self.sequence + 1)));
     }
 
     /// Takes in a frame at `offset` of the last segment; `each` sees every event with the sequence
@@ -97,12 +127,11 @@ impl Memory {
                     each(&event, project.cleared_at, sequence);
                 }
                 Record::Correction(correction) => {
-                    if !project.correct(&correction, sequence, header.received_at)? {
-                        return Err(ApplyError::Target);
-                    }
+                    let noted = project.correct(&correction, sequence, header.received_at)?;
+                    delta.note(header.project, noted.ok_or(ApplyError::Target)?);
                 }
                 Record::Cleared => {
-                    delta.forget(header.project);
+                    delta.clear(header.project, sequence);
                     for delta in before {
                         delta.change().forget(header.project);
                     }
@@ -116,11 +145,12 @@ impl Memory {
         if padding_only { Ok(()) } else { Err(ApplyError::Count) }
     }
 
-    /// An event as it stands with the corrections known; `None` when there is no such event.
-    pub fn version(&self, sequence: u64, known: Known) -> Option<Version> {
-        let place = self.places.find(sequence)?;
-        let mut version = Version { place, amended_at: None, voided_at: None };
-        let Some(project) = self.projects.get(&version.place.project) else { return Some(version) };
+    /// An event of a project as it stands with the corrections known; `None` when there is no such
+    /// event. Whether a sequence is that of another project's event is told by its place.
+    pub fn version(&self, project: ProjectId, sequence: u64, known: Known) -> Option<Version> {
+        let first = self.places.find(sequence)?;
+        let mut version = Version { first, amendment: None, amended_at: None, voided_at: None };
+        let Some(project) = self.projects.get(&project) else { return Some(version) };
         // Of what was cleared the corrections are gone, and without them nothing is told of it.
         if sequence <= project.cleared_at || project.corrections.has(sequence) {
             return None;
@@ -130,11 +160,58 @@ impl Memory {
                 version.voided_at = Some(correction.received_at);
                 continue;
             }
-            let received_at = version.place.received_at;
-            version.place = Place { sequence, received_at, ..self.places.find(correction.sequence)? };
+            version.amendment = Some(self.places.find(correction.sequence)?);
             version.amended_at = Some(correction.received_at);
         }
         Some(version)
+    }
+
+    /// The cells of a project's events, and of others.
+    pub fn cells(&self, project: ProjectId) -> Cells {
+        let cleared_at = self.cleared_at(project);
+        let has = |part: &&Arc<Part>| part.section(project, cleared_at).is_some();
+        Cells {
+            parts: self.parts.iter().filter(has).cloned().collect(),
+            deltas: self.deltas.clone(),
+            sequence: self.sequence,
+            cleared_at,
+        }
+    }
+
+    /// Takes in what is written down of the next segments: all but where their records lie.
+    pub fn adopt(&mut self, mut part: Part) -> Result<Arc<Part>, ApplyError> {
+        for section in part.index().sections.clone() {
+            if section.cleared_at > 0 {
+                self.projects.insert(section.project, Project::cleared(section.cleared_at));
+            }
+            let project = self.projects.entry(section.project).or_default();
+            let Project { customers, event_types, .. } = project;
+            part.number(section.project, |text| customers.number(text), |text| event_types.number(text));
+            project.events += section.events;
+            for noted in &section.corrections {
+                let number = |names: &[Arc<str>], texts: &Interner, local: u32| {
+                    names.get(local as usize).and_then(|text| texts.find(text)).ok_or(ApplyError::Target)
+                };
+                let cell = CellKey {
+                    event_type: number(&section.event_types, &project.event_types, noted.cell.event_type)?,
+                    customer: number(&section.customers, &project.customers, noted.cell.customer)?,
+                    ..noted.cell
+                };
+                project.note(&Noted { cell, ..*noted })?;
+            }
+        }
+        self.sequence = part.last_sequence();
+        let part = Arc::new(part);
+        self.parts.push(Arc::clone(&part));
+        Ok(part)
+    }
+
+    /// From now on a part tells what a delta told.
+    pub fn replace(&mut self, delta: &Arc<Delta>, part: Part) {
+        let part = Arc::new(part);
+        self.deltas.retain(|known| !Arc::ptr_eq(known, delta));
+        self.places.cover(&part);
+        self.parts.push(part);
     }
 
     /// The sequence of a project's last clearing; 0 when it never was.

@@ -1,5 +1,5 @@
 //! What is true of a project's events beyond single segments.
-use super::corrections::{CellKey, Corrections};
+use super::corrections::{CellKey, Corrections, Noted};
 use super::intern::Interner;
 use crate::format::record::{CorrectionRecord, EventRecord};
 use reckoner_domain::sum::{Overflow, Sum};
@@ -32,24 +32,28 @@ impl Project {
         (self.event_types.number(event.draft.event_type), self.customers.number(event.draft.customer))
     }
 
-    /// Corrects an event; `false` when it names none of this project.
+    /// Corrects an event; `None` when it names none of this project.
     pub fn correct(
         &mut self,
         correction: &CorrectionRecord<'_>,
         sequence: u64,
         received_at: Timestamp,
-    ) -> Result<bool, Overflow> {
+    ) -> Result<Option<Noted>, Overflow> {
         let numbers =
             (self.event_types.find(correction.event_type), self.customers.find(correction.customer));
-        let (Some(event_type), Some(customer)) = numbers else { return Ok(false) };
+        let (Some(event_type), Some(customer)) = numbers else { return Ok(None) };
         let cell = CellKey { hour: correction.time.hour_index(), event_type, customer };
         let after = correction.after.as_ref().map(|after| after.draft.value);
         let sum = Sum::ZERO.plus(after.unwrap_or_default())?.minus_sum(Sum::ZERO.plus(correction.before)?)?;
-        if after.is_none() {
-            self.events = self.events.saturating_sub(1);
-        }
-        self.corrections.note(correction.target, sequence, received_at, after.is_none());
-        self.corrections.adjust(cell, sequence, i64::from(after.is_some()) - 1, sum)?;
-        Ok(true)
+        let (target, void) = (correction.target, after.is_none());
+        let noted = Noted { target, sequence, received_at, void, cell, sum };
+        self.note(&noted)?;
+        Ok(Some(noted))
+    }
+
+    /// Notes what a correction says.
+    pub fn note(&mut self, noted: &Noted) -> Result<(), Overflow> {
+        self.events = self.events.saturating_sub(u64::from(noted.void));
+        self.corrections.note(noted)
     }
 }

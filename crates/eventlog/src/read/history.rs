@@ -1,7 +1,7 @@
 //! What an event said, from the first on.
 use crate::error::ReadError;
 use crate::format::record::{self, Record};
-use crate::memory::places::Place;
+use crate::memory::places::{Finder, Found, Place};
 use crate::read::fetch;
 use crate::shared::{Shared, to_event};
 use reckoner_domain::event::Event;
@@ -25,13 +25,14 @@ pub struct Revision {
 pub fn of(shared: &Shared, project: ProjectId, id: &str) -> Result<Vec<Revision>, ReadError> {
     let Some(sequence) = shared.get(project, id)?.map(|event| event.sequence) else { return Ok(Vec::new()) };
     let Some(first) = shared.event(sequence)? else { return Ok(Vec::new()) };
-    let corrections: Vec<(Place, bool)> = {
+    let corrections: Vec<(Found, bool)> = {
         let memory = shared.memory.read();
         let known = memory.projects.get(&project).map_or(&[][..], |project| project.corrections.of(sequence));
         known.iter().filter_map(|one| Some((memory.places.find(one.sequence)?, one.void))).collect()
     };
     let mut revisions = vec![Revision { at: first.received_at, sequence, by: None, event: first }];
-    for (place, void) in corrections {
+    for (found, void) in corrections {
+        let place = Finder::default().place(&found)?;
         let Some(last) = revisions.last().map(|revision| revision.event.clone()) else { break };
         let (by, after) = read(&place)?;
         let at = place.received_at;

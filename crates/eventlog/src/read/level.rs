@@ -61,12 +61,15 @@ pub fn run(shared: &Shared, query: &Query<'_>, corrected: Corrected) -> Result<V
     let mut groups = Groups::new(shared, query);
     let mut limits = Limits::default();
     let mut followers: Vec<Follower<'_>> = Vec::new();
-    while let Some(slice) = scan.next(wanted)? {
+    loop {
+        let mut carried: HashMap<usize, Sum, RandomState> = HashMap::default();
+        let slice = scan.next(wanted, |_, customer, rollup| {
+            let sum = carried.entry(groups.of_customer(customer)).or_default();
+            *sum = sum.plus_sum(rollup.sum)?;
+            Ok::<(), Stop>(())
+        })?;
+        let Some(slice) = slice else { break };
         limits.read(slice.events.len())?;
-        let mut carried = Vec::new();
-        for (_, customer, rollup) in &slice.rollups {
-            carried.push((groups.of_customer(*customer), rollup.sum));
-        }
         let mut changes = Vec::new();
         scan.read(&slice, |place, event, customer| {
             if let Some((group, reading)) = groups.read(place, event, customer)? {

@@ -1,18 +1,17 @@
 //! Events in the order of their time or of their commit, page by page.
+use super::asked::Asked;
 use super::{fetch, recent};
 use crate::error::ReadError;
 use crate::format::record::EventRecord;
+use crate::memory::Version;
 use crate::memory::corrections::Known;
-use crate::memory::delta::{Cell, Delta, Hour};
-use crate::memory::intern::Interner;
-use crate::memory::project::Project;
+use crate::memory::places::Finder;
 use crate::shared::{Shared, to_event};
 use reckoner_domain::event::Event;
 use reckoner_domain::id::ProjectId;
 use reckoner_domain::meter::Filter;
 use reckoner_domain::time::Timestamp;
 use serde_json::Value;
-use std::sync::Arc;
 
 /// Most events of a page.
 pub const LIST_EVENTS_MAX: usize = 10_000;
@@ -154,7 +153,7 @@ fn latest(
     let mut below = filter.after.map_or(u64::MAX, |after| after.sequence);
     while found.len() < limit {
         let count = (limit - found.len()).max(LOOK_AT_ONCE_MIN);
-        let next = recent::places(shared, filter, below, count);
+        let next = recent::places(shared, filter, below, count)?;
         let Some(last) = next.last() else { break };
         below = last.sequence;
         look_at(shared, filter, next, found)?;
@@ -171,7 +170,7 @@ fn by_time(
 ) -> Result<(), ReadError> {
     let (mut from, mut to) = filter.hours();
     while found.len() < limit
-        && let Some((hour, mut candidates)) = next_hour(shared, filter, from, to)
+        && let Some((hour, mut candidates)) = next_hour(shared, filter, from, to)?
     {
         match filter.order {
             Order::OldestFirst => from = hour + 1,
@@ -212,18 +211,16 @@ fn look_at(
     let mut sequences: Vec<(u64, usize)> =
         asked.enumerate().map(|(place, at)| (at.sequence, place)).collect();
     sequences.sort_unstable();
-    let mut versions = Vec::with_capacity(sequences.len());
-    let mut places = Vec::with_capacity(sequences.len());
-    let memory = shared.memory.read();
-    for (sequence, rank) in sequences {
-        let version = memory.version(sequence, Known::ALL);
-        if let Some(version) = version.filter(|version| version.voided_at.is_none()) {
-            versions.push((rank, version.amended_at));
-            places.push(version.place);
-        }
-    }
-    drop(memory);
-    let mut versions = versions.into_iter();
+    let versions: Vec<(usize, Version)> = {
+        let memory = shared.memory.read();
+        let version = |(sequence, rank)| Some((rank, memory.version(filter.project, sequence, Known::ALL)?));
+        let versions = sequences.into_iter().filter_map(version);
+        versions.filter(|(_, version)| version.voided_at.is_none()).collect()
+    };
+    let mut finder = Finder::default();
+    let places = versions.iter().map(|(_, version)| version.place(&mut finder));
+    let places = places.collect::<Result<Vec<_>, ReadError>>()?;
+    let mut versions = versions.into_iter().map(|(rank, version)| (rank, version.amended_at));
     let mut kept = Vec::new();
     fetch::each(&places, |place, event| {
         let (rank, amended_at) = versions.next().unwrap_or((usize::MAX, None));
@@ -238,69 +235,24 @@ fn look_at(
 }
 
 /// The next hour that has places asked for, with them.
-fn next_hour(shared: &Shared, filter: &ListFilter, mut from: i64, mut to: i64) -> Option<(i64, Vec<Cursor>)> {
-    let (asked, deltas) = Asked::new(shared, filter);
-    while from <= to {
-        let first = |delta: &Arc<Delta>| {
-            let look = delta.look();
-            let mut hours = look.hours(filter.project).range(from..=to).map(|(hour, _)| *hour);
-            if filter.order == Order::OldestFirst { hours.next() } else { hours.next_back() }
-        };
-        let hours = deltas.iter().filter_map(first);
-        let hour = if filter.order == Order::OldestFirst { hours.min() } else { hours.max() }?;
-        let mut places = Vec::new();
-        for delta in &deltas {
-            if let Some(cells) = delta.look().hours(filter.project).get(&hour) {
-                asked.each(cells, |cell| {
-                    let all =
-                        cell.events.iter().map(|e| Cursor { time: e.time(hour), sequence: e.sequence() });
-                    places.extend(all.filter(|at| filter.asks(*at)));
-                });
-            }
-        }
+fn next_hour(
+    shared: &Shared,
+    filter: &ListFilter,
+    mut from: i64,
+    mut to: i64,
+) -> Result<Option<(i64, Vec<Cursor>)>, ReadError> {
+    let asked = Asked::new(shared, filter);
+    while from <= to
+        && let Some(hour) = asked.first_hour(from, to)
+    {
+        let places = asked.places(hour)?;
         if !places.is_empty() {
-            return Some((hour, places));
+            return Ok(Some((hour, places)));
         }
         match filter.order {
             Order::OldestFirst => from = hour + 1,
             Order::NewestFirst | Order::LatestFirst => to = hour - 1,
         }
     }
-    None
-}
-
-/// The numbers of the customer and the event type asked for; [`NOBODY`] where there is no such name.
-pub(super) struct Asked {
-    customer: Option<u32>,
-    event_type: Option<u32>,
-}
-
-/// A number that no name has.
-const NOBODY: u32 = u32::MAX;
-
-impl Asked {
-    /// What a filter asks for, and the cells of all segments.
-    pub fn new(shared: &Shared, filter: &ListFilter) -> (Self, Vec<Arc<Delta>>) {
-        let memory = shared.memory.read();
-        let project = memory.projects.get(&filter.project);
-        let number = |texts: fn(&Project) -> &Interner, text: &String| {
-            project.and_then(|known| texts(known).find(text)).unwrap_or(NOBODY)
-        };
-        let asked = Self {
-            customer: filter.customer.as_ref().map(|text| number(|project| &project.customers, text)),
-            event_type: filter.event_type.as_ref().map(|text| number(|project| &project.event_types, text)),
-        };
-        (asked, memory.deltas.clone())
-    }
-
-    /// Shows each cell of an hour that is asked for.
-    pub fn each(&self, hour: &Hour, mut take: impl FnMut(&Cell)) {
-        let types = hour.types.iter();
-        for (_, cells) in types.filter(|(number, _)| self.event_type.is_none_or(|only| only == **number)) {
-            match self.customer {
-                Some(customer) => cells.get(&customer).into_iter().for_each(&mut take),
-                None => cells.values().for_each(&mut take),
-            }
-        }
-    }
+    Ok(None)
 }

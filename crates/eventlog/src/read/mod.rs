@@ -1,4 +1,5 @@
 //! Reading: single events, lists, queries, and what changed.
+mod asked;
 pub mod changes;
 pub mod fetch;
 mod groups;

@@ -1,14 +1,18 @@
 //! A walk over the cells of one event type, hour by hour, as of one sequence.
 //!
-//! Locks are taken for an hour of a segment at a time, so commits never wait long. What is committed
+//! Locks are taken for an hour of a segment at a time, and none while anything is read from disk, so
+//! commits never wait long. What is committed
 //! meanwhile is left out: a cell that has changed since the walk began is answered by its events up to
 //! that sequence instead of its rollup.
 use crate::error::ReadError;
 use crate::format::record::EventRecord;
 use crate::memory::corrections::{Adjustment, CellKey, Known};
-use crate::memory::delta::{Cell, Cells, Delta};
-use crate::memory::places::Place;
+use crate::memory::delta::{self, Cell, Delta};
+use crate::memory::places::{Finder, Place};
 use crate::memory::project::Project;
+use crate::memory::{Cells, Version};
+use crate::part::cells::{EventAt, HOURS};
+use crate::part::{Part, PartCell};
 use crate::read::fetch;
 use crate::shared::Shared;
 use foldhash::fast::RandomState;
@@ -25,6 +29,9 @@ use std::sync::Arc;
 const SLICE_SIZE: usize = if cfg!(test) { 16 } else { 32 * 1024 };
 /// Events whose places are looked up under one lock.
 const PLACES_AT_ONCE: usize = if cfg!(test) { 8 } else { 8 * 1024 };
+
+/// Events written down of a day from which on it is read hour by hour.
+const DAY_EVENTS_MAX: u64 = if cfg!(test) { 16 } else { 1_000_000 };
 
 /// How an hour's cells are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,17 +78,29 @@ impl From<Overflow> for ScanError {
     }
 }
 
+/// How a cell is read.
+enum Judged {
+    /// Its totals are shown.
+    Shown,
+    /// Its totals are kept, to be shown with what corrections add to them.
+    Kept,
+    /// Its events are read.
+    Events,
+}
+
 /// Some hours of the walk.
 #[derive(Default)]
 pub struct Slice {
-    /// Totals of cells, by hour and customer.
-    pub rollups: Vec<(i64, u32, Rollup)>,
     /// Events by sequence, with their customers.
     pub events: Vec<(u64, u32)>,
+    /// How many totals were shown.
+    totals: usize,
+    /// Cells whose totals are not shown yet.
+    adjusted: Adjusted,
 }
 
-/// An hour's cells with corrected events, by customer.
-type Adjusted = HashMap<u32, AdjustedCell, RandomState>;
+/// Cells with corrected events, by hour and customer.
+type Adjusted = HashMap<(i64, u32), AdjustedCell, RandomState>;
 
 /// What corrections add to a cell, and what its segments have of it.
 struct AdjustedCell {
@@ -89,9 +108,17 @@ struct AdjustedCell {
     rollup: Option<Rollup>,
 }
 
+/// What a part has of what is asked for, as the part numbers it.
+struct AskedPart {
+    part: Arc<Part>,
+    event_type: u32,
+    customers: Option<Vec<u32>>,
+}
+
 /// What to walk over.
 pub struct Scan<'a> {
     shared: &'a Shared,
+    parts: Vec<AskedPart>,
     deltas: Vec<Arc<Delta>>,
     project: ProjectId,
     /// The number of the event type; `None` where there are no events of it.
@@ -121,17 +148,26 @@ impl<'a> Scan<'a> {
         let names = memory.projects.get(&project);
         // A set, so that a customer named twice counts once.
         let number = |text: &String| names.and_then(|names| names.customers.find(text));
+        let Cells { parts, deltas, sequence, cleared_at } = memory.cells(project);
+        let asked = |part: Arc<Part>| {
+            let section = part.section(project, cleared_at)?;
+            let event_type = Part::event_type(section, event_type)?;
+            let named = || Part::customers(section, customers.iter().map(String::as_str));
+            let customers = (!customers.is_empty()).then(named);
+            Some(AskedPart { part, event_type, customers })
+        };
         Self {
             shared,
-            deltas: memory.deltas.clone(),
+            parts: parts.into_iter().filter_map(asked).collect(),
+            deltas,
             project,
             event_type: names.and_then(|names| names.event_types.find(event_type)),
             customers: (!customers.is_empty()).then(|| customers.iter().filter_map(number).collect()),
             next_hour: times.start.hour_index(),
             times,
             corrected: Corrected::ByTotals,
-            known: Known { sequence: memory.sequence, as_of },
-            cleared_at: memory.cleared_at(project),
+            known: Known { sequence, as_of },
+            cleared_at,
         }
     }
 
@@ -140,20 +176,25 @@ impl<'a> Scan<'a> {
         Self { corrected, ..self }
     }
 
-    /// The next hours; `None` after the last.
-    pub fn next(&mut self, wanted: impl Fn(i64) -> Wanted) -> Result<Option<Slice>, ScanError> {
+    /// The next hours; `None` after the last. Totals of their cells are shown by hour and customer,
+    /// in no order and perhaps in several pieces.
+    pub fn next<E: From<ScanError> + From<ReadError>>(
+        &mut self,
+        wanted: impl Fn(i64) -> Wanted,
+        mut totals: impl FnMut(i64, u32, &Rollup) -> Result<(), E>,
+    ) -> Result<Option<Slice>, E> {
         let Some(event_type) = self.event_type.filter(|_| self.times.start < self.times.end) else {
             return Ok(None);
         };
         let last = self.times.end.plus_micros(-1).hour_index();
         let mut slice = Slice::default();
         let mut any = false;
-        while slice.rollups.len() + slice.events.len() < SLICE_SIZE
-            && let Some(hour) = self.first_hour(self.next_hour, last)
+        while slice.totals + slice.events.len() < SLICE_SIZE
+            && let Some(hours) = self.next_hours(last)
         {
             any = true;
-            self.next_hour = hour + 1;
-            self.take_hour(&mut slice, hour, event_type, wanted(hour))?;
+            self.next_hour = hours.end;
+            self.take_hours(&mut slice, &hours, event_type, &wanted, &mut totals)?;
         }
         slice.events.sort_unstable();
         // Hours that a clearing took away were passed over.
@@ -161,67 +202,134 @@ impl<'a> Scan<'a> {
         Ok(any.then_some(slice))
     }
 
-    /// The first hour with events of the project in a range.
-    fn first_hour(&self, from: i64, last: i64) -> Option<i64> {
+    /// The next hours with events of the project: an hour, or the rest of a day of which what is
+    /// written down is not much, since that is read day by day.
+    fn next_hours(&self, last: i64) -> Option<Range<i64>> {
+        let from = self.next_hour;
         if from > last {
             return None;
         }
-        let first = |delta: &Arc<Delta>| {
+        let of_delta = |delta: &Arc<Delta>| {
             delta.look().hours(self.project).range(from..=last).next().map(|(hour, _)| *hour)
         };
-        self.deltas.iter().filter_map(first).min()
+        let of_part = |asked: &AskedPart| {
+            let hours = &asked.part.section(self.project, self.cleared_at)?.hours;
+            hours.get(hours.partition_point(|hour| *hour < from)).copied().filter(|hour| *hour <= last)
+        };
+        let of_deltas = self.deltas.iter().filter_map(of_delta);
+        let first = self.parts.iter().filter_map(of_part).chain(of_deltas).min()?;
+        let day = first.div_euclid(HOURS);
+        let events = |asked: &AskedPart| {
+            let block = asked.part.section(self.project, self.cleared_at)?.block(asked.event_type, day)?;
+            Some(block.events)
+        };
+        let events: u64 = self.parts.iter().filter_map(events).sum();
+        let whole = (1..=DAY_EVENTS_MAX).contains(&events);
+        let end = if whole { (day + 1) * HOURS } else { first + 1 };
+        Some(first..end.min(last + 1))
     }
 
-    fn take_hour(
+    fn take_hours<E: From<ScanError> + From<ReadError>>(
         &self,
         slice: &mut Slice,
-        hour: i64,
+        hours: &Range<i64>,
         event_type: u32,
-        wanted: Wanted,
-    ) -> Result<(), ScanError> {
-        let mut adjusted = self.adjusted(hour, event_type)?;
-        for delta in &self.deltas {
-            let memory = self.shared.memory.read();
-            self.check_cleared(memory.projects.get(&self.project))?;
-            let look = delta.look();
-            let Some(cells) =
-                look.hours(self.project).get(&hour).and_then(|hour| hour.types.get(&event_type))
-            else {
-                continue;
-            };
-            self.each_asked(cells, |customer, cell| {
-                self.take_cell(slice, (hour, customer), cell, wanted, &mut adjusted)
-            })?;
+        wanted: &impl Fn(i64) -> Wanted,
+        totals: &mut impl FnMut(i64, u32, &Rollup) -> Result<(), E>,
+    ) -> Result<(), E> {
+        slice.adjusted = self.adjusted(hours, event_type)?;
+        for asked in &self.parts {
+            self.take_part(slice, asked, hours, wanted, totals)?;
         }
-        for (customer, AdjustedCell { adjustment, rollup }) in adjusted {
+        for delta in &self.deltas {
+            for hour in delta_hours(delta, self.project, hours) {
+                let memory = self.shared.memory.read();
+                self.check_cleared(memory.projects.get(&self.project))?;
+                let look = delta.look();
+                let hours = look.hours(self.project);
+                let Some(cells) = hours.get(&hour).and_then(|hour| hour.types.get(&event_type)) else {
+                    continue;
+                };
+                self.each_asked(cells, |customer, cell| {
+                    let known = cell.last_sequence() <= self.known.sequence;
+                    let at = (hour, customer);
+                    match self.judge(slice, at, (&cell.rollup, known), wanted(hour))? {
+                        Judged::Shown => {
+                            slice.totals += 1;
+                            totals(hour, customer, &cell.rollup)?;
+                        }
+                        Judged::Kept => {}
+                        Judged::Events => self.take_events(slice, at, cell),
+                    }
+                    Ok::<(), E>(())
+                })?;
+            }
+        }
+        for ((hour, customer), AdjustedCell { adjustment, rollup }) in std::mem::take(&mut slice.adjusted) {
             let Some(rollup) = rollup else { continue };
             let count = rollup.count.saturating_add_signed(adjustment.count);
-            let sum = rollup.sum.plus_sum(adjustment.sum)?;
+            let sum = rollup.sum.plus_sum(adjustment.sum).map_err(ScanError::from)?;
             if count > 0 {
-                slice.rollups.push((hour, customer, Rollup { count, sum, ..rollup }));
+                slice.totals += 1;
+                totals(hour, customer, &Rollup { count, sum, ..rollup })?;
             }
         }
         Ok(())
     }
 
-    /// The cells of an hour that have corrected events.
-    fn adjusted(&self, hour: i64, event_type: u32) -> Result<Adjusted, ScanError> {
+    fn take_part<E: From<ScanError> + From<ReadError>>(
+        &self,
+        slice: &mut Slice,
+        asked: &AskedPart,
+        hours: &Range<i64>,
+        wanted: &impl Fn(i64) -> Wanted,
+        totals: &mut impl FnMut(i64, u32, &Rollup) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let AskedPart { part, event_type, customers } = asked;
+        let Some(section) = part.section(self.project, self.cleared_at) else { return Ok(()) };
+        for block in section.blocks_of(*event_type, hours) {
+            let mut by_events = Vec::new();
+            part.each_cell(section, block, hours, customers.as_deref(), |PartCell { cell, customer }| {
+                let hour = cell.hour;
+                match self.judge(slice, (hour, customer), (&cell.rollup, true), wanted(hour))? {
+                    Judged::Shown => {
+                        slice.totals += 1;
+                        totals(hour, customer, &cell.rollup)?;
+                    }
+                    Judged::Kept => {}
+                    Judged::Events => by_events.push((cell, customer)),
+                }
+                Ok::<(), E>(())
+            })?;
+            part.each_event(block, &by_events, |cell, customer, events| {
+                let start = Timestamp::from_hour_index(cell.hour);
+                let asked =
+                    |event: &&EventAt| self.times.contains(&start.plus_micros(i64::from(event.micros)));
+                slice.events.extend(events.iter().filter(asked).map(|event| (event.sequence, *customer)));
+                Ok::<(), E>(())
+            })?;
+        }
+        Ok(())
+    }
+
+    /// The cells of some hours that have corrected events.
+    fn adjusted(&self, hours: &Range<i64>, event_type: u32) -> Result<Adjusted, ScanError> {
         let memory = self.shared.memory.read();
         let project = memory.projects.get(&self.project);
         self.check_cleared(project)?;
-        let cells = project.into_iter().flat_map(|project| project.corrections.cells(hour..hour + 1));
+        let cells = project.into_iter().flat_map(|project| project.corrections.cells(hours.clone()));
         let cells = cells.filter(|(key, _)| key.event_type == event_type);
         let cell = |(key, adjustment): (CellKey, Adjustment)| {
-            (key.customer, AdjustedCell { adjustment, rollup: None })
+            ((key.hour, key.customer), AdjustedCell { adjustment, rollup: None })
         };
         Ok(cells.map(cell).collect())
     }
 
-    fn each_asked(
+    fn each_asked<E>(
         &self,
-        cells: &Cells,
-        mut take: impl FnMut(u32, &Cell) -> Result<(), ScanError>,
-    ) -> Result<(), ScanError> {
+        cells: &delta::Cells,
+        mut take: impl FnMut(u32, &Cell) -> Result<(), E>,
+    ) -> Result<(), E> {
         match &self.customers {
             None => cells.iter().try_for_each(|(customer, cell)| take(*customer, cell)),
             Some(customers) => {
@@ -231,37 +339,35 @@ impl<'a> Scan<'a> {
         }
     }
 
-    fn take_cell(
+    /// How to read a cell, of which all events are known to the walk or not.
+    fn judge(
         &self,
         slice: &mut Slice,
-        (hour, customer): (i64, u32),
-        cell: &Cell,
+        at: (i64, u32),
+        (rollup, known): (&Rollup, bool),
         wanted: Wanted,
-        adjusted: &mut Adjusted,
-    ) -> Result<(), ScanError> {
-        let known = cell.last_sequence() <= self.known.sequence;
-        match adjusted.get_mut(&customer) {
-            None if known && wanted != Wanted::Events => {
-                slice.rollups.push((hour, customer, cell.rollup));
-                return Ok(());
-            }
+    ) -> Result<Judged, ScanError> {
+        match slice.adjusted.get_mut(&at) {
+            None if known && wanted != Wanted::Events => Ok(Judged::Shown),
             Some(sum) if wanted == Wanted::Totals && self.corrected == Corrected::ByTotals => {
                 if !known || sum.adjustment.last_sequence > self.known.sequence {
                     return Err(ScanError::Moved);
                 }
                 match &mut sum.rollup {
-                    Some(rollup) => rollup.merge(&cell.rollup)?,
-                    None => sum.rollup = Some(cell.rollup),
+                    Some(kept) => kept.merge(rollup)?,
+                    None => sum.rollup = Some(*rollup),
                 }
-                return Ok(());
+                Ok(Judged::Kept)
             }
-            _ => {}
+            _ => Ok(Judged::Events),
         }
+    }
+
+    fn take_events(&self, slice: &mut Slice, (hour, customer): (i64, u32), cell: &Cell) {
         let known = cell.events.partition_point(|event| event.sequence() <= self.known.sequence);
         let events = cell.events.iter().take(known);
         let in_time = events.filter(|event| self.times.contains(&event.time(hour)));
         slice.events.extend(in_time.map(|event| (event.sequence(), customer)));
-        Ok(())
     }
 
     /// Shows each event of a slice that is not void, as it stands, with its customer's number.
@@ -271,15 +377,18 @@ impl<'a> Scan<'a> {
         mut each: impl FnMut(&Place, &EventRecord<'_>, u32) -> Result<(), E>,
     ) -> Result<(), E> {
         for events in slice.events.chunks(PLACES_AT_ONCE) {
-            let (places, customers): (Vec<Place>, Vec<u32>) = {
+            let versions: Vec<(Version, u32)> = {
                 let memory = self.shared.memory.read();
-                let versions = events.iter().filter_map(|(sequence, customer)| {
-                    let version = memory.version(*sequence, self.known)?;
-                    version.voided_at.is_none().then_some((version.place, *customer))
-                });
-                versions.unzip()
+                let version = |(sequence, customer): &(u64, u32)| {
+                    Some((memory.version(self.project, *sequence, self.known)?, *customer))
+                };
+                let versions = events.iter().filter_map(version);
+                versions.filter(|(version, _)| version.voided_at.is_none()).collect()
             };
-            let mut customers = customers.into_iter();
+            let mut finder = Finder::default();
+            let places = versions.iter().map(|(version, _)| version.place(&mut finder));
+            let places = places.collect::<Result<Vec<_>, ReadError>>()?;
+            let mut customers = versions.iter().map(|(_, customer)| *customer);
             fetch::each(&places, |place, record| each(place, record, customers.next().unwrap_or(u32::MAX)))?;
         }
         Ok(())
@@ -297,4 +406,9 @@ impl<'a> Scan<'a> {
         let cleared_at = project.map_or(0, |project| project.cleared_at);
         if cleared_at == self.cleared_at { Ok(()) } else { Err(ScanError::Cleared) }
     }
+}
+
+/// The hours among these that a delta has of a project.
+fn delta_hours(delta: &Delta, project: ProjectId, hours: &Range<i64>) -> Vec<i64> {
+    delta.look().hours(project).range(hours.clone()).map(|(hour, _)| *hour).collect()
 }

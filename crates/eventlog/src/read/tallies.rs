@@ -31,13 +31,15 @@ pub fn run(shared: &Shared, query: &Query<'_>, corrected: Corrected) -> Result<V
     let mut limits = Limits::default();
     let mut entries: HashMap<(usize, usize), Entry, RandomState> = HashMap::default();
     let new = || Entry { tally: Tally::new(meter.aggregation, meter.is_weighted()), events: 0 };
-    while let Some(slice) = scan.next(wanted)? {
-        for (hour, customer, rollup) in &slice.rollups {
-            let Some(window) = query.window_of_hour(*hour) else { continue };
-            let entry = entries.entry((window, groups.of_customer(*customer))).or_insert_with(new);
+    loop {
+        let slice = scan.next(wanted, |hour, customer, rollup| {
+            let Some(window) = query.window_of_hour(hour) else { return Ok(()) };
+            let entry = entries.entry((window, groups.of_customer(customer))).or_insert_with(new);
             entry.tally.add_rollup(rollup)?;
             entry.events += rollup.count;
-        }
+            Ok::<(), Stop>(())
+        })?;
+        let Some(slice) = slice else { break };
         limits.read(slice.events.len())?;
         scan.read(&slice, |place, event, customer| {
             let Some(window) = query.window_of(event.time) else { return Ok(()) };

@@ -7,7 +7,8 @@
 use super::fetch;
 use crate::error::ReadError;
 use crate::hash::IdHash;
-use crate::memory::places::Place;
+use crate::memory::places::{Finder, Found};
+use crate::part::Part;
 use crate::shared::Shared;
 use foldhash::fast::RandomState;
 use hashbrown::{HashMap, HashSet};
@@ -100,7 +101,7 @@ pub fn shown(
     if known.is_full() {
         return Ok(Some(known.shown));
     }
-    let newer = records_after(shared, &key, meter, known.through);
+    let newer = records_after(shared, &key, meter, known.through)?;
     let Some((sequences, through)) = newer else { return Ok(None) };
     let day = Day { shared, project, meter, dimension: declared };
     day.look_at(&sequences, Arc::make_mut(&mut known.shown))?;
@@ -112,31 +113,60 @@ pub fn shown(
 
 /// The sequences of a day's records after one, and that of the last record of all; `None` where the
 /// day has no more records than it shows values.
-fn records_after(shared: &Shared, key: &Key, meter: &Meter, after: u64) -> Option<(Vec<u64>, u64)> {
-    let memory = shared.memory.read();
-    let project = memory.projects.get(&key.project).filter(|project| project.cleared_at == key.cleared_at)?;
-    let event_type = project.event_types.find(&meter.event_type)?;
+fn records_after(
+    shared: &Shared,
+    key: &Key,
+    meter: &Meter,
+    after: u64,
+) -> Result<Option<(Vec<u64>, u64)>, ReadError> {
+    let (cells, event_type) = {
+        let memory = shared.memory.read();
+        let event_type =
+            memory.projects.get(&key.project).and_then(|known| known.event_types.find(&meter.event_type));
+        (memory.cells(key.project), event_type)
+    };
+    let Some(event_type) = event_type.filter(|_| cells.cleared_at == key.cleared_at) else { return Ok(None) };
     let first = key.day.saturating_mul(HOURS);
-    let (mut records, mut sequences) = (0, Vec::new());
-    for delta in &memory.deltas {
+    let hours = first..first.saturating_add(HOURS);
+    let mut sequences = Vec::new();
+    for part in &cells.parts {
+        let Some(section) = part.section(key.project, key.cleared_at) else { continue };
+        let block =
+            Part::event_type(section, &meter.event_type).and_then(|number| section.block(number, key.day));
+        let Some(block) = block else { continue };
+        let mut own = Vec::new();
+        part.each_cell(section, block, &hours, None, |found| {
+            own.push((found.cell, ()));
+            Ok::<(), ReadError>(())
+        })?;
+        part.each_event(block, &own, |_, (), events| {
+            sequences.extend(events.iter().map(|event| event.sequence));
+            Ok::<(), ReadError>(())
+        })?;
+    }
+    for delta in &cells.deltas {
         let look = delta.look();
-        let hours = look.hours(key.project).range(first..first.saturating_add(HOURS));
-        for cell in hours.filter_map(|(_, hour)| hour.types.get(&event_type)).flat_map(HashMap::values) {
-            records += cell.events.len();
-            let newer = cell.events.partition_point(|event| event.sequence() <= after);
-            sequences.extend(cell.events.iter().skip(newer).map(|event| event.sequence()));
-            if !project.corrections.is_empty() {
-                let of_cell = cell.events.iter().flat_map(|event| project.corrections.of(event.sequence()));
-                let amendments = of_cell.filter(|correction| !correction.void && correction.sequence > after);
-                sequences.extend(amendments.map(|correction| correction.sequence));
-            }
-        }
+        let hours = look.hours(key.project).range(hours.clone());
+        let cells = hours.filter_map(|(_, hour)| hour.types.get(&event_type)).flat_map(HashMap::values);
+        sequences.extend(cells.flat_map(|cell| cell.events.iter().map(|event| event.sequence())));
     }
-    if records <= VALUES_MAX && project.corrections.is_empty() {
-        return None;
+    // What was committed meanwhile is looked at next time.
+    sequences.retain(|sequence| *sequence <= cells.sequence);
+    let memory = shared.memory.read();
+    let corrections = memory.projects.get(&key.project).map(|known| &known.corrections);
+    let amended = corrections.filter(|corrections| !corrections.is_empty()).map(|corrections| {
+        let all = sequences.iter().flat_map(|sequence| corrections.of(*sequence));
+        let amendments = all.filter(|correction| !correction.void && correction.sequence <= cells.sequence);
+        amendments.map(|correction| correction.sequence).collect::<Vec<_>>()
+    });
+    drop(memory);
+    sequences.extend(amended.unwrap_or_default());
+    if sequences.len() <= VALUES_MAX {
+        return Ok(None);
     }
+    sequences.retain(|sequence| *sequence > after);
     sequences.sort_unstable();
-    Some((sequences, memory.sequence))
+    Ok(Some((sequences, cells.sequence)))
 }
 
 /// Looks at records of a day.
@@ -151,10 +181,12 @@ impl Day<'_> {
     /// Adds the values of these records, in order, until there are as many as a day shows.
     fn look_at(&self, sequences: &[u64], values: &mut Shown) -> Result<(), ReadError> {
         for sequences in sequences.chunks(PLACES_AT_ONCE) {
-            let places: Vec<Place> = {
+            let found: Vec<Found> = {
                 let memory = self.shared.memory.read();
                 sequences.iter().filter_map(|sequence| memory.places.find(*sequence)).collect()
             };
+            let mut finder = Finder::default();
+            let places = found.iter().map(|found| finder.place(found)).collect::<Result<Vec<_>, _>>()?;
             let looked = fetch::each(&places, |place, event| {
                 let draft = &event.draft;
                 let properties: Value =

@@ -160,7 +160,7 @@ fn a_second_process_is_refused() {
 #[test]
 fn batches_of_many_threads_share_syncs() {
     let disk = SimDisk::new(1);
-    let options = Options { prepare_ahead: true, ..options() };
+    let options = Options { background: true, ..options() };
     let log = EventLog::open_with(Arc::new(disk.clone()), &options).expect("opens");
     std::thread::scope(|scope| {
         for thread in 0..4 {

@@ -329,7 +329,7 @@ impl Run {
         let before = random::time(&mut self.rng);
         let early = |event: &Event| Timestamp::from_hour_index(event.time.hour_index()) < before;
         let since = |carried| Since { after_sequence: after, before, carried };
-        let changes = changes::changed(&shared, project, since(&[]));
+        let changes = changes::changed(&shared, project, since(&[])).expect("reads");
         let newer = |event: &Event| self.model.touched(event) > after && early(event);
         assert_eq!(changes.by_hour, by_hour(&newer));
         let carried = [random::TYPES[0].to_owned()];
@@ -340,7 +340,7 @@ impl Run {
             let earlier = |other: &Event| other.time.hour_index() < event.time.hour_index();
             event.event_type == carried[0] && same.any(|other| newer(other) && earlier(other))
         };
-        let with_carried = changes::changed(&shared, project, since(&carried));
+        let with_carried = changes::changed(&shared, project, since(&carried)).expect("reads");
         assert_eq!(with_carried.by_hour, by_hour(&|event| early(event) && (newer(event) || touched(event))));
         assert_eq!(changes.through_sequence, self.model.sequence);
         assert_eq!(changes.cleared_at, self.model.cleared_at.get(&project).copied().unwrap_or(0));

@@ -66,7 +66,7 @@ fn a_copy_made_during_a_write_ends_before_it() {
 fn damage_to_a_closed_segment_is_not_copied() {
     let disk = SimDisk::new(1);
     let mut log = open(&disk).expect("opens");
-    let text = format!("{{\"a\":\"{}\"}}", "x".repeat(6_000));
+    let text = format!("{{\"a\":\"{}\"}}", "x".repeat(3_000));
     for id in ["a", "b", "c", "d"] {
         commit(&mut log, vec![batch_of(&[EventDraft { properties: Some(&text), ..draft(id) }], at(1))]);
     }

@@ -3,6 +3,7 @@ mod append;
 mod crash;
 mod damage;
 mod model;
+mod parts;
 mod random;
 mod readers;
 
@@ -25,7 +26,7 @@ pub const PROJECT: ProjectId = ProjectId(1);
 pub fn options() -> Options {
     Options {
         segment_bytes: SEGMENT_BYTES_MIN,
-        prepare_ahead: false,
+        background: false,
         ..Options::new("unused", *b"0123456789abcdef", 7)
     }
 }

@@ -1,4 +1,5 @@
 //! The committer's work without its thread: judge, write, sync, apply, answer.
+use super::builder::Builder;
 use super::corrections::{Corrected, Corrections, OnCorrected};
 use super::outcome::{OnAppended, OnCleared, Outcome, compare, count, read_event};
 use super::segments::{RollError, Segments};
@@ -6,8 +7,10 @@ use crate::batch::Sealed;
 use crate::error::{AppendError, ReadError};
 use crate::format::frame::{self, FrameHeader, HEADER_BYTES, pad};
 use crate::format::record;
+use crate::format::segment;
 use crate::hash::IdHash;
 use crate::memory::ids::SEQUENCE_MAX;
+use crate::part::build::SealedSegment;
 use crate::shared::Shared;
 use crate::status::{Health, add};
 use foldhash::fast::RandomState;
@@ -35,6 +38,7 @@ pub(crate) enum Work {
 pub(crate) struct Core {
     shared: Arc<Shared>,
     segments: Segments,
+    builder: Builder,
     /// The number of the next group.
     group: u64,
     /// The sequence of the next record.
@@ -57,10 +61,16 @@ struct Pending {
 
 impl Core {
     /// Goes on behind the last group and record.
-    pub fn new(shared: Arc<Shared>, segments: Segments, last_group: u64, last_sequence: u64) -> Self {
+    pub fn new(
+        shared: Arc<Shared>,
+        (segments, builder): (Segments, Builder),
+        last_group: u64,
+        last_sequence: u64,
+    ) -> Self {
         Self {
             shared,
             segments,
+            builder,
             group: last_group + 1,
             sequence: last_sequence + 1,
             buffer: Vec::new(),
@@ -127,10 +137,17 @@ impl Core {
     }
 
     fn roll(&mut self) -> Result<(), AppendError> {
+        let frames_bytes = self.segments.position().0.saturating_sub(segment::HEADER_BYTES);
         match self.segments.roll(self.sequence) {
             Ok((number, file)) => {
+                if let Some(sealed) = SealedSegment::last_of(&self.shared, self.group - 1, frames_bytes) {
+                    self.builder.write_down(sealed);
+                }
                 self.shared.memory.write().begin_segment(number, file);
-                *self.shared.health.lock() = Health::Healthy;
+                let mut health = self.shared.health.lock();
+                if *health == Health::Full {
+                    *health = Health::Healthy;
+                }
                 Ok(())
             }
             Err(RollError::Full) => {
@@ -296,9 +313,7 @@ impl Core {
             self.stop(&reason);
             return;
         }
-        for (id, pending) in self.pending.drain() {
-            self.shared.ids.insert(id, pending.sequence);
-        }
+        self.shared.ids.insert_all(self.pending.drain().map(|(id, pending)| (id, pending.sequence)));
     }
 
     fn apply(&mut self, offset: u64, salt: u32) -> Result<(), String> {

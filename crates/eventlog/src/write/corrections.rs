@@ -1,8 +1,8 @@
 //! Voids and amendments: judged against the events as they stand, and written all or none.
 use crate::error::{AppendError, ReadError};
 use crate::format::record::{self, CorrectionRecord, EventRecord};
-use crate::memory::corrections::Known;
-use crate::memory::places::Place;
+use crate::memory::places::{Finder, Place};
+use crate::memory::{Version, corrections};
 use crate::read::fetch;
 use crate::shared::{Shared, to_event};
 use reckoner_domain::decimal::Decimal;
@@ -72,6 +72,9 @@ pub(super) struct Judged {
     pub records: u32,
 }
 
+/// Where events lie that are there, with the index of each one's change and whether it is void.
+type Known = (Vec<Place>, Vec<(usize, bool)>);
+
 impl Corrections {
     /// Bytes they take while they wait.
     pub(super) fn size(&self) -> u64 {
@@ -90,7 +93,7 @@ impl Corrections {
             payload: Vec::new(),
             records: 0,
         };
-        let (places, known) = self.versions(shared);
+        let (places, known) = self.versions(shared)?;
         let mut known = known.into_iter();
         let mut last = None;
         fetch::each(&places, |place, event| {
@@ -115,19 +118,28 @@ impl Corrections {
     }
 
     /// Where the events lie that are there, with the index of each change and whether it is void.
-    fn versions(&self, shared: &Shared) -> (Vec<Place>, Vec<(usize, bool)>) {
+    fn versions(&self, shared: &Shared) -> Result<Known, ReadError> {
         let mut order: Vec<usize> = (0..self.changes.len()).collect();
         // In the order of the log, which reads fastest.
         order.sort_by_key(|index| self.changes.get(*index).map(|change| change.target));
-        let memory = shared.memory.read();
-        let cleared_at = memory.cleared_at(self.project);
-        let version = |index: usize| {
-            let target = self.changes.get(index)?.target;
-            let version = memory.version(target, Known::ALL)?;
-            let there = version.place.project == self.project && target > cleared_at;
-            there.then_some((version.place, (index, version.voided_at.is_some())))
+        let versions: Vec<(usize, Version)> = {
+            let memory = shared.memory.read();
+            let version = |index: usize| {
+                let target = self.changes.get(index)?.target;
+                Some((index, memory.version(self.project, target, corrections::Known::ALL)?))
+            };
+            order.into_iter().filter_map(version).collect()
         };
-        order.into_iter().filter_map(version).unzip()
+        let mut finder = Finder::default();
+        let mut known: Known = Default::default();
+        for (index, version) in versions {
+            let place = version.place(&mut finder)?;
+            if place.project == self.project {
+                known.0.push(place);
+                known.1.push((index, version.voided_at.is_some()));
+            }
+        }
+        Ok(known)
     }
 
     fn put(&self, payload: &mut Vec<u8>, change: &Change, event: &EventRecord<'_>) {

@@ -1,4 +1,5 @@
 //! Writing: one thread that judges, writes, syncs, applies and answers, group by group.
+pub mod builder;
 pub mod committer;
 pub mod core;
 pub mod corrections;

@@ -172,7 +172,7 @@ pub async fn verify(args: VerifyArgs, out: Out<'_>) -> Result<(), CliError> {
         return Err(CliError::usage(format!("{} has no event log", dir.display())));
     }
     // Nothing is made: the log is there, with an identity and a key of its own.
-    let options = Options { prepare_ahead: false, ..Options::new(dir.join(EVENTS), [0; 16], 0) };
+    let options = Options { background: false, ..Options::new(dir.join(EVENTS), [0; 16], 0) };
     let verified = tokio::task::spawn_blocking(move || {
         let log = EventLog::open(&options).map_err(|error| error.to_string())?;
         let verified = log.verify().map_err(|error| error.to_string())?;

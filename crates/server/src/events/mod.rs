@@ -147,7 +147,7 @@ impl Events {
     ) -> Result<Changes, EventsError> {
         self.read(move |log| {
             let since = Since { after_sequence, before, carried: &carried };
-            Ok::<_, ReadError>(log.changed(project, since))
+            log.changed(project, since)
         })
         .await
     }

@@ -26,6 +26,8 @@ fn note_stores(app: &App) {
     let status = app.events.status();
     metrics::gauge!("event_log_sequence").set(status.sequence as f64);
     metrics::gauge!("event_log_segments").set(status.segments as f64);
+    metrics::gauge!("event_log_parts").set(status.parts as f64);
+    metrics::counter!("event_log_part_failures_total").absolute(status.part_failures);
     metrics::gauge!("event_log_bytes").set(status.bytes as f64);
     metrics::gauge!("ingest_queue_batches").set(status.queued_batches as f64);
     metrics::gauge!("ingest_queue_bytes").set(status.queued_bytes as f64);

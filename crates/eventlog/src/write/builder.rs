@@ -1,0 +1,91 @@
+//! Writes down what is known of sealed segments, one after the other, on a thread of its own.
+use crate::disk::Disk;
+use crate::part::build::{SealedSegment, build};
+use crate::shared::Shared;
+use crate::status::add;
+use crossbeam_channel::{Receiver, Sender, bounded};
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+
+/// Sealed segments that wait; whoever seals another one waits with it.
+const QUEUE_SEGMENTS_MAX: usize = 4;
+
+/// The way to the builder's thread, or the builder where it has none.
+pub struct Builder {
+    queue: Option<Sender<SealedSegment>>,
+    here: Option<Work>,
+    end: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+struct Work {
+    disk: Arc<dyn Disk>,
+    shared: Arc<Shared>,
+    /// What could not be written down yet.
+    waiting: VecDeque<SealedSegment>,
+}
+
+impl Builder {
+    /// A builder with a thread, or one that works while it is called.
+    pub fn start(disk: Arc<dyn Disk>, shared: Arc<Shared>, on_thread: bool) -> io::Result<Self> {
+        let mut work = Work { disk, shared, waiting: VecDeque::new() };
+        let end = Arc::new(AtomicBool::new(false));
+        if !on_thread {
+            return Ok(Self { queue: None, here: Some(work), end, thread: None });
+        }
+        let (queue, sealed): (Sender<SealedSegment>, Receiver<SealedSegment>) = bounded(QUEUE_SEGMENTS_MAX);
+        let told = Arc::clone(&end);
+        let run = move || {
+            for sealed in sealed {
+                // What is not written down is told from the segments at the next start.
+                if told.load(Ordering::Relaxed) {
+                    break;
+                }
+                work.write_down(sealed);
+            }
+        };
+        let thread = std::thread::Builder::new().name("eventlog-parts".into()).spawn(run)?;
+        Ok(Self { queue: Some(queue), here: None, end, thread: Some(thread) })
+    }
+
+    /// Writes down what is known of a segment, soon.
+    pub fn write_down(&mut self, sealed: SealedSegment) {
+        match (&self.queue, &mut self.here) {
+            // A thread that ended left everything in memory, where it is as good.
+            (Some(queue), _) => drop(queue.send(sealed)),
+            (None, Some(work)) => work.write_down(sealed),
+            (None, None) => {}
+        }
+    }
+}
+
+impl Work {
+    fn write_down(&mut self, sealed: SealedSegment) {
+        self.waiting.push_back(sealed);
+        while let Some(next) = self.waiting.front() {
+            match build(self.disk.as_ref(), &self.shared, next) {
+                Ok(part) => {
+                    self.shared.memory.write().replace(&next.delta, part);
+                    self.waiting.pop_front();
+                }
+                Err(_) => {
+                    // It stays in memory, and is tried again with the next segment.
+                    add(&self.shared.counters.part_failures, 1);
+                    break;
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Builder {
+    fn drop(&mut self) {
+        self.end.store(true, Ordering::Relaxed);
+        drop(self.queue.take());
+        // A thread that failed has nothing more to write, which is all that matters here.
+        let _ = self.thread.take().map(JoinHandle::join);
+    }
+}
