@@ -38,6 +38,15 @@ impl Child {
     }
 }
 
+impl Child {
+    /// One of the figures of its memory (`VmRSS`, `VmHWM`), in KiB.
+    pub fn memory_kib(&self, name: &str) -> Option<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+        line.trim().trim_end_matches("kB").trim().parse().ok()
+    }
+}
+
 impl Drop for Child {
     fn drop(&mut self) {
         // It may have ended by itself; either way it is gone afterwards.

@@ -15,6 +15,8 @@ mod raw;
 mod report;
 mod sample;
 mod server;
+mod soak;
+mod soak_events;
 
 use clap::{Parser, Subcommand};
 use load::{Load, Measured};
@@ -53,6 +55,15 @@ struct Args {
 enum Command {
     /// Serves (b): reads each body and throws it away.
     Discard,
+    /// Sends many events, kills the server on the way and holds its totals against what was sent.
+    Soak {
+        /// How many events.
+        #[arg(long, default_value_t = 100_000_000)]
+        events: u64,
+        /// How often the server is killed.
+        #[arg(long, default_value_t = 3)]
+        kills: u64,
+    },
 }
 
 #[tokio::main]
@@ -60,6 +71,10 @@ async fn main() -> Result<()> {
     let args = Args::parse();
     match args.command {
         Some(Command::Discard) => discard::serve().await,
+        Some(Command::Soak { events, kills }) => {
+            let server = args.server.ok_or("--server names the binary")?;
+            soak::Soak { server, dir: args.dir, events, kills }.run().await
+        }
         None => measure(&args).await,
     }
 }

@@ -38,23 +38,27 @@ impl Ids {
 
     /// Writes the next id as text.
     pub fn write(&mut self, to: &mut [u8]) {
-        const HEX: &[u8; 16] = b"0123456789abcdef";
-        let bits = self.next_bits();
-        let mut nibble = 32;
-        for (at, byte) in to.iter_mut().enumerate() {
-            if matches!(at, 8 | 13 | 18 | 23) {
-                *byte = b'-';
-                continue;
-            }
-            nibble -= 1;
-            let digit = (bits >> (4 * nibble) & 15) as usize;
-            *byte = HEX.get(digit).copied().unwrap_or_default();
+        write_id(self.next_bits(), to);
+    }
+}
+
+/// Writes an id as text.
+pub fn write_id(bits: u128, to: &mut [u8]) {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    let mut nibble = 32;
+    for (at, byte) in to.iter_mut().enumerate() {
+        if matches!(at, 8 | 13 | 18 | 23) {
+            *byte = b'-';
+            continue;
         }
+        nibble -= 1;
+        let digit = (bits >> (4 * nibble) & 15) as usize;
+        *byte = HEX.get(digit).copied().unwrap_or_default();
     }
 }
 
 /// The finaliser of splitmix64.
-fn scramble(x: u64) -> u64 {
+pub fn scramble(x: u64) -> u64 {
     let x = x.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let x = (x ^ x >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let x = (x ^ x >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);

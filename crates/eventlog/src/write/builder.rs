@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
 /// Sealed segments that wait; whoever seals another one waits with it.
-const QUEUE_SEGMENTS_MAX: usize = 4;
+const QUEUE_SEGMENTS_MAX: usize = 1;
 
 /// The way to the builder's thread, or the builder where it has none.
 pub struct Builder {
