@@ -206,6 +206,27 @@ impl Memory {
         Ok(part)
     }
 
+    /// Gives the names of a part the numbers they have here.
+    pub fn number(&self, part: &mut Part) {
+        for (project, known) in &self.projects {
+            let number = |names: &Interner, text: &str| names.find(text).unwrap_or(Interner::NOBODY);
+            part.number(
+                *project,
+                |text| number(&known.customers, text),
+                |text| number(&known.event_types, text),
+            );
+        }
+    }
+
+    /// From now on one part tells what several told that follow each other.
+    pub fn join(&mut self, parts: &[Arc<Part>], merged: Part) {
+        let Some(first) = parts.first() else { return };
+        let Some(at) = self.parts.iter().position(|part| Arc::ptr_eq(part, first)) else { return };
+        let merged = Arc::new(merged);
+        self.places.cover(&merged);
+        self.parts.splice(at..at + parts.len(), [merged]);
+    }
+
     /// From now on a part tells what a delta told.
     pub fn replace(&mut self, delta: &Arc<Delta>, part: Part) {
         let part = Arc::new(part);

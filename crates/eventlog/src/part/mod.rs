@@ -5,6 +5,7 @@ pub mod cells;
 mod coding;
 pub mod index;
 pub mod load;
+pub mod merge;
 mod pages;
 pub mod places;
 
@@ -93,6 +94,10 @@ impl Part {
             event_types: section.event_types.iter().map(event_type).collect(),
         };
         self.numbers.insert(project, numbers);
+    }
+
+    fn pages(&self) -> &Pages {
+        &self.pages
     }
 
     /// Its index.

@@ -165,6 +165,39 @@ impl Pages {
     }
 }
 
+/// Bytes that a window reads at once, unless more are asked for.
+const WINDOW_BYTES: u64 = 256 * 1024;
+
+/// Reads ranges that come one after the other, many of them at a time.
+pub struct Window<'a> {
+    pages: &'a Pages,
+    /// Where the bytes begin.
+    at: u64,
+    /// Where in the buffer they begin.
+    start: usize,
+    buffer: Vec<u8>,
+}
+
+impl<'a> Window<'a> {
+    /// Nothing read yet.
+    pub fn new(pages: &'a Pages) -> Self {
+        Self { pages, at: 0, start: 0, buffer: Vec::new() }
+    }
+
+    /// The bytes of a range.
+    pub fn read(&mut self, range: Range<u64>) -> Result<&[u8], ReadError> {
+        let end = self.at + (self.buffer.len() - self.start) as u64;
+        if range.start < self.at || range.end > end {
+            let last = range.end.max(range.start + WINDOW_BYTES).min(self.pages.length());
+            self.start = self.pages.read_into(&mut self.buffer, range.start..last.max(range.end))?;
+            self.at = range.start;
+        }
+        let from = self.start + (range.start - self.at) as usize;
+        let bytes = self.buffer.get(from..from + (range.end - range.start) as usize);
+        bytes.ok_or_else(|| self.pages.damaged(range.start))
+    }
+}
+
 impl Trailer {
     fn decode(bytes: &[u8], store_id: u128) -> Option<Self> {
         let checksum = u32_at(bytes, TRAILER_BYTES - 4)?;

@@ -1,4 +1,5 @@
 //! Writes down what is known of sealed segments, one after the other, on a thread of its own.
+use super::merger::Merger;
 use crate::disk::Disk;
 use crate::part::build::{SealedSegment, build};
 use crate::shared::Shared;
@@ -26,12 +27,14 @@ struct Work {
     shared: Arc<Shared>,
     /// What could not be written down yet.
     waiting: VecDeque<SealedSegment>,
+    merger: Merger,
 }
 
 impl Builder {
     /// A builder with a thread, or one that works while it is called.
     pub fn start(disk: Arc<dyn Disk>, shared: Arc<Shared>, on_thread: bool) -> io::Result<Self> {
-        let mut work = Work { disk, shared, waiting: VecDeque::new() };
+        let merger = Merger::start(Arc::clone(&disk), Arc::clone(&shared), on_thread)?;
+        let mut work = Work { disk, shared, waiting: VecDeque::new(), merger };
         let end = Arc::new(AtomicBool::new(false));
         if !on_thread {
             return Ok(Self { queue: None, here: Some(work), end, thread: None });
@@ -70,6 +73,7 @@ impl Work {
                 Ok(part) => {
                     self.shared.memory.write().replace(&next.delta, part);
                     self.waiting.pop_front();
+                    self.merger.wake();
                 }
                 Err(_) => {
                     // It stays in memory, and is tried again with the next segment.

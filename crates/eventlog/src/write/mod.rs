@@ -3,6 +3,7 @@ pub mod builder;
 pub mod committer;
 pub mod core;
 pub mod corrections;
+mod merger;
 pub mod outcome;
 pub mod prepare;
 pub mod segments;

@@ -1,0 +1,293 @@
+//! Makes one part of several that follow each other.
+use super::build::{TEMPORARY_PREFIX, write_block};
+use super::cells::{BlockBuilder, BlockCell, CellReader, EventAt, Malformed};
+use super::index::{Block, Index, Section};
+use super::pages::{PageWriter, Window};
+use super::{Part, encode_id, file_name};
+use crate::disk::Disk;
+use crate::error::ReadError;
+use crate::memory::corrections::{CellKey, Noted};
+use crate::memory::ids::SHARDS;
+use reckoner_domain::id::ProjectId;
+use reckoner_domain::rollup::Rollup;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// Shards whose ids are merged at a time.
+const SHARDS_AT_ONCE: usize = 64;
+
+/// Names of several parts, in order, and what each part's numbers have become.
+struct Names {
+    texts: Vec<Arc<str>>,
+    /// The new number by a part's, for each of the parts.
+    numbers: Vec<Vec<u32>>,
+}
+
+impl Names {
+    fn new(of_parts: &[&[Arc<str>]]) -> Self {
+        let all: BTreeSet<Arc<str>> = of_parts.iter().flat_map(|names| names.iter().cloned()).collect();
+        let texts: Vec<Arc<str>> = all.into_iter().collect();
+        let number = |text: &Arc<str>| texts.binary_search(text).unwrap_or_default() as u32;
+        let numbers = of_parts.iter().map(|names| names.iter().map(number).collect()).collect();
+        Self { texts, numbers }
+    }
+
+    fn of(&self, part: usize, number: u32) -> u32 {
+        let numbers = self.numbers.get(part);
+        numbers.and_then(|numbers| numbers.get(number as usize)).copied().unwrap_or_default()
+    }
+}
+
+/// What a part has of a project that is not cleared since.
+struct Source<'a> {
+    part: &'a Part,
+    section: &'a Section,
+}
+
+/// Writes and opens one part of several; `rest` is called now and then and tells whether to go on.
+/// Its names have no numbers in memory yet. `None` where it was told to end.
+pub fn merge(
+    disk: &dyn Disk,
+    store_id: u128,
+    parts: &[Arc<Part>],
+    mut rest: impl FnMut() -> bool,
+) -> Result<Option<Part>, ReadError> {
+    let segments: Vec<_> = parts.iter().flat_map(|part| part.index().segments.iter().copied()).collect();
+    let (Some(first), Some(last), Some(newest)) = (segments.first(), segments.last(), parts.last()) else {
+        return Ok(None);
+    };
+    let name = file_name(first.number, last.number);
+    let temporary = format!("{TEMPORARY_PREFIX}-{:016x}-{:016x}.tmp", first.number, last.number);
+    let mut index = Index {
+        last_sequence: newest.last_sequence(),
+        last_group: newest.index().last_group,
+        segments,
+        ..Index::default()
+    };
+    let mut out = PageWriter::new(disk.create(&temporary)?);
+    put_places(&mut out, &mut index, parts)?;
+    put_ids(&mut out, &mut index, parts)?;
+    let projects: BTreeSet<ProjectId> =
+        parts.iter().flat_map(|part| part.index().sections.iter().map(|section| section.project)).collect();
+    for project in projects {
+        match section(&mut out, parts, project, index.first_sequence(), &mut rest)? {
+            Some(section) => index.sections.push(section),
+            None => {
+                disk.remove(&temporary)?;
+                return Ok(None);
+            }
+        }
+    }
+    out.finish(&index.encode(), store_id)?;
+    disk.rename(&temporary, &name)?;
+    disk.sync_names()?;
+    Part::open(&name, disk.open(&name)?, store_id).map(Some)
+}
+
+/// Blocks of places stay as they are: nothing in them is counted from a part's beginning.
+fn put_places(out: &mut PageWriter, index: &mut Index, parts: &[Arc<Part>]) -> Result<(), ReadError> {
+    for part in parts {
+        let places = &part.index().places;
+        let ends = places.iter().skip(1).map(|(_, at)| *at).chain([part.index().places_end]);
+        let mut window = Window::new(part.pages());
+        for ((first_sequence, at), end) in places.iter().zip(ends) {
+            index.places.push((*first_sequence, out.position()));
+            out.put(window.read(*at..end)?)?;
+        }
+    }
+    index.places_end = out.position();
+    Ok(())
+}
+
+fn put_ids(out: &mut PageWriter, index: &mut Index, parts: &[Arc<Part>]) -> Result<(), ReadError> {
+    index.ids = vec![0; SHARDS];
+    let base = index.first_sequence();
+    for from in (0..SHARDS).step_by(SHARDS_AT_ONCE) {
+        let mut ids = Vec::new();
+        for part in parts {
+            ids.extend(part.ids(from..from + SHARDS_AT_ONCE)?);
+        }
+        ids.sort_by_key(|(shard, ..)| *shard);
+        for (shard, tag, sequence) in ids {
+            if let Some(count) = index.ids.get_mut(shard) {
+                *count += 1;
+            }
+            out.put(&encode_id(tag, sequence - base))?;
+        }
+    }
+    Ok(())
+}
+
+/// Merges what the parts have of a project; `None` where it was told to end.
+fn section(
+    out: &mut PageWriter,
+    parts: &[Arc<Part>],
+    project: ProjectId,
+    base: u64,
+    rest: &mut impl FnMut() -> bool,
+) -> Result<Option<Section>, ReadError> {
+    let of_project = |part: &Arc<Part>| {
+        part.index()
+            .sections
+            .iter()
+            .find(|section| section.project == project)
+            .map(|section| section.cleared_at)
+    };
+    let cleared_at = parts.iter().filter_map(of_project).max().unwrap_or_default();
+    let sources: Vec<Source<'_>> = parts
+        .iter()
+        .filter_map(|part| {
+            let section = part.index().sections.iter().find(|section| section.project == project)?;
+            // Of what was cleared nothing is kept.
+            let kept = part.last_sequence() > cleared_at && section.cleared_at == cleared_at
+                || section.cleared_at == 0 && part.index().first_sequence() > cleared_at;
+            kept.then_some(Source { part, section })
+        })
+        .collect();
+    let customers =
+        Names::new(&sources.iter().map(|source| source.section.customers.as_slice()).collect::<Vec<_>>());
+    let event_types =
+        Names::new(&sources.iter().map(|source| source.section.event_types.as_slice()).collect::<Vec<_>>());
+    let mut keys: BTreeSet<(u32, i64)> = BTreeSet::new();
+    for (number, source) in sources.iter().enumerate() {
+        keys.extend(
+            source.section.blocks.iter().map(|block| (event_types.of(number, block.event_type), block.day)),
+        );
+    }
+    let mut blocks = Vec::new();
+    for (event_type, day) in keys {
+        let of_source = |(number, source): (usize, &Source<'_>)| {
+            let same =
+                |block: &&Block| (event_types.of(number, block.event_type), block.day) == (event_type, day);
+            Some((number, *source.section.blocks.iter().find(same)?))
+        };
+        let found: Vec<(usize, Block)> = sources.iter().enumerate().filter_map(of_source).collect();
+        let block = merge_block(&sources, &found, &customers, base)?;
+        blocks.push(write_block(out, &block, event_type, day)?);
+        if !rest() {
+            return Ok(None);
+        }
+    }
+    let with_events = || sources.iter().map(|source| source.section).filter(|section| section.events > 0);
+    let noted = |(number, source): (usize, &Source<'_>)| {
+        let noted = |noted: &Noted| {
+            let cell = CellKey {
+                event_type: event_types.of(number, noted.cell.event_type),
+                customer: customers.of(number, noted.cell.customer),
+                ..noted.cell
+            };
+            Noted { cell, ..*noted }
+        };
+        source.section.corrections.iter().map(noted).collect::<Vec<_>>()
+    };
+    Ok(Some(Section {
+        project,
+        cleared_at,
+        first_sequence: with_events().map(|section| section.first_sequence).min().unwrap_or_default(),
+        events: with_events().map(|section| section.events).sum(),
+        first_time: with_events().map(|section| section.first_time).min().unwrap_or_default(),
+        last_time: with_events().map(|section| section.last_time).max().unwrap_or_default(),
+        hours: with_events()
+            .flat_map(|section| section.hours.iter().copied())
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect(),
+        blocks,
+        corrections: sources.iter().enumerate().flat_map(noted).collect(),
+        customers: customers.texts,
+        event_types: event_types.texts,
+    }))
+}
+
+/// A block of one source, customer by customer.
+struct Cursor<'a> {
+    part: &'a Part,
+    block: Block,
+    /// The source's number.
+    source: usize,
+    entries: Vec<super::cells::Entry>,
+    at: usize,
+    cells: Window<'a>,
+    refs: Window<'a>,
+}
+
+impl<'a> Cursor<'a> {
+    fn new(part: &'a Part, block: Block, source: usize) -> Result<Self, ReadError> {
+        let entries = part.entries(&block, 0, block.customers)?;
+        let (cells, refs) = (Window::new(part.pages()), Window::new(part.pages()));
+        Ok(Self { part, block, source, entries, at: 0, cells, refs })
+    }
+
+    /// The next customer's new number.
+    fn customer(&self, names: &Names) -> Option<u32> {
+        // The last entry only says where the one before it ends.
+        let last = self.entries.len().saturating_sub(1);
+        let entry = self.entries.get(self.at).filter(|_| self.at < last)?;
+        Some(names.of(self.source, entry.customer))
+    }
+
+    /// Shows the next customer's cells with their events, and moves on.
+    fn take(
+        &mut self,
+        mut each: impl FnMut(&BlockCell, &[EventAt]) -> Result<(), ReadError>,
+    ) -> Result<(), ReadError> {
+        let damaged = || self.part.damaged();
+        let Some([own, next]) = self.entries.get(self.at..self.at + 2) else { return Ok(()) };
+        self.at += 1;
+        let base = self.part.index().first_sequence();
+        let (cells_at, refs_at) = (self.block.at, self.block.refs().start);
+        let cells = self.cells.read(cells_at + u64::from(own.cells)..cells_at + u64::from(next.cells))?;
+        let refs = self.refs.read(refs_at + u64::from(own.refs)..refs_at + u64::from(next.refs))?;
+        let mut reader = CellReader {
+            base,
+            day: self.block.day,
+            customer: own.customer,
+            cells,
+            refs_at: u64::from(own.refs),
+        };
+        let mut events = Vec::new();
+        while let Some(cell) = reader.next().map_err(|Malformed| damaged())? {
+            let from = (cell.refs_at - u64::from(own.refs)) as usize;
+            let bytes = refs.get(from..from + cell.refs_bytes as usize).ok_or_else(damaged)?;
+            cell.events(base, bytes, &mut events).map_err(|Malformed| damaged())?;
+            each(&cell, &events)?;
+        }
+        Ok(())
+    }
+}
+
+fn merge_block(
+    sources: &[Source<'_>],
+    found: &[(usize, Block)],
+    customers: &Names,
+    base: u64,
+) -> Result<BlockBuilder, ReadError> {
+    let mut cursors = Vec::new();
+    for (number, block) in found {
+        if let Some(source) = sources.get(*number) {
+            cursors.push(Cursor::new(source.part, *block, *number)?);
+        }
+    }
+    let mut merged = BlockBuilder::new(base);
+    while let Some(customer) = cursors.iter().filter_map(|cursor| cursor.customer(customers)).min() {
+        let mut hours: Vec<(i64, Rollup, Vec<EventAt>)> = Vec::new();
+        for cursor in cursors.iter_mut().filter(|cursor| cursor.customer(customers) == Some(customer)) {
+            let part = cursor.part;
+            cursor.take(|cell, events| {
+                match hours.iter_mut().find(|(hour, ..)| *hour == cell.hour) {
+                    Some((_, rollup, all)) => {
+                        rollup.merge(&cell.rollup).map_err(|_| part.damaged())?;
+                        all.extend_from_slice(events);
+                    }
+                    None => hours.push((cell.hour, cell.rollup, events.to_vec())),
+                }
+                Ok(())
+            })?;
+        }
+        hours.sort_unstable_by_key(|(hour, ..)| *hour);
+        for (hour, rollup, events) in &hours {
+            merged.add(*hour, customer, rollup, events);
+        }
+    }
+    Ok(merged)
+}

@@ -1,0 +1,119 @@
+//! Keeps parts few: as soon as several of one size follow each other they become one.
+use crate::disk::Disk;
+use crate::error::ReadError;
+use crate::part::Part;
+use crate::part::merge::merge;
+use crate::shared::Shared;
+use crate::status::add;
+use crossbeam_channel::{Receiver, Sender, bounded};
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// How many parts of one size become one.
+const PARTS: usize = if cfg!(test) { 3 } else { 8 };
+/// Parts of so many segments are not merged any more.
+const SEGMENTS_MAX: usize = PARTS * PARTS;
+/// How long the thread works before it rests as long.
+const WORK: Duration = Duration::from_millis(20);
+
+/// The way to the merging thread, or the merger where it has none.
+pub struct Merger {
+    wake: Option<Sender<()>>,
+    here: Option<Work>,
+    end: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+struct Work {
+    disk: Arc<dyn Disk>,
+    shared: Arc<Shared>,
+    end: Arc<AtomicBool>,
+    /// Whether to rest between two pieces of work.
+    rests: bool,
+}
+
+impl Merger {
+    /// A merger with a thread, or one that works while it is called.
+    pub fn start(disk: Arc<dyn Disk>, shared: Arc<Shared>, on_thread: bool) -> io::Result<Self> {
+        let end = Arc::new(AtomicBool::new(false));
+        let work = Work { disk, shared, end: Arc::clone(&end), rests: on_thread };
+        if !on_thread {
+            return Ok(Self { wake: None, here: Some(work), end, thread: None });
+        }
+        let (wake, woken): (Sender<()>, Receiver<()>) = bounded(1);
+        let run = move || woken.iter().for_each(|()| work.run());
+        let thread = std::thread::Builder::new().name("eventlog-merge".into()).spawn(run)?;
+        Ok(Self { wake: Some(wake), here: None, end, thread: Some(thread) })
+    }
+
+    /// There is another part.
+    pub fn wake(&self) {
+        match (&self.wake, &self.here) {
+            // Where it is woken already, or has ended, nothing is to be done.
+            (Some(wake), _) => drop(wake.try_send(())),
+            (None, Some(work)) => work.run(),
+            (None, None) => {}
+        }
+    }
+}
+
+impl Work {
+    fn run(&self) {
+        loop {
+            let parts = next(&self.shared.memory.read().parts);
+            let Some(parts) = parts else { return };
+            match self.join(&parts) {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(_) => {
+                    // They stay several, and are tried again with the next part.
+                    add(&self.shared.counters.part_failures, 1);
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Makes one of these parts; whether it did, and was not told to end.
+    fn join(&self, parts: &[Arc<Part>]) -> Result<bool, ReadError> {
+        let mut worked_from = Instant::now();
+        let rest = || {
+            if self.rests && worked_from.elapsed() > WORK {
+                std::thread::sleep(worked_from.elapsed());
+                worked_from = Instant::now();
+            }
+            !self.end.load(Ordering::Relaxed)
+        };
+        let Some(mut merged) = merge(self.disk.as_ref(), self.shared.store_id, parts, rest)? else {
+            return Ok(false);
+        };
+        self.shared.memory.read().number(&mut merged);
+        self.shared.memory.write().join(parts, merged);
+        for part in parts {
+            // Whoever reads it still has it open.
+            self.disk.remove(part.name())?;
+        }
+        Ok(true)
+    }
+}
+
+/// The first parts of one size that follow each other and are enough to become one.
+fn next(parts: &[Arc<Part>]) -> Option<Vec<Arc<Part>>> {
+    let size = |part: &Arc<Part>| part.index().segments.len();
+    let same = |parts: &&[Arc<Part>]| {
+        parts.iter().all(|part| size(part) < SEGMENTS_MAX && Some(size(part)) == parts.first().map(size))
+    };
+    parts.windows(PARTS).find(same).map(<[Arc<Part>]>::to_vec)
+}
+
+impl Drop for Merger {
+    fn drop(&mut self) {
+        self.end.store(true, Ordering::Relaxed);
+        drop(self.wake.take());
+        // A thread that failed has nothing more to write, which is all that matters here.
+        let _ = self.thread.take().map(JoinHandle::join);
+    }
+}
