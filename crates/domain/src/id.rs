@@ -75,6 +75,12 @@ ids! {
     JobRunId = "run_";
     /// An event that was not stored.
     RejectedEventId = "rej_";
+    /// A user.
+    UserId = "usr_";
+    /// A session: one login and every token that follows from it.
+    SessionId = "ses_";
+    /// A mail.
+    MailId = "eml_";
 }
 
 /// A project, numbered in the order of making; event records carry the number.

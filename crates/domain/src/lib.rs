@@ -4,6 +4,7 @@
 //! recomputed anywhere and gives the same answer.
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects, clippy::float_arithmetic))]
 
+pub mod access;
 pub mod calendar;
 pub mod decimal;
 pub mod event;

@@ -4,7 +4,9 @@ mod aggregations;
 mod basics;
 mod catalogue;
 mod customers;
+mod identity;
 mod jobs;
+mod mails;
 mod rejected;
 
 use reckoner_domain::id::CustomerId;

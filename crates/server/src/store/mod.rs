@@ -14,9 +14,13 @@ pub mod idempotency;
 pub mod job_retries;
 pub mod job_runs;
 pub mod leases;
+pub mod login_failures;
+pub mod mails;
+pub mod memberships;
 mod meter_definition;
 pub mod meters;
 mod migrate;
+pub mod one_time_tokens;
 mod open;
 mod page;
 pub mod project_zones;
@@ -25,8 +29,12 @@ mod query;
 pub mod rejected_events;
 mod row;
 mod scope;
+pub mod sessions;
 pub mod settings;
 pub mod snapshot;
+mod token_hash;
+pub mod trials;
+pub mod users;
 pub mod watermarks;
 pub mod webhook_deliveries;
 pub mod webhook_endpoints;
@@ -44,6 +52,7 @@ pub use page::{Cursor, CursorError, LIMIT_COMPATIBLE_MAX, LIMIT_DEFAULT, LIMIT_M
 pub use query::{Query, STATEMENTS, Statement, Val};
 pub use row::{count, json, sequence, time};
 pub use scope::{Scope, Scopes, UnknownScope};
+pub use token_hash::TokenHash;
 
 /// Registers a statement and binds its arguments to `$1`, `$2`, ...: one text for both engines, or
 /// `sqlite: .., postgres: ..` where one cannot serve both.

@@ -1,7 +1,8 @@
 //! A statement with its arguments, and the registry of every statement.
 use super::db::Engine;
 use reckoner_domain::id::{
-    ApiKeyId, CustomerId, DeliveryId, EndpointId, JobRunId, MessageId, MeterId, ProjectId, RejectedEventId,
+    ApiKeyId, CustomerId, DeliveryId, EndpointId, JobRunId, MailId, MessageId, MeterId, ProjectId,
+    RejectedEventId, SessionId, UserId,
 };
 use reckoner_domain::time::Timestamp;
 use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
@@ -76,6 +77,9 @@ vals! {
     &ApiKeyId => Text(id) id.to_string();
     &JobRunId => Text(id) id.to_string();
     &RejectedEventId => Text(id) id.to_string();
+    &UserId => Text(id) id.to_string();
+    &SessionId => Text(id) id.to_string();
+    &MailId => Text(id) id.to_string();
 }
 
 /// A statement with its arguments. Optional conditions and lists are appended, text and arguments

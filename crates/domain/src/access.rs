@@ -1,0 +1,110 @@
+//! Roles of people, and what each permits.
+use std::fmt;
+use std::str::FromStr;
+
+/// What a person is to a project.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Role {
+    /// Whom the project belongs to.
+    Owner,
+    /// Runs it.
+    Admin,
+    /// Looks at it.
+    Analyst,
+    /// Is billed by it.
+    Customer,
+}
+
+/// One thing that a role may permit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Permission {
+    /// Send events.
+    RecordUsage,
+    /// Send events of any past time.
+    Backfill,
+    /// Read everything of the project.
+    ReadProject,
+    /// Change everything of the project.
+    ManageProject,
+    /// Read and change one's own account.
+    OwnAccount,
+}
+
+/// What each role permits.
+pub const ROLES: [(Role, &[Permission]); 4] = [
+    (Role::Owner, &Permission::ALL),
+    (Role::Admin, &Permission::ALL),
+    (Role::Analyst, &[Permission::ReadProject, Permission::OwnAccount]),
+    (Role::Customer, &[Permission::OwnAccount]),
+];
+
+impl Permission {
+    /// Every permission.
+    pub const ALL: [Self; 5] =
+        [Self::RecordUsage, Self::Backfill, Self::ReadProject, Self::ManageProject, Self::OwnAccount];
+}
+
+impl Role {
+    /// Every role, as named in the API.
+    pub const NAMES: [&'static str; 4] = ["owner", "admin", "analyst", "customer"];
+
+    /// The name in the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Owner => "owner",
+            Self::Admin => "admin",
+            Self::Analyst => "analyst",
+            Self::Customer => "customer",
+        }
+    }
+
+    /// What it permits.
+    pub fn permissions(self) -> &'static [Permission] {
+        ROLES.iter().find(|(role, _)| *role == self).map_or(&[], |(_, permissions)| permissions)
+    }
+
+    /// Whether it permits this.
+    pub fn may(self, permission: Permission) -> bool {
+        self.permissions().contains(&permission)
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A name that is no role.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("must be one of owner, admin, analyst, customer")]
+pub struct UnknownRole;
+
+impl FromStr for Role {
+    type Err = UnknownRole;
+    fn from_str(name: &str) -> Result<Self, UnknownRole> {
+        ROLES.iter().map(|(role, _)| *role).find(|role| role.as_str() == name).ok_or(UnknownRole)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_role_is_named_and_has_its_permissions() {
+        assert_eq!(ROLES.map(|(role, _)| role.as_str()), Role::NAMES);
+        for name in Role::NAMES {
+            assert_eq!(name.parse::<Role>().map(Role::as_str), Ok(name));
+        }
+        assert_eq!("root".parse::<Role>(), Err(UnknownRole));
+        let who_may = |permission| -> Vec<&str> {
+            ROLES.iter().filter(|(role, _)| role.may(permission)).map(|(role, _)| role.as_str()).collect()
+        };
+        assert_eq!(who_may(Permission::RecordUsage), ["owner", "admin"]);
+        assert_eq!(who_may(Permission::Backfill), ["owner", "admin"]);
+        assert_eq!(who_may(Permission::ManageProject), ["owner", "admin"]);
+        assert_eq!(who_may(Permission::ReadProject), ["owner", "admin", "analyst"]);
+        assert_eq!(who_may(Permission::OwnAccount), Role::NAMES);
+    }
+}
