@@ -6,6 +6,7 @@ mod clock;
 mod configuration;
 mod delivery;
 mod ingest;
+mod mail;
 mod metering;
 mod native;
 mod openapi;

@@ -14,6 +14,7 @@ use crate::http::{listen, router};
 use crate::ingest::record::{RecordError, Recorder};
 use crate::ingest::rejections::Rejections;
 use crate::jobs::{self, Jobs, Moving, Schedule, Scheduler, Trigger};
+use crate::mail::{self, Mailer, Transport, TransportError};
 use crate::random::{self, NoRandomness};
 use crate::store::projects::{self, Project};
 use crate::store::webhook_endpoints::{self, Source};
@@ -42,6 +43,8 @@ pub const CONTROL_PLANE: &str = "control.sqlite";
 pub const EVENTS: &str = "events";
 /// The key of secrets at rest in the data directory, where the operator gives none.
 pub const SECRET_KEY: &str = "secret.key";
+/// Mails as files in the data directory, where no mail server is configured.
+pub const OUTBOX: &str = "outbox";
 /// The setting that says which event log a control plane belongs to.
 pub const EVENT_LOG: &str = "event_log";
 /// The mode of a data directory that is made.
@@ -81,6 +84,9 @@ pub enum StartError {
     /// Webhooks cannot be set up.
     #[error("webhooks: {0}")]
     Webhooks(#[from] WebhookError),
+    /// Mail cannot be set up.
+    #[error(transparent)]
+    Mail(#[from] TransportError),
     /// No random bytes.
     #[error(transparent)]
     Random(#[from] NoRandomness),
@@ -109,6 +115,7 @@ pub struct Server {
     listener: TcpListener,
     scheduler: Scheduler,
     dispatcher: Dispatcher,
+    mail: mail::Dispatcher,
     /// Where it listens.
     pub address: SocketAddr,
     /// Keys made at this start, to be shown once.
@@ -137,6 +144,7 @@ impl Server {
         let rejections = Rejections::start(db.clone(), clock.clone());
         let waker = Waker::default();
         let (webhooks, sending) = prepare_webhooks(&config, &db, &clock, &vault, &waker)?;
+        let mailing = prepare_mail(&config, &db, &clock, &vault)?;
         let jobs = Jobs {
             db: db.clone(),
             clock: clock.clone(),
@@ -178,9 +186,10 @@ impl Server {
         // What follows cannot fail: keys that are made are shown.
         let shown_keys = bootstrap::run(&app.db, &app.config, &app.projects, app.clock.real()).await?;
         let dispatcher = Dispatcher::start(sending, &waker);
+        let mail = mail::Dispatcher::start(mailing);
         let days = app.config.webhooks.retention_days;
         let scheduler = Scheduler::start(app.jobs.clone(), app.keys.clone(), days);
-        Ok(Self { app, listener, scheduler, dispatcher, address, shown_keys })
+        Ok(Self { app, listener, scheduler, dispatcher, mail, address, shown_keys })
     }
 
     /// What handlers work with.
@@ -190,7 +199,7 @@ impl Server {
 
     /// Serves until `stop`, then ends what is under way and closes the stores.
     pub async fn serve(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), StartError> {
-        let Self { app, listener, scheduler, dispatcher, .. } = self;
+        let Self { app, listener, scheduler, dispatcher, mail, .. } = self;
         let (draining, mut drain_began) = tokio::sync::watch::channel(false);
         let state = app.clone();
         let signal = async move {
@@ -210,7 +219,7 @@ impl Server {
             () = cut_off => tracing::warn!("requests still under way after {DRAIN_S} s are cut off"),
         }
         scheduler.stop().await;
-        dispatcher.stop().await;
+        tokio::join!(dispatcher.stop(), mail.stop());
         if let Err(error) = app.keys.note_uses().await {
             tracing::warn!(%error, "last uses of keys could not be written down");
         }
@@ -331,6 +340,17 @@ fn prepare_webhooks(
         settings,
     };
     Ok((Webhooks::new(db.clone(), clock.clone(), vault.clone(), guard, waker.clone()), parts))
+}
+
+/// What mails are sent with.
+fn prepare_mail(config: &Config, db: &Db, clock: &Clock, vault: &Vault) -> Result<mail::Parts, StartError> {
+    Ok(mail::Parts {
+        db: db.clone(),
+        clock: clock.clone(),
+        mailer: Mailer::new(vault.clone()),
+        transport: Transport::new(&config.mail, &config.data_dir.join(OUTBOX))?,
+        worker: random::uuid_text(clock.real())?,
+    })
 }
 
 /// Refuses a key that does not open what is stored: nothing could be signed. Endpoints of the

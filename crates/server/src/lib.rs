@@ -8,6 +8,7 @@ pub mod events;
 pub mod http;
 pub mod ingest;
 pub mod jobs;
+pub mod mail;
 pub mod random;
 pub mod store;
 pub mod telemetry;

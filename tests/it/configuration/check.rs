@@ -198,7 +198,7 @@ fn a_good_configuration_is_shown_without_its_secrets() {
     assert_eq!(setting("dry_run"), pair("1", "environment"));
     assert_eq!(setting("bootstrap_api_key"), pair("(set)", "environment"));
     assert_eq!(setting("listen"), pair("127.0.0.1:8080", "default"));
-    assert_eq!(told["warnings"].as_array().map(Vec::len), Some(3), "{told}");
+    assert_eq!(told["warnings"].as_array().map(Vec::len), Some(4), "{told}");
     let text = reckoner(&line, &env);
     assert!(text.code == 0 && text.out.contains("the configuration is valid"), "{text:?}");
     for ended in [&ended, &text] {

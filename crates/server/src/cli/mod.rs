@@ -20,6 +20,7 @@ pub mod import;
 pub mod ingest;
 pub mod keys;
 pub mod log;
+pub mod mail;
 pub mod openapi;
 pub mod output;
 pub mod query;
@@ -55,6 +56,8 @@ pub enum Command {
     Keys(host::KeysArgs),
     /// Looks after the configuration.
     Config(host::ConfigArgs),
+    /// Shows what mails say.
+    Mail(mail::MailArgs),
     /// Prints the OpenAPI document.
     Openapi(host::OpenapiArgs),
     /// Shows it all: a server, a month of usage, aggregations, a verified webhook.
@@ -86,6 +89,7 @@ impl Command {
             Self::Serve(args) => serve::run(args, out).await,
             Self::Keys(args) => keys::run(args, out).await,
             Self::Config(args) => config_check::run(args, out),
+            Self::Mail(args) => mail::run(args, out),
             Self::Openapi(args) => openapi::run(args, out),
             Self::Demo(args) => demo::run(args, out).await,
             Self::Generate(args) => generate::run(args, out).await,

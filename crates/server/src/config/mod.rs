@@ -1,5 +1,6 @@
 //! Configuration: file, environment and flags, checked as a whole. The only place that reads the
 //! environment.
+mod mail;
 mod reader;
 mod secret;
 mod settings;
@@ -12,6 +13,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+pub use mail::{Mail, SmtpSecurity, SmtpServer};
 pub use reader::{Problem, SettingDoc, Sources};
 pub use secret::{Secret, shown_url};
 pub use system::{Definitions, FileWebhook};
@@ -42,6 +44,8 @@ pub struct Config {
     pub bootstrap_api_key: Option<Secret>,
     /// An administrator key of project `test`.
     pub bootstrap_test_api_key: Option<Secret>,
+    /// How mail is sent.
+    pub mail: Mail,
     /// The IANA time zone of calendar periods, for customers without one of their own.
     pub time_zone: String,
     /// What connections may ask of the server.

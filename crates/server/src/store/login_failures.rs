@@ -30,7 +30,7 @@ struct Row {
     locked_until: Option<i64>,
 }
 
-fn from_row(row: Row) -> Result<Standing> {
+fn from_row(row: &Row) -> Result<Standing> {
     Ok(Standing {
         failures: row::count("failures", row.failures)?,
         locked_until: row::opt_time("locked_until", row.locked_until)?,
@@ -44,7 +44,7 @@ pub async fn standing(on: impl Exec, address: TokenHash, now: Timestamp) -> Resu
         address.0.as_slice(),
         now
     );
-    Ok(on.opt(query).await?.map(from_row).transpose()?.unwrap_or_default())
+    Ok(on.opt(query).await?.as_ref().map(from_row).transpose()?.unwrap_or_default())
 }
 
 /// Counts a failure, and answers how the address stands after it. The one that reaches the limit
@@ -73,7 +73,7 @@ pub async fn fail(on: impl Exec, address: TokenHash, rule: Rule, now: Timestamp)
         now,
         rule.failures_max
     );
-    from_row(on.opt(query).await?.ok_or(StoreError::NotFound)?)
+    from_row(&on.opt(query).await?.ok_or(StoreError::NotFound)?)
 }
 
 /// Forgets the failures of an address.

@@ -49,6 +49,8 @@ pub enum Purpose {
     WebhookSecret,
     /// Answering a repeated request as before.
     KeptAnswer,
+    /// Filling the template of a queued mail.
+    Mail,
 }
 
 impl Purpose {
@@ -56,6 +58,7 @@ impl Purpose {
         match self {
             Self::WebhookSecret => "webhook secret",
             Self::KeptAnswer => "kept answer",
+            Self::Mail => "mail",
         }
     }
 }

@@ -1,0 +1,179 @@
+//! What mails say: each template as text and as HTML, in one layout.
+use askama::Template as _;
+use serde::{Deserialize, Serialize};
+
+/// A template with what it is filled with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "template", rename_all = "kebab-case")]
+pub enum Template {
+    /// Asks whoever reads it to show that the address is theirs.
+    VerifyEmail {
+        /// The link that shows it.
+        link: String,
+        /// For how long it works, in hours.
+        hours: u32,
+    },
+    /// Lets whoever reads it set a new password.
+    ResetPassword {
+        /// The page that asks for the new password, where there is one.
+        link: Option<String>,
+        /// What the page sends.
+        token: String,
+        /// Where a client without a page sends it.
+        endpoint: String,
+        /// For how long it works, in minutes.
+        minutes: u32,
+    },
+}
+
+/// A mail's words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rendered {
+    /// The subject.
+    pub subject: &'static str,
+    /// For programs that show text.
+    pub text: String,
+    /// For programs that show HTML.
+    pub html: String,
+}
+
+/// A name that is no template.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no such mail: it must be one of {}", Template::NAMES.join(", "))]
+pub struct UnknownTemplate;
+
+#[derive(askama::Template)]
+#[template(path = "mail/verify_email.txt")]
+struct VerifyEmailText<'a> {
+    subject: &'a str,
+    link: &'a str,
+    hours: u32,
+}
+
+#[derive(askama::Template)]
+#[template(path = "mail/verify_email.html")]
+struct VerifyEmailHtml<'a> {
+    subject: &'a str,
+    link: &'a str,
+    hours: u32,
+}
+
+#[derive(askama::Template)]
+#[template(path = "mail/reset_password.txt")]
+struct ResetPasswordText<'a> {
+    subject: &'a str,
+    link: Option<&'a str>,
+    token: &'a str,
+    endpoint: &'a str,
+    minutes: u32,
+}
+
+#[derive(askama::Template)]
+#[template(path = "mail/reset_password.html")]
+struct ResetPasswordHtml<'a> {
+    subject: &'a str,
+    link: Option<&'a str>,
+    token: &'a str,
+    endpoint: &'a str,
+    minutes: u32,
+}
+
+impl Template {
+    /// Every template's name.
+    pub const NAMES: [&'static str; 2] = ["verify-email", "reset-password"];
+
+    /// Its name.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::VerifyEmail { .. } => "verify-email",
+            Self::ResetPassword { .. } => "reset-password",
+        }
+    }
+
+    /// The template of this name, filled with examples.
+    pub fn example(name: &str) -> Result<Self, UnknownTemplate> {
+        let token = "kY3vE1s0bYy6l0mP0m2c0qkq7x1h3m8wq9o2f4b6d8e".to_owned();
+        match name {
+            "verify-email" => Ok(Self::VerifyEmail {
+                link: format!("https://billing.example.com/auth/verify-email?token={token}"),
+                hours: 24,
+            }),
+            "reset-password" => Ok(Self::ResetPassword {
+                link: Some(format!("https://app.example.com/reset-password?token={token}")),
+                token,
+                endpoint: "https://billing.example.com/auth/reset-password".to_owned(),
+                minutes: 60,
+            }),
+            _ => Err(UnknownTemplate),
+        }
+    }
+
+    fn subject(&self) -> &'static str {
+        match self {
+            Self::VerifyEmail { .. } => "Please confirm your e-mail address",
+            Self::ResetPassword { .. } => "Set a new password",
+        }
+    }
+
+    /// The words.
+    pub fn render(&self) -> Result<Rendered, askama::Error> {
+        let subject = self.subject();
+        let (text, html) = match self {
+            Self::VerifyEmail { link, hours } => {
+                let (link, hours) = (link.as_str(), *hours);
+                let text = VerifyEmailText { subject, link, hours }.render()?;
+                (text, VerifyEmailHtml { subject, link, hours }.render()?)
+            }
+            Self::ResetPassword { link, token, endpoint, minutes } => {
+                let (link, minutes) = (link.as_deref(), *minutes);
+                let text = ResetPasswordText { subject, link, token, endpoint, minutes }.render()?;
+                (text, ResetPasswordHtml { subject, link, token, endpoint, minutes }.render()?)
+            }
+        };
+        Ok(Rendered { subject, text, html })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_template_says_its_things_in_both_forms() {
+        for name in Template::NAMES {
+            let template = Template::example(name).expect("known");
+            assert_eq!(template.name(), name);
+            let read: Template =
+                serde_json::from_str(&serde_json::to_string(&template).expect("JSON")).expect("reads back");
+            assert_eq!(read, template);
+            let rendered = template.render().expect("rendered");
+            for form in [&rendered.text, &rendered.html] {
+                assert!(form.contains("kY3vE1s0bYy6l0mP0m2c0qkq7x1h3m8wq9o2f4b6d8e"), "{form}");
+                assert!(!form.contains("{{") && !form.contains("{%"), "{form}");
+            }
+            assert!(rendered.html.starts_with("<!doctype html>") && rendered.html.contains(rendered.subject));
+            assert!(!rendered.text.contains('<') && !rendered.text.contains("&amp;"), "{}", rendered.text);
+        }
+        assert_eq!(Template::example("no-such"), Err(UnknownTemplate));
+    }
+
+    #[test]
+    fn what_it_is_filled_with_cannot_break_out() {
+        let link = "https://x/?a=1&b=\"><script>".to_owned();
+        let rendered = Template::VerifyEmail { link: link.clone(), hours: 1 }.render().expect("rendered");
+        assert!(!rendered.html.contains("<script>"), "{}", rendered.html);
+        assert!(rendered.text.contains(&link), "{}", rendered.text);
+    }
+
+    #[test]
+    fn without_a_page_the_reset_tells_how_else() {
+        let Ok(Template::ResetPassword { token, endpoint, minutes, .. }) =
+            Template::example("reset-password")
+        else {
+            panic!("known")
+        };
+        let template = Template::ResetPassword { link: None, token, endpoint: endpoint.clone(), minutes };
+        let rendered = template.render().expect("rendered");
+        assert!(rendered.text.contains(&endpoint) && rendered.html.contains(&endpoint), "{}", rendered.text);
+    }
+}

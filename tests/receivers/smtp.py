@@ -1,0 +1,56 @@
+"""A mail server of aiosmtpd that treats a mail as the recipient's name says.
+
+Prints `port N` once it listens, and each mail that it takes as a line of JSON. Recipients that begin
+with `refused` are refused for good, with `later` for now; `drops` ends the connection in the middle
+of the mail, `hangs` never answers it. Ends when standard input does.
+"""
+import asyncio
+import email
+import email.policy
+import json
+import sys
+
+from aiosmtpd.smtp import SMTP
+
+
+class Handler:
+    async def handle_RCPT(self, server, session, envelope, address, options):
+        if address.startswith("refused"):
+            return "550 no such mailbox"
+        if address.startswith("later"):
+            return "451 try again later"
+        envelope.rcpt_tos.append(address)
+        return "250 ok"
+
+    async def handle_DATA(self, server, session, envelope):
+        name = envelope.rcpt_tos[0].split("@")[0]
+        tell(envelope)
+        if name.startswith("drops"):
+            server.transport.abort()
+        if name.startswith("hangs"):
+            await asyncio.Event().wait()
+        return "250 taken"
+
+
+def tell(envelope):
+    mail = email.message_from_bytes(envelope.content, policy=email.policy.default)
+    part = lambda kind: mail.get_body((kind,)).get_content()
+    told = {
+        "to": envelope.rcpt_tos,
+        "id": mail["Message-ID"],
+        "subject": mail["Subject"],
+        "text": part("plain"),
+        "html": part("html"),
+    }
+    print(json.dumps(told), flush=True)
+
+
+async def main():
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: SMTP(Handler(), enable_SMTPUTF8=False), "127.0.0.1", 0)
+    print("port", server.sockets[0].getsockname()[1], flush=True)
+    await loop.run_in_executor(None, sys.stdin.read)
+    sys.exit(0)
+
+
+asyncio.run(main())
