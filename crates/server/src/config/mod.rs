@@ -1,6 +1,7 @@
 //! Configuration: file, environment and flags, checked as a whole. The only place that reads the
 //! environment.
 mod mail;
+mod networks;
 mod reader;
 mod secret;
 mod settings;
@@ -14,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 pub use mail::{Mail, SmtpSecurity, SmtpServer};
+pub use networks::{Network, Networks};
 pub use reader::{Problem, SettingDoc, Sources};
 pub use secret::{Secret, shown_url};
 pub use system::{Definitions, FileWebhook};
@@ -73,6 +75,8 @@ pub struct Http {
     pub headers_s_max: u64,
     /// How long a body may pause, and a client may take nothing of its answer, in seconds.
     pub pause_s_max: u64,
+    /// Proxies whose `X-Forwarded-For` counts.
+    pub trusted_proxies: Networks,
 }
 
 /// What ingest accepts.

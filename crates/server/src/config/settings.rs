@@ -1,7 +1,7 @@
 //! The settings there are: names, meanings, defaults, ranges, and what must hold between them.
 use super::reader::{Reader, named};
 use super::{
-    Config, Definitions, FileWebhook, Http, Ingest, Jobs, KEY_BYTES_MAX, Log, MetricsAccess,
+    Config, Definitions, FileWebhook, Http, Ingest, Jobs, KEY_BYTES_MAX, Log, MetricsAccess, Networks,
     SECRET_CHARS_MIN, Secret, Webhooks, mail, shown_url,
 };
 use crate::clock;
@@ -134,7 +134,18 @@ fn read_http(reader: &mut Reader<'_>) -> Http {
             60,
             1..=3_600,
         ),
+        trusted_proxies: read_proxies(reader),
     }
+}
+
+fn read_proxies(reader: &mut Reader<'_>) -> Networks {
+    let about = named(
+        "http.trusted_proxies",
+        "Proxies whose X-Forwarded-For tells the client's address: addresses and networks, with commas between.",
+    );
+    reader
+        .optional(about, "addresses and networks such as 10.0.0.0/8, with commas between")
+        .unwrap_or_default()
 }
 
 fn read_ingest(reader: &mut Reader<'_>) -> Ingest {

@@ -13,6 +13,7 @@ pub mod listen;
 pub mod metrics;
 pub mod middleware;
 pub mod openapi;
+pub mod origin;
 pub mod paced;
 pub mod pagination;
 pub mod router;
