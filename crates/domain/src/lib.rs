@@ -7,6 +7,7 @@
 pub mod access;
 pub mod calendar;
 pub mod decimal;
+pub mod email;
 pub mod event;
 pub mod id;
 pub mod js_number;

@@ -1,8 +1,10 @@
 //! A server, wired together: started, served, stopped.
 mod definitions;
+mod people;
 
 pub use definitions::{apply_definitions, check_definitions};
 
+use crate::auth::accounts::{AdminError, Resets};
 use crate::auth::bootstrap::{self, BootstrapError, ShownKey};
 use crate::auth::keys::Keys;
 use crate::clock::Clock;
@@ -14,7 +16,7 @@ use crate::http::{listen, router};
 use crate::ingest::record::{RecordError, Recorder};
 use crate::ingest::rejections::Rejections;
 use crate::jobs::{self, Jobs, Moving, Schedule, Scheduler, Trigger};
-use crate::mail::{self, Mailer, Transport, TransportError};
+use crate::mail::{self, TransportError};
 use crate::random::{self, NoRandomness};
 use crate::store::projects::{self, Project};
 use crate::store::webhook_endpoints::{self, Source};
@@ -84,6 +86,9 @@ pub enum StartError {
     /// Webhooks cannot be set up.
     #[error("webhooks: {0}")]
     Webhooks(#[from] WebhookError),
+    /// Administrators cannot be made.
+    #[error(transparent)]
+    Admins(#[from] AdminError),
     /// Mail cannot be set up.
     #[error(transparent)]
     Mail(#[from] TransportError),
@@ -144,7 +149,8 @@ impl Server {
         let rejections = Rejections::start(db.clone(), clock.clone());
         let waker = Waker::default();
         let (webhooks, sending) = prepare_webhooks(&config, &db, &clock, &vault, &waker)?;
-        let mailing = prepare_mail(&config, &db, &clock, &vault)?;
+        let (accounts, mailing) = people::prepare(&config, (&db, &clock), &vault, address)?;
+        let resets = Resets::start(Arc::clone(&accounts));
         let jobs = Jobs {
             db: db.clone(),
             clock: clock.clone(),
@@ -171,6 +177,8 @@ impl Server {
             recorder,
             rejections,
             keys,
+            accounts,
+            resets,
             jobs,
             trigger,
             webhooks,
@@ -183,6 +191,7 @@ impl Server {
         let app = App::new(parts);
         restore_customers(&app).await?;
         apply_definitions(&app, definitions).await?;
+        app.accounts.prepare_admins(&app.projects).await?;
         // What follows cannot fail: keys that are made are shown.
         let shown_keys = bootstrap::run(&app.db, &app.config, &app.projects, app.clock.real()).await?;
         let dispatcher = Dispatcher::start(sending, &waker);
@@ -340,17 +349,6 @@ fn prepare_webhooks(
         settings,
     };
     Ok((Webhooks::new(db.clone(), clock.clone(), vault.clone(), guard, waker.clone()), parts))
-}
-
-/// What mails are sent with.
-fn prepare_mail(config: &Config, db: &Db, clock: &Clock, vault: &Vault) -> Result<mail::Parts, StartError> {
-    Ok(mail::Parts {
-        db: db.clone(),
-        clock: clock.clone(),
-        mailer: Mailer::new(vault.clone()),
-        transport: Transport::new(&config.mail, &config.data_dir.join(OUTBOX))?,
-        worker: random::uuid_text(clock.real())?,
-    })
 }
 
 /// Refuses a key that does not open what is stored: nothing could be signed. Endpoints of the

@@ -8,6 +8,9 @@ use tracing_subscriber::util::SubscriberInitExt;
 const SECONDS: [f64; 14] =
     [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0];
 
+/// Upper bounds of the buckets of sessions, in seconds: minutes to weeks.
+const SESSION_SECONDS: [f64; 6] = [900.0, 3_600.0, 21_600.0, 86_400.0, 604_800.0, 2_592_000.0];
+
 /// Starts logging to standard error. `Err` names a filter that cannot be read; a second call in one
 /// process keeps the first.
 pub fn start_log(log: &Log) -> Result<(), String> {
@@ -24,8 +27,9 @@ pub fn start_log(log: &Log) -> Result<(), String> {
 
 /// Starts collecting metrics; they are served by `/metrics`.
 pub fn start_metrics() -> Result<PrometheusHandle, BuildError> {
-    let builder =
-        PrometheusBuilder::new().set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)?;
+    let builder = PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)?
+        .set_buckets_for_metric(Matcher::Full("session_duration_seconds".to_owned()), &SESSION_SECONDS)?;
     let recorder = builder.build_recorder();
     let handle = recorder.handle();
     if metrics::set_global_recorder(recorder).is_err() {
@@ -55,6 +59,14 @@ fn describe() {
         "Failures to write such a file; it stays in memory and is tried again."
     );
     describe_gauge!("event_log_bytes", "Bytes of the event log.");
+    describe_counter!("auth_login_total", "Logins, by result.");
+    describe_counter!("auth_registration_total", "Registrations, by status.");
+    describe_counter!("auth_token_validation_total", "Access tokens looked at, by result.");
+    describe_counter!("auth_password_reset_total", "Resets of passwords, by status.");
+    describe_gauge!("active_sessions", "Sessions that are open.");
+    describe_histogram!("session_duration_seconds", "How long sessions lasted that were ended.");
+    describe_counter!("email_sent_total", "Attempts at sending mails, by type and status.");
+    describe_gauge!("email_queue", "Mails that are to be sent.");
     describe_counter!("job_runs_total", "Runs of jobs, by job and result.");
     describe_histogram!("job_seconds", "How long runs of jobs took.");
     describe_gauge!("db_pool_connections", "Connections of the control plane's pool, by state.");

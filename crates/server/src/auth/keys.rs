@@ -1,4 +1,5 @@
 //! API keys: how they are made, found and remembered.
+use super::caller::{Actor, Caller};
 use crate::clock::Clock;
 use crate::random::{self, NoRandomness};
 use crate::store::Scopes;
@@ -18,17 +19,6 @@ const TRUST_S: i64 = 2;
 const REMEMBERED_MAX: usize = 10_000;
 /// Random bytes of a key.
 const KEY_BYTES: usize = 24;
-
-/// Who is calling.
-#[derive(Clone, Debug)]
-pub struct Caller {
-    /// The project the key belongs to.
-    pub project: ProjectId,
-    /// The key.
-    pub key: ApiKeyId,
-    /// What it may do.
-    pub scopes: Scopes,
-}
 
 /// Finds callers by their keys. Clones share one state.
 #[derive(Clone, Debug)]
@@ -74,7 +64,7 @@ impl Keys {
             return Ok(None);
         }
         self.used.lock().insert((known.project, known.id.clone()));
-        Ok(Some(Caller { project: known.project, key: known.id, scopes: known.scopes }))
+        Ok(Some(Caller { project: known.project, actor: Actor::Key(known.id), scopes: known.scopes }))
     }
 
     /// What was read before the last change of keys may be wrong by now, and is not remembered.

@@ -1,4 +1,11 @@
-//! Who is calling, and what they may do.
+//! Who is calling, and what they may do; and what people do to become callers.
 pub mod access;
+pub mod accounts;
+mod attempts;
 pub mod bootstrap;
+pub mod caller;
+pub mod error;
 pub mod keys;
+pub mod passwords;
+pub mod people;
+pub mod tokens;

@@ -106,8 +106,15 @@ pub(super) fn read_mail(reader: &mut Reader<'_>) -> Mail {
     Mail { from, smtp }
 }
 
-/// What works but should be looked at.
-pub(super) fn warnings(mail: &Mail) -> Vec<String> {
-    let files = "mail.smtp_host is not set: mails are written to outbox/ of the data directory";
-    if mail.smtp.is_none() { vec![files.to_owned()] } else { Vec::new() }
+/// What works but should be looked at. `knows_url` tells whether links can lead elsewhere than to the
+/// address that is listened on.
+pub(super) fn warnings(mail: &Mail, knows_url: bool) -> Vec<String> {
+    let text = match &mail.smtp {
+        None => "mail.smtp_host is not set: mails are written to outbox/ of the data directory",
+        Some(_) if !knows_url => {
+            "public_url is not set: links in mails lead to the address that is listened on"
+        }
+        Some(_) => return Vec::new(),
+    };
+    vec![text.to_owned()]
 }

@@ -1,5 +1,6 @@
 //! Configuration: file, environment and flags, checked as a whole. The only place that reads the
 //! environment.
+mod auth;
 mod mail;
 mod networks;
 mod reader;
@@ -14,6 +15,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+pub use auth::{Auth, AuthLimits, BootstrapAdmin, PASSWORD_BYTES_MAX, PASSWORD_CHARS_MIN};
 pub use mail::{Mail, SmtpSecurity, SmtpServer};
 pub use networks::{Network, Networks};
 pub use reader::{Problem, SettingDoc, Sources};
@@ -46,6 +48,8 @@ pub struct Config {
     pub bootstrap_api_key: Option<Secret>,
     /// An administrator key of project `test`.
     pub bootstrap_test_api_key: Option<Secret>,
+    /// Who logs in, and how.
+    pub auth: Auth,
     /// How mail is sent.
     pub mail: Mail,
     /// The IANA time zone of calendar periods, for customers without one of their own.

@@ -3,7 +3,7 @@ mod shape;
 
 use super::body::{self, Limits};
 use super::error::{ApiError, field_error};
-use crate::auth::keys::Caller;
+use crate::auth::caller::Caller;
 use crate::http::state::App;
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, FromRequestParts, Request};

@@ -1,4 +1,5 @@
 //! What handlers work with.
+use crate::auth::accounts::{Accounts, Resets};
 use crate::auth::keys::Keys;
 use crate::clock::Clock;
 use crate::config::{Config, Definitions};
@@ -39,6 +40,10 @@ pub struct Parts {
     pub rejections: Rejections,
     /// API keys.
     pub keys: Keys,
+    /// People.
+    pub accounts: Arc<Accounts>,
+    /// Takes requests for links that reset passwords.
+    pub resets: Resets,
     /// Jobs.
     pub jobs: Jobs,
     /// Runs aggregations on demand.

@@ -2,12 +2,18 @@
 use super::Jobs;
 use crate::auth::keys::Keys;
 use crate::store::webhook_endpoints::Moment;
-use crate::store::{Result, idempotency, job_runs, projects, rejected_events, webhook_purge};
+use crate::store::{
+    Result, idempotency, job_runs, login_failures, mails, one_time_tokens, projects, rejected_events,
+    sessions, webhook_purge,
+};
 use reckoner_domain::id::ProjectId;
 use reckoner_domain::time::DAY;
 
 /// For how long runs of jobs are kept.
 const RUNS_DAYS: i64 = 90;
+
+/// For how long sessions that have ended, and mails that were dealt with, are kept, in days.
+const ACCOUNTS_DAYS: i64 = 30;
 
 /// Most batches of messages that are removed at a time; the rest waits for the next time.
 const BATCHES_MAX: u32 = 50;
@@ -19,6 +25,9 @@ pub async fn run(jobs: &Jobs, keys: &Keys, webhook_days: u32) {
     }
     if let Err(error) = idempotency::purge(&jobs.db, jobs.clock.real()).await {
         tracing::warn!(%error, "expired idempotency keys could not be removed");
+    }
+    if let Err(error) = purge_accounts(jobs).await {
+        tracing::warn!(%error, "old sessions, tokens and mails could not be removed");
     }
     let Ok(projects) = projects::list(&jobs.db).await else { return };
     for project in projects {
@@ -34,6 +43,23 @@ pub async fn run(jobs: &Jobs, keys: &Keys, webhook_days: u32) {
             tracing::warn!(%error, "old rejected events could not be removed");
         }
     }
+}
+
+/// Removes sessions, tokens, failures and mails that nobody asks for any more, and counts open sessions.
+async fn purge_accounts(jobs: &Jobs) -> Result<()> {
+    let now = jobs.clock.real();
+    let before = now.plus_micros(-ACCOUNTS_DAYS * DAY);
+    login_failures::purge(&jobs.db, now).await?;
+    one_time_tokens::purge(&jobs.db, now).await?;
+    for _ in 0..BATCHES_MAX {
+        let sessions = sessions::purge(&jobs.db, before).await?;
+        let mails = mails::purge(&jobs.db, before).await?;
+        if sessions < u64::from(sessions::PURGE_SESSIONS) && mails < u64::from(mails::PURGE_MAILS) {
+            break;
+        }
+    }
+    metrics::gauge!("active_sessions").set(sessions::count_open(&jobs.db, now).await? as f64);
+    Ok(())
 }
 
 /// Removes messages that were dealt with before these days, batch by batch.

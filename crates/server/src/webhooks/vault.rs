@@ -97,6 +97,7 @@ pub enum VaultError {
 #[derive(Clone)]
 pub struct Vault {
     cipher: XChaCha20Poly1305,
+    key: [u8; KEY_BYTES],
 }
 
 impl fmt::Debug for Vault {
@@ -116,7 +117,13 @@ impl Vault {
     }
 
     fn from_bytes(key: [u8; KEY_BYTES]) -> Self {
-        Self { cipher: XChaCha20Poly1305::new(&Key::from(key)) }
+        Self { cipher: XChaCha20Poly1305::new(&Key::from(key)), key }
+    }
+
+    /// A key for another use, which tells nothing of the vault's own.
+    pub fn derive(&self, context: &[u8]) -> [u8; KEY_BYTES] {
+        // The key comes last and has a fixed length, so nothing can be appended to what is hashed.
+        Sha256::new().chain_update(context).chain_update([0]).chain_update(self.key).finalize().into()
     }
 
     /// Seals `secret`: base64 of format, nonce and ciphertext. A nonce is never used twice.

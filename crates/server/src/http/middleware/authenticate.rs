@@ -1,6 +1,6 @@
 //! No handler runs before its route's access rule was met.
 use crate::auth::access::{Access, required};
-use crate::auth::keys::Caller;
+use crate::auth::caller::{Actor, Caller};
 use crate::config::{KEY_BYTES_MAX, MetricsAccess};
 use crate::http::compat;
 use crate::http::error::ApiError;
@@ -55,7 +55,7 @@ async fn find(app: &App, credential: &str) -> Result<Option<Caller>, StoreError>
     }
     let named = credential.split_once('.').and_then(|(id, key)| Some((ApiKeyId::parse(id).ok()?, key)));
     let Some((id, key)) = named else { return Ok(None) };
-    Ok(app.keys.caller(key).await?.filter(|caller| caller.key == id))
+    Ok(app.keys.caller(key).await?.filter(|caller| caller.actor == Actor::Key(id.clone())))
 }
 
 fn metrics_open(app: &App, request: &Request) -> bool {

@@ -2,7 +2,7 @@
 //!
 //! What an answer says may be a secret (a new key, a webhook's secret), so kept answers are sealed.
 use super::request_id;
-use crate::auth::keys::Caller;
+use crate::auth::caller::Caller;
 use crate::http::body;
 use crate::http::error::ApiError;
 use crate::http::extract::BODY_BYTES_MAX;
@@ -126,7 +126,7 @@ fn content_hash(caller: &Caller, parts: &Parts, body: &[u8]) -> [u8; 32] {
         hash.update((part.len() as u64).to_le_bytes());
         hash.update(part);
     };
-    add(caller.key.to_string().as_bytes());
+    add(caller.actor.to_string().as_bytes());
     add(parts.uri.query().unwrap_or_default().as_bytes());
     for name in [header::CONTENT_TYPE, header::CONTENT_ENCODING, header::IF_MATCH] {
         add(parts.headers.get(name).map_or(b"", HeaderValue::as_bytes));

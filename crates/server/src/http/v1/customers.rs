@@ -179,7 +179,7 @@ pub async fn update(
     Ok(Json(to_api(changed)))
 }
 
-async fn find(app: &App, caller: &crate::auth::keys::Caller, name: &str) -> Result<Customer, ApiError> {
+async fn find(app: &App, caller: &crate::auth::caller::Caller, name: &str) -> Result<Customer, ApiError> {
     let found = customers::find(&app.db, caller.project, name).await;
     found.map_err(|error| match error {
         crate::store::StoreError::NotFound => ApiError::not_found("customer"),

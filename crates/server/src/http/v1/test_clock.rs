@@ -1,6 +1,6 @@
 //! `/v1/test-clock`: the clock of project `test`. Project `live` has no such routes.
 use super::time;
-use crate::auth::keys::Caller;
+use crate::auth::caller::Caller;
 use crate::http::error::ApiError;
 use crate::http::extract::{By, Json as JsonBody};
 use crate::http::state::App;

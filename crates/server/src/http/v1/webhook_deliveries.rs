@@ -1,5 +1,5 @@
 //! `/v1/webhook-deliveries`.
-use crate::auth::keys::Caller;
+use crate::auth::caller::Caller;
 use crate::http::error::{ApiError, choice_error};
 use crate::http::extract::{By, Params};
 use crate::http::openapi::DELIVERY_STATES;

@@ -7,7 +7,7 @@ pub mod single;
 pub mod trigger;
 
 use super::failure;
-use crate::auth::keys::Caller;
+use crate::auth::caller::Caller;
 use crate::config::Definitions;
 use crate::http::body::{self, Limits};
 use crate::http::error::ApiError;

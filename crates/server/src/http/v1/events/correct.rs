@@ -1,7 +1,7 @@
 //! Voids and amendments of events, and what they were before.
 use super::ingest::refusal;
 use super::list::to_api;
-use crate::auth::keys::Caller;
+use crate::auth::caller::Caller;
 use crate::events::{
     CORRECTIONS_MAX, Change, Content, Corrected, Corrections, Cursor, LIST_EVENTS_MAX, ListFilter, Revision,
 };
@@ -196,7 +196,7 @@ async fn change_one(
 
 async fn correct(app: &App, caller: &Caller, changes: Vec<Change>) -> Result<Vec<Corrected>, ApiError> {
     let (project, received_at) = (caller.project, app.clock.of_project(caller.project));
-    let corrections = Corrections { project, received_at, by: caller.key.to_string(), changes };
+    let corrections = Corrections { project, received_at, by: caller.actor.to_string(), changes };
     Ok(app.events.correct(corrections).await?)
 }
 

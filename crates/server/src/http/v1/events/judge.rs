@@ -1,5 +1,5 @@
 //! What became of each event of a request.
-use crate::auth::keys::Caller;
+use crate::auth::caller::Caller;
 use crate::events::{AppendError, Outcome};
 use crate::http::error::ApiError;
 use crate::http::state::App;

@@ -1,7 +1,7 @@
 //! NDJSON of any length: read, committed and answered as it comes.
 use super::judge::{Form, Judge, Judged};
 use super::lines::{LINE_BYTES_MAX, Line, Lines};
-use crate::auth::keys::Caller;
+use crate::auth::caller::Caller;
 use crate::http::body::next_chunk;
 use crate::http::error::ApiError;
 use crate::http::inflate::{Encoding, Inflater};

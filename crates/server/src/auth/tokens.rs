@@ -1,0 +1,272 @@
+//! Tokens: signed ones that open requests for minutes, random ones that renew them or are mailed.
+use crate::config::Auth;
+use crate::random::{self, NoRandomness};
+use crate::webhooks::vault::Vault;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use reckoner_domain::id::{SessionId, UserId};
+use reckoner_domain::time::{DAY, HOUR, MINUTE, SECOND, Timestamp};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::fmt;
+
+/// For how long an access token works, in microseconds.
+pub const ACCESS_MICROS: i64 = 15 * MINUTE;
+/// For how long a refresh token works, in microseconds.
+pub const REFRESH_MICROS: i64 = 7 * DAY;
+/// For how long the link that verifies an address works, in hours.
+pub const VERIFY_HOURS: u32 = 24;
+/// For how long the link that resets a password works, in minutes.
+pub const RESET_MINUTES: u32 = 60;
+/// The same, in microseconds.
+pub const VERIFY_MICROS: i64 = VERIFY_HOURS as i64 * HOUR;
+/// The same, in microseconds.
+pub const RESET_MICROS: i64 = RESET_MINUTES as i64 * MINUTE;
+
+/// Who signs, and for whom.
+const ISSUER: &str = "reckoner";
+/// What access tokens are for: another use of the same key must name another audience.
+const AUDIENCE: &str = "reckoner:access";
+/// What the derived key is for.
+const KEY_CONTEXT: &[u8] = b"reckoner access tokens, version 1";
+/// How far clocks of nodes may differ, in seconds.
+const SKEW_S: i64 = 5;
+/// Random bytes of a token.
+const TOKEN_BYTES: usize = 32;
+/// Hexadecimal digits that name a key.
+const KEY_NAME_DIGITS: usize = 16;
+
+/// A random token, as its holder has it.
+pub fn make_token() -> Result<String, NoRandomness> {
+    Ok(URL_SAFE_NO_PAD.encode(random::bytes::<TOKEN_BYTES>()?))
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Claims {
+    iss: String,
+    aud: String,
+    sub: String,
+    sid: String,
+    iat: i64,
+    exp: i64,
+}
+
+/// What a good access token says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Access {
+    /// The user.
+    pub user: UserId,
+    /// The session.
+    pub session: SessionId,
+}
+
+/// Why a token opens nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TokenError {
+    /// Not ours, changed, or for something else.
+    #[error("no access token of this server")]
+    Invalid,
+    /// It has ended.
+    #[error("the access token has expired")]
+    Expired,
+}
+
+struct Key {
+    name: String,
+    signs: EncodingKey,
+    verifies: DecodingKey,
+}
+
+impl Key {
+    fn new(secret: &[u8]) -> Self {
+        let digest = Sha256::new().chain_update(b"name of a key\0").chain_update(secret).finalize();
+        let mut name: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        name.truncate(KEY_NAME_DIGITS);
+        Self { name, signs: EncodingKey::from_secret(secret), verifies: DecodingKey::from_secret(secret) }
+    }
+}
+
+/// Signs access tokens with one key, and takes those of one key before it.
+pub struct Signer {
+    current: Key,
+    previous: Option<Key>,
+    validation: Validation,
+}
+
+impl fmt::Debug for Signer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Signer(***)")
+    }
+}
+
+impl Signer {
+    /// With the configured keys, or one derived from the key of secrets at rest.
+    pub fn new(config: &Auth, vault: &Vault) -> Self {
+        let current = match &config.jwt_secret {
+            Some(secret) => Key::new(secret.expose().as_bytes()),
+            None => Key::new(&vault.derive(KEY_CONTEXT)),
+        };
+        let previous = config.jwt_previous_secret.as_ref();
+        let previous = previous.map(|secret| Key::new(secret.expose().as_bytes()));
+        let mut validation = Validation::new(Algorithm::HS256);
+        validation.set_audience(&[AUDIENCE]);
+        validation.set_issuer(&[ISSUER]);
+        validation.set_required_spec_claims(&["exp", "aud", "iss", "sub"]);
+        // Time is ours to read.
+        validation.validate_exp = false;
+        Self { current, previous, validation }
+    }
+
+    /// An access token of a session.
+    pub fn sign(&self, access: &Access, now: Timestamp) -> Result<String, jsonwebtoken::errors::Error> {
+        let claims = Claims {
+            iss: ISSUER.to_owned(),
+            aud: AUDIENCE.to_owned(),
+            sub: access.user.to_string(),
+            sid: access.session.to_string(),
+            iat: now.as_seconds(),
+            exp: now.plus_micros(ACCESS_MICROS).as_seconds(),
+        };
+        let header = Header { kid: Some(self.current.name.clone()), ..Header::new(Algorithm::HS256) };
+        jsonwebtoken::encode(&header, &claims, &self.current.signs)
+    }
+
+    /// What a token says that we signed and that has not ended.
+    pub fn read(&self, token: &str, now: Timestamp) -> Result<Access, TokenError> {
+        let header = jsonwebtoken::decode_header(token).map_err(|_| TokenError::Invalid)?;
+        let named = |key: &&Key| header.kid.as_deref() == Some(key.name.as_str());
+        let mut keys = std::iter::once(&self.current).chain(&self.previous);
+        let key = keys.find(named).ok_or(TokenError::Invalid)?;
+        let decoded = jsonwebtoken::decode::<Claims>(token, &key.verifies, &self.validation);
+        let claims = decoded.map_err(|_| TokenError::Invalid)?.claims;
+        let now_s = now.as_micros().div_euclid(SECOND);
+        if claims.iat > now_s.saturating_add(SKEW_S) {
+            return Err(TokenError::Invalid);
+        }
+        if claims.exp <= now_s {
+            return Err(TokenError::Expired);
+        }
+        let user = UserId::parse(&claims.sub).map_err(|_| TokenError::Invalid)?;
+        let session = SessionId::parse(&claims.sid).map_err(|_| TokenError::Invalid)?;
+        Ok(Access { user, session })
+    }
+}
+
+/// Whether a text has the form of a signed token, which no key of ours has.
+pub fn looks_signed(text: &str) -> bool {
+    text.starts_with("eyJ") && text.bytes().filter(|byte| *byte == b'.').count() == 2
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{AuthLimits, Secret};
+    use serde_json::{Value, json};
+
+    const ONE: &str = "a secret of at least thirty-two characters";
+    const TWO: &str = "another secret of at least thirty-two characters";
+
+    fn signer(current: Option<&str>, previous: Option<&str>) -> Signer {
+        let secret = |text: Option<&str>| text.map(|text| Secret::new(text.to_owned()));
+        let limits = AuthLimits { registrations_max: 1, login_failures_max: 1, recoveries_max: 1 };
+        let config = Auth {
+            jwt_secret: secret(current),
+            jwt_previous_secret: secret(previous),
+            public_url: None,
+            frontend_url: None,
+            bootstrap_admin: None,
+            admin_ids: Vec::new(),
+            trial_days: 7,
+            trial_plan: String::new(),
+            limits,
+        };
+        Signer::new(&config, &Vault::from_text("a key of the operator").expect("a vault"))
+    }
+
+    fn access() -> Access {
+        Access { user: UserId::from_bits(1), session: SessionId::from_bits(2) }
+    }
+
+    fn now() -> Timestamp {
+        Timestamp::parse("2026-01-14T09:30:00.5Z").expect("a time")
+    }
+
+    /// A token of other contents, signed with the first secret.
+    fn forged(header: &Value, claims: &Value) -> String {
+        let header: Header = serde_json::from_value(header.clone()).expect("a header");
+        jsonwebtoken::encode(&header, claims, &EncodingKey::from_secret(ONE.as_bytes())).expect("signed")
+    }
+
+    #[test]
+    fn a_token_works_for_fifteen_minutes() {
+        let signer = signer(Some(ONE), None);
+        let token = signer.sign(&access(), now()).expect("signed");
+        assert!(looks_signed(&token) && !looks_signed("rk_live_0.1.2"));
+        assert_eq!(signer.read(&token, now()), Ok(access()));
+        assert_eq!(signer.read(&token, now().plus_micros(ACCESS_MICROS - SECOND)), Ok(access()));
+        assert_eq!(signer.read(&token, now().plus_micros(ACCESS_MICROS)), Err(TokenError::Expired));
+        assert_eq!(signer.read(&token, now().plus_micros(-MINUTE)), Err(TokenError::Invalid));
+    }
+
+    #[test]
+    fn two_keys_work_while_one_is_replaced() {
+        let before = signer(Some(ONE), None).sign(&access(), now()).expect("signed");
+        assert_eq!(signer(Some(TWO), Some(ONE)).read(&before, now()), Ok(access()));
+        assert_eq!(signer(Some(TWO), None).read(&before, now()), Err(TokenError::Invalid));
+        let derived = signer(None, None).sign(&access(), now()).expect("signed");
+        assert_eq!(signer(None, Some(ONE)).read(&derived, now()), Ok(access()));
+        assert_eq!(signer(Some(ONE), None).read(&derived, now()), Err(TokenError::Invalid));
+    }
+
+    #[test]
+    fn only_what_was_signed_for_this_use_works() {
+        let signer = signer(Some(ONE), None);
+        let kid = Key::new(ONE.as_bytes()).name;
+        let header = json!({"alg": "HS256", "typ": "JWT", "kid": kid});
+        let now_s = now().as_seconds();
+        let claims = json!({
+            "iss": ISSUER, "aud": AUDIENCE, "sub": access().user.as_str(), "sid": access().session.as_str(),
+            "iat": now_s, "exp": now_s + 60,
+        });
+        assert_eq!(signer.read(&forged(&header, &claims), now()), Ok(access()));
+        for (field, value) in [
+            ("iss", json!("another")),
+            ("aud", json!("reckoner:service")),
+            ("sub", json!("usr_1")),
+            ("sid", json!(access().user.as_str())),
+            ("exp", json!("later")),
+        ] {
+            let mut other = claims.clone();
+            other[field] = value;
+            assert_eq!(signer.read(&forged(&header, &other), now()), Err(TokenError::Invalid), "{field}");
+            other.as_object_mut().expect("an object").shift_remove(field);
+            assert_eq!(signer.read(&forged(&header, &other), now()), Err(TokenError::Invalid), "no {field}");
+        }
+        for other in [
+            json!({"alg": "HS384", "kid": kid}),
+            json!({"alg": "HS256"}),
+            json!({"alg": "HS256", "kid": "x"}),
+        ] {
+            assert_eq!(signer.read(&forged(&other, &claims), now()), Err(TokenError::Invalid), "{other}");
+        }
+        let good = forged(&header, &claims);
+        let (signed, signature) = good.rsplit_once('.').expect("three parts");
+        let (_, body) = signed.split_once('.').expect("two parts");
+        let none = URL_SAFE_NO_PAD.encode(json!({"alg": "none", "kid": kid}).to_string());
+        for bad in [
+            format!("{signed}."),
+            format!("{none}.{body}."),
+            format!("{none}.{body}.{signature}"),
+            signed.into(),
+        ] {
+            assert_eq!(signer.read(&bad, now()), Err(TokenError::Invalid), "{bad}");
+        }
+    }
+
+    #[test]
+    fn random_tokens_differ() {
+        let (one, two) = (make_token().expect("made"), make_token().expect("made"));
+        assert!(one != two && one.len() == 43, "{one}");
+    }
+}
