@@ -18,6 +18,7 @@ fn the_document_and_the_table_of_access_name_the_same_routes() {
                 Access::Public => None,
                 Access::Metrics => Some("read".to_owned()),
                 Access::Key(scope) => Some(scope.as_str().to_owned()),
+                Access::Person => Some("person".to_owned()),
             };
             ((*method).to_owned(), (*path).to_owned(), scope)
         })
@@ -95,6 +96,12 @@ async fn every_route_asks_for_its_credential() {
             assert_eq!(answer.status, 401, "{what} with {credential:?}: {}", answer.text);
             is_refusal(&pattern, &answer, "unauthenticated", "Unauthorized");
         }
+        if scope == "person" {
+            let key = ask(&server, &method, &path, Some(("x-apikey", TEST_KEY))).await;
+            assert_eq!(key.status, 403, "{what} with a key: {}", key.text);
+            is_refusal(&pattern, &key, "forbidden", "Forbidden");
+            continue;
+        }
         let other = ask(&server, &method, &path, Some(("x-apikey", &others[scope.as_str()]))).await;
         assert_eq!(other.status, 403, "{what} without the scope {scope}: {}", other.text);
         is_refusal(&pattern, &other, "forbidden", "Forbidden");
@@ -110,6 +117,9 @@ fn is_refusal(pattern: &str, answer: &Answer, code: &str, text: &str) {
         assert_eq!(answer.header("content-type"), Some("application/problem+json"), "{pattern}");
         assert_eq!(body["code"], code, "{pattern}");
         assert_eq!(body["request_id"], json!(answer.header("x-request-id")), "{pattern}");
+    } else if pattern.starts_with("/auth/") {
+        let status = answer.status.as_u16();
+        assert_eq!(body, json!({"statusCode": status, "message": text, "error": text}), "{pattern}");
     } else {
         assert_eq!(body, json!({"error": text}), "{pattern}");
     }

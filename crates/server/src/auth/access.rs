@@ -9,8 +9,10 @@ pub enum Access {
     Public,
     /// Nothing or a read key, as configured.
     Metrics,
-    /// A key with this scope.
+    /// A key with this scope, or a person whose role has it.
     Key(Scope),
+    /// A person, whatever the role.
+    Person,
 }
 
 /// What a route asks for, by method and path pattern; `None` where it is not listed.
@@ -21,6 +23,8 @@ pub fn required(method: &str, pattern: &str) -> Option<Access> {
 const INGEST: Access = Access::Key(Scope::Ingest);
 const READ: Access = Access::Key(Scope::Read);
 const ADMIN: Access = Access::Key(Scope::Admin);
+const PUBLIC: Access = Access::Public;
+const PERSON: Access = Access::Person;
 
 /// Every route: method, path pattern, what it asks for.
 pub const ROUTES: &[(&str, &str, Access)] = &[
@@ -38,6 +42,18 @@ pub const ROUTES: &[(&str, &str, Access)] = &[
     ("GET", "/aggregations", READ),
     ("POST", "/aggregations/trigger", INGEST),
     ("GET", "/config", READ),
+    ("POST", "/auth/register", PUBLIC),
+    ("POST", "/auth/login", PUBLIC),
+    ("POST", "/auth/refresh", PUBLIC),
+    ("GET", "/auth/verify-email", PUBLIC),
+    ("POST", "/auth/request-password-reset", PUBLIC),
+    ("POST", "/auth/reset-password", PUBLIC),
+    ("GET", "/auth/me", PERSON),
+    ("POST", "/auth/logout", PERSON),
+    ("GET", "/auth/sessions", PERSON),
+    ("DELETE", "/auth/sessions/{id}", PERSON),
+    ("POST", "/auth/resend-verification", PERSON),
+    ("POST", "/auth/change-password", PERSON),
     ("POST", "/v1/events", INGEST),
     ("GET", "/v1/events", READ),
     ("GET", "/v1/events/{id}", READ),

@@ -48,7 +48,7 @@ impl ApiError {
 
     /// 401: no credential, or one that is not known.
     pub fn unauthenticated() -> Self {
-        let detail = "send a valid API key as x-apikey, Authorization: Bearer or Authorization: ApiKey";
+        let detail = "send a valid API key as x-apikey, Authorization: Bearer or Authorization: ApiKey, or an access token as Authorization: Bearer";
         Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", "Missing or unknown credential", detail)
     }
 

@@ -31,7 +31,15 @@ pub fn base() -> OpenApi {
             .description(Some("`Authorization: Bearer KEY`"))
             .build(),
     );
+    let access_token = SecurityScheme::Http(
+        HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .bearer_format("JWT")
+            .description(Some("A person's access token, which has the scopes of the role."))
+            .build(),
+    );
     let components = ComponentsBuilder::new()
+        .security_scheme("access_token", access_token)
         .security_scheme("api_key", header("x-apikey", "The API key itself."))
         .security_scheme("bearer", bearer)
         .security_scheme(

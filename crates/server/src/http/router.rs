@@ -1,5 +1,5 @@
 //! Every route, once: what is served here is what the OpenAPI document describes.
-use super::compat::metering as a;
+use super::compat::{auth_billing as d, in_form_of as refuse, metering as a};
 use super::error::ApiError;
 use super::middleware::{authenticate, idempotency, observe, path, protect, request_id};
 use super::state::App;
@@ -8,7 +8,7 @@ use axum::Router;
 use axum::extract::Request;
 use axum::http::header;
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use futures_util::FutureExt;
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
@@ -21,6 +21,7 @@ pub fn routes() -> (Router<App>, OpenApi) {
     let (router, described) = OpenApiRouter::with_openapi(openapi::base())
         .merge(native())
         .merge(system_a())
+        .merge(system_d())
         .routes(routes!(health::health))
         .routes(routes!(health::live))
         .routes(routes!(health::ready))
@@ -97,6 +98,22 @@ fn system_a() -> OpenApiRouter<App> {
         .routes(routes!(a::trigger::trigger))
 }
 
+fn system_d() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(d::account::register))
+        .routes(routes!(d::account::login))
+        .routes(routes!(d::account::refresh))
+        .routes(routes!(d::account::me))
+        .routes(routes!(d::sessions::logout))
+        .routes(routes!(d::sessions::list))
+        .routes(routes!(d::sessions::revoke))
+        .routes(routes!(d::recovery::verify_email))
+        .routes(routes!(d::recovery::resend))
+        .routes(routes!(d::recovery::request_reset))
+        .routes(routes!(d::recovery::reset))
+        .routes(routes!(d::recovery::change_password))
+}
+
 /// Refusals that were made before any handler or extractor of ours, such as a path that is no
 /// UTF-8, look like the others.
 async fn uniform(request: Request, next: Next) -> Response {
@@ -118,14 +135,6 @@ pub async fn not_found(request: Request) -> Response {
 
 async fn method_not_allowed(request: Request) -> Response {
     refuse(request.uri().path(), ApiError::method_not_allowed())
-}
-
-fn refuse(path: &str, error: ApiError) -> Response {
-    if path == "/v1" || path.starts_with("/v1/") {
-        error.into_response()
-    } else {
-        super::compat::refusal(&error)
-    }
 }
 
 /// A panic is a failure of one request, told in the form of its path.

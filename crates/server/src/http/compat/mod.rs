@@ -1,4 +1,5 @@
 //! Paths of existing clients: thin adapters with their own error bodies and number forms.
+pub mod auth_billing;
 pub mod metering;
 
 use crate::http::error::ApiError;
@@ -19,6 +20,17 @@ pub fn refusal(error: &ApiError) -> Response {
         _ => error.detail(),
     };
     failure(error.status(), text, error.retry_after_s())
+}
+
+/// A refusal in the form of its path: problem details under `/v1`, otherwise what clients of the path know.
+pub fn in_form_of(path: &str, error: ApiError) -> Response {
+    if path == "/v1" || path.starts_with("/v1/") {
+        error.into_response()
+    } else if path.starts_with("/auth/") {
+        auth_billing::Refused::from(error).into_response()
+    } else {
+        refusal(&error)
+    }
 }
 
 /// `{"error": text}`.

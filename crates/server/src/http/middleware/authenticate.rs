@@ -1,8 +1,10 @@
 //! No handler runs before its route's access rule was met.
 use crate::auth::access::{Access, required};
 use crate::auth::caller::{Actor, Caller};
+use crate::auth::tokens::looks_signed;
 use crate::config::{KEY_BYTES_MAX, MetricsAccess};
 use crate::http::compat;
+use crate::http::compat::auth_billing::named_project;
 use crate::http::error::ApiError;
 use crate::http::listen::Peer;
 use crate::http::state::App;
@@ -10,7 +12,7 @@ use crate::store::{Scope, StoreError};
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use reckoner_domain::id::ApiKeyId;
 
 /// Longest credential looked at: a key, with its id before it.
@@ -23,29 +25,61 @@ const FORWARDED: [&str; 4] = ["forwarded", "x-forwarded-for", "x-real-ip", "via"
 pub async fn layer(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let pattern = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str).to_owned();
     let method = if request.method() == "HEAD" { "GET" } else { request.method().as_str() };
-    let scope = match required(method, &pattern).unwrap_or(Access::Key(Scope::Admin)) {
+    let need = match required(method, &pattern).unwrap_or(Access::Key(Scope::Admin)) {
         Access::Public => return next.run(request).await,
         Access::Metrics if metrics_open(&app, &request) => return next.run(request).await,
-        Access::Metrics => Scope::Read,
-        Access::Key(scope) => scope,
+        Access::Metrics => Need::Scope(Scope::Read),
+        Access::Key(scope) => Need::Scope(scope),
+        Access::Person => Need::Person,
     };
-    match authenticate(&app, request.headers(), scope).await {
+    match authenticate(&app, request.headers(), need).await {
         Ok(caller) => {
             request.extensions_mut().insert(caller);
             next.run(request).await
         }
-        Err(error) if pattern.starts_with("/v1/") => error.into_response(),
-        Err(error) => compat::refusal(&error),
+        Err(error) => compat::in_form_of(&pattern, error),
     }
 }
 
-async fn authenticate(app: &App, headers: &HeaderMap, scope: Scope) -> Result<Caller, ApiError> {
-    let key = credential(headers).ok_or_else(ApiError::unauthenticated)?;
-    let caller = find(app, key).await?.ok_or_else(ApiError::unauthenticated)?;
-    if !caller.scopes.has(scope) {
-        return Err(ApiError::forbidden(format!("the key lacks the scope {}", scope.as_str())));
+/// What a route needs of a caller who is known.
+#[derive(Clone, Copy)]
+enum Need {
+    Scope(Scope),
+    Person,
+}
+
+async fn authenticate(app: &App, headers: &HeaderMap, need: Need) -> Result<Caller, ApiError> {
+    let caller = match access_token(headers) {
+        Some(token) => person(app, headers, token).await?,
+        None => {
+            let key = credential(headers).ok_or_else(ApiError::unauthenticated)?;
+            find(app, key).await?.ok_or_else(ApiError::unauthenticated)?
+        }
+    };
+    let is_person = matches!(caller.actor, Actor::Person { .. });
+    match need {
+        Need::Scope(scope) if caller.scopes.has(scope) => Ok(caller),
+        Need::Person if is_person => Ok(caller),
+        Need::Scope(scope) => {
+            let what = if is_person { "role" } else { "key" };
+            Err(ApiError::forbidden(format!("the {what} lacks the scope {}", scope.as_str())))
+        }
+        Need::Person => Err(ApiError::forbidden("a person's access token is needed, not a key")),
     }
-    Ok(caller)
+}
+
+/// The person who holds an access token, in the project that the request names.
+async fn person(app: &App, headers: &HeaderMap, token: &str) -> Result<Caller, ApiError> {
+    let person = app.accounts.people.person(token).await?.ok_or_else(ApiError::unauthenticated)?;
+    let caller = named_project(app, headers).ok().and_then(|named| person.in_project(named));
+    caller.ok_or_else(|| ApiError::forbidden("the user is no member of a project of this name"))
+}
+
+/// The access token of a request, where no key is sent.
+fn access_token(headers: &HeaderMap) -> Option<&str> {
+    let token = credential(headers).filter(|text| looks_signed(text))?;
+    let (scheme, sent) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    (scheme.eq_ignore_ascii_case("bearer") && sent.trim() == token).then_some(token)
 }
 
 /// The holder of a key, given whole or as `ID.KEY`.

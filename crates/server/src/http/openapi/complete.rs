@@ -26,11 +26,15 @@ const TAGS: [(&str, &str); 11] = [
 pub fn complete(mut document: Value) -> Value {
     let tags: Vec<Value> =
         TAGS.iter().map(|(name, about)| json!({"name": name, "description": about})).collect();
+    let accounts = json!({
+        "name": "accounts",
+        "description": "People: the paths of system D, with its own error bodies.",
+    });
     let own = json!({
         "name": "system A",
         "description": "The metering webhook system: its clients work unmodified, with its own error bodies.",
     });
-    document["tags"] = tags.into_iter().chain([own]).collect();
+    document["tags"] = tags.into_iter().chain([own, accounts]).collect();
     document["servers"] = json!([{"url": "/"}]);
     document["components"]["headers"] = headers();
     if let Some(schemas) = document["components"]["schemas"].as_object_mut() {
@@ -68,12 +72,16 @@ fn complete_operation(method: &str, path: &str, operation: &mut Value) {
         None | Some(Access::Public) => None,
         Some(Access::Metrics) => Some("read"),
         Some(Access::Key(scope)) => Some(scope.as_str()),
+        Some(Access::Person) => Some("person"),
     };
     let mut security: Vec<Value> = Vec::new();
     if required(method, path) == Some(Access::Metrics) {
         security.push(json!({}));
     }
-    if let Some(scope) = scope {
+    if required(method, path) == Some(Access::Person) {
+        security.push(json!({"access_token": ["person"]}));
+    } else if let Some(scope) = scope {
+        security.push(json!({"access_token": [scope]}));
         security.extend(["api_key", "bearer", "authorization"].map(|scheme| json!({scheme: [scope]})));
     }
     operation["security"] = Value::Array(security);
@@ -90,6 +98,13 @@ fn complete_operation(method: &str, path: &str, operation: &mut Value) {
     if path.starts_with("/v1/") {
         for status in ["500", "503"] {
             add_problem(responses, status, None);
+        }
+    } else if path.starts_with("/auth/") {
+        for status in ["500", "503"] {
+            let content = json!({"application/json": {"schema": {"$ref": "#/components/schemas/Failure"}}});
+            responses
+                .entry(status)
+                .or_insert_with(|| json!({"description": meaning(status), "content": content}));
         }
     } else if scope.is_some() && path != "/metrics" {
         for status in ["500", "503"] {
@@ -109,7 +124,7 @@ fn complete_response(status: &str, response: &mut Value) {
         response["description"] = meaning(status).into();
     }
     response["headers"]["X-Request-Id"] = json!({"$ref": "#/components/headers/RequestId"});
-    if status == "503" || status == "507" {
+    if matches!(status, "429" | "503" | "507") {
         response["headers"]["Retry-After"] = json!({"$ref": "#/components/headers/RetryAfter"});
     }
 }
@@ -171,12 +186,13 @@ fn meaning(status: &str) -> &'static str {
         "202" => "Taken up",
         "400" => "The request cannot be read",
         "401" => "No credential, or one that is not known",
-        "403" => "The key lacks the scope",
+        "403" => "The key or the role lacks the scope",
         "404" => "Not in this project",
         "409" => "At odds with what is there",
         "413" => "Larger than a limit",
         "415" => "A type or encoding of body that is not read",
         "422" => "Fields are wrong; `errors` lists all of them",
+        "429" => "Too often, or too many at once",
         "500" => "The server failed; its log has the details under the request id",
         "503" => "Temporarily unavailable",
         _ => "See the conventions of the API",

@@ -1,0 +1,227 @@
+//! Bodies of system D's accounts, field by field as its clients know them.
+use crate::auth::accounts::{Profile, Tokens};
+use crate::store::sessions::Session;
+use reckoner_domain::id::SessionId;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// An address and a password.
+#[derive(Deserialize, ToSchema)]
+pub struct Credentials {
+    /// The e-mail address, in any case of letters.
+    pub email: String,
+    /// The password; a new one has at least 8 characters.
+    pub password: String,
+}
+
+/// A token that renews others.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Refresh {
+    /// The token; it works once.
+    pub refresh_token: String,
+}
+
+/// An address to which a link is to be mailed.
+#[derive(Deserialize, ToSchema)]
+pub struct ResetRequest {
+    /// The e-mail address.
+    pub email: String,
+}
+
+/// A new password, with the token of a mailed link.
+#[derive(Deserialize, ToSchema)]
+pub struct Reset {
+    /// The token; it works once, within an hour.
+    pub token: String,
+    /// The new password: at least 8 characters.
+    pub password: String,
+}
+
+/// A change of password.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PasswordChange {
+    /// The password so far.
+    pub current_password: String,
+    /// The new one: at least 8 characters.
+    pub new_password: String,
+}
+
+/// The token of a mailed link.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct VerifyParams {
+    /// The token; it works once, within 24 hours.
+    pub token: Option<String>,
+}
+
+/// A user, as shown to whoever just logged in.
+#[derive(Serialize, ToSchema)]
+pub struct AuthUser {
+    /// The user's id, which is also the own id of its customer.
+    pub id: String,
+    /// The e-mail address, in lower case.
+    pub email: String,
+    /// The role in the project.
+    pub role: String,
+    /// The plan; null for members who are no customers.
+    pub subscription_tier: Option<String>,
+    /// When the trial ends, or ended.
+    pub trial_ends_at: Option<String>,
+    /// Whether the address was verified; only told at registration.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub email_verified: Option<bool>,
+}
+
+/// A user who just logged in, with tokens.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LoggedIn {
+    /// The user.
+    pub user: AuthUser,
+    /// Opens requests for 15 minutes.
+    pub access_token: String,
+    /// Renews both tokens, once, within 7 days.
+    pub refresh_token: String,
+}
+
+/// New tokens.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AuthTokens {
+    /// Opens requests for 15 minutes.
+    pub access_token: String,
+    /// Renews both tokens, once, within 7 days.
+    pub refresh_token: String,
+}
+
+/// A user as shown to himself.
+#[derive(Serialize, ToSchema)]
+pub struct Me {
+    /// The user's id, which is also the own id of its customer.
+    pub id: String,
+    /// The e-mail address, in lower case.
+    pub email: String,
+    /// The role in the project.
+    pub role: String,
+    /// The plan; null for members who are no customers.
+    pub subscription_tier: Option<String>,
+    /// When the trial ends, or ended.
+    pub trial_ends_at: Option<String>,
+    /// `trialing`, or `expired` once the trial has ended; null without one.
+    pub subscription_status: Option<String>,
+    /// The end of the billing period; null without one.
+    pub current_period_end: Option<String>,
+    /// When the user registered.
+    pub created_at: String,
+}
+
+/// What was done, in words.
+#[derive(Serialize, ToSchema)]
+pub struct Message {
+    /// The words.
+    pub message: String,
+}
+
+/// A session.
+#[derive(Serialize, ToSchema)]
+pub struct AuthSession {
+    /// `ses_...`
+    pub id: String,
+    /// When it began.
+    pub created_at: String,
+    /// When its tokens were last renewed.
+    pub last_used_at: String,
+    /// When it ends unless they are renewed.
+    pub expires_at: String,
+    /// What the client calls itself.
+    pub user_agent: Option<String>,
+    /// The address that it came from.
+    pub address: Option<String>,
+    /// Whether this request belongs to it.
+    pub current: bool,
+}
+
+/// The sessions of a user, the newest first; at most 50.
+#[derive(Serialize, ToSchema)]
+pub struct AuthSessions {
+    /// The sessions.
+    pub data: Vec<AuthSession>,
+}
+
+/// A refusal.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Failure {
+    /// The status, once more.
+    pub status_code: u16,
+    /// What happened, in words.
+    pub message: String,
+    /// The status in words; not with `retryAfter`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// When to try again, in seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_after: Option<u64>,
+}
+
+/// A user with tokens, as login and registration show them.
+pub fn to_logged_in(profile: &Profile, tokens: &Tokens, tell_verified: bool) -> LoggedIn {
+    let verified = profile.user.email_verified_at.is_some();
+    let user = AuthUser {
+        id: profile.user.id.to_string(),
+        email: profile.user.email.clone(),
+        role: profile.role.to_string(),
+        subscription_tier: profile.trial.as_ref().map(|trial| trial.plan.clone()),
+        trial_ends_at: profile.trial.as_ref().map(|trial| trial.ends_at.to_string()),
+        email_verified: tell_verified.then_some(verified),
+    };
+    LoggedIn {
+        user,
+        access_token: tokens.access.expose().to_owned(),
+        refresh_token: tokens.refresh.expose().to_owned(),
+    }
+}
+
+/// New tokens.
+pub fn to_tokens(tokens: &Tokens) -> AuthTokens {
+    AuthTokens {
+        access_token: tokens.access.expose().to_owned(),
+        refresh_token: tokens.refresh.expose().to_owned(),
+    }
+}
+
+/// A user as shown to himself.
+pub fn to_me(profile: &Profile) -> Me {
+    let trial = profile.trial.as_ref();
+    let status = trial.map(|trial| if profile.now < trial.ends_at { "trialing" } else { "expired" });
+    Me {
+        id: profile.user.id.to_string(),
+        email: profile.user.email.clone(),
+        role: profile.role.to_string(),
+        subscription_tier: trial.map(|trial| trial.plan.clone()),
+        trial_ends_at: trial.map(|trial| trial.ends_at.to_string()),
+        subscription_status: status.map(str::to_owned),
+        current_period_end: None,
+        created_at: profile.user.created_at.to_string(),
+    }
+}
+
+/// A session, seen from `current`.
+pub fn to_session(session: Session, current: &SessionId) -> AuthSession {
+    AuthSession {
+        current: session.id == *current,
+        id: session.id.to_string(),
+        created_at: session.created_at.to_string(),
+        last_used_at: session.last_used_at.to_string(),
+        expires_at: session.expires_at.to_string(),
+        user_agent: session.user_agent,
+        address: session.address,
+    }
+}
+
+/// What was done, in words.
+pub fn message(text: &str) -> Message {
+    Message { message: text.to_owned() }
+}
