@@ -3,14 +3,17 @@
 Prints `port N` once it listens, and each mail that it takes as a line of JSON. Recipients that begin
 with `refused` are refused for good, with `later` for now; `drops` ends the connection in the middle
 of the mail, `hangs` never answers it. Ends when standard input does.
+
+Called with CERTIFICATE KEY USER PASSWORD it insists on STARTTLS and on that login.
 """
 import asyncio
 import email
 import email.policy
 import json
+import ssl
 import sys
 
-from aiosmtpd.smtp import SMTP
+from aiosmtpd.smtp import SMTP, AuthResult
 
 
 class Handler:
@@ -45,9 +48,29 @@ def tell(envelope):
     print(json.dumps(told), flush=True)
 
 
+def options():
+    if len(sys.argv) == 1:
+        return {}
+    certificate, key, user, password = sys.argv[1:]
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+
+    def authenticate(server, session, envelope, mechanism, data):
+        good = data.login.decode() == user and data.password.decode() == password
+        return AuthResult(success=good)
+
+    return {
+        "tls_context": context,
+        "require_starttls": True,
+        "auth_required": True,
+        "authenticator": authenticate,
+    }
+
+
 async def main():
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: SMTP(Handler(), enable_SMTPUTF8=False), "127.0.0.1", 0)
+    given = options()
+    server = await loop.create_server(lambda: SMTP(Handler(), enable_SMTPUTF8=False, **given), "127.0.0.1", 0)
     print("port", server.sockets[0].getsockname()[1], flush=True)
     await loop.run_in_executor(None, sys.stdin.read)
     sys.exit(0)

@@ -49,6 +49,11 @@ async fn a_user_registers_and_logs_in() {
     assert_eq!(me["trial_ends_at"], made["user"]["trial_ends_at"]);
     // The user is there before the trial, and a moment counts.
     assert_eq!(days_between(&me["created_at"], &me["trial_ends_at"]), 7);
+    let metrics = server.get("/metrics").await.text;
+    for series in ["auth_login_total{result=\"success\"} 1", "auth_registration_total{status=\"created\"} 1"]
+    {
+        assert!(metrics.contains(series), "{series} in {metrics}");
+    }
     let customer = format!("/v1/customers/{}", text(&me, "id"));
     let request = server.request(Method::GET, &customer, LIVE_KEY).send().await.expect("an answer");
     assert_eq!(request.status(), 200, "registration makes the customer");
@@ -67,6 +72,22 @@ async fn a_known_address_is_a_conflict() {
     let told =
         json!({"statusCode": 409, "message": "User with this email already exists", "error": "Conflict"});
     assert_eq!(again.parts(), (409, told));
+}
+
+#[tokio::test]
+async fn of_those_who_register_one_address_at_once_one_gets_it() {
+    let server = std::sync::Arc::new(Server::start());
+    let mut all = tokio::task::JoinSet::new();
+    for _ in 0..8 {
+        let server = std::sync::Arc::clone(&server);
+        all.spawn(async move {
+            let body = json!({"email": "ann@example.com", "password": PASSWORD});
+            post(&server, "/auth/register", body).await.status.as_u16()
+        });
+    }
+    let mut statuses = all.join_all().await;
+    statuses.sort_unstable();
+    assert_eq!(statuses, [201, 409, 409, 409, 409, 409, 409, 409]);
 }
 
 #[tokio::test]
@@ -119,6 +140,12 @@ async fn registration_in_test_goes_by_its_clock() {
         server.bare(Method::POST, "/auth/register").header("reckoner-project", name).json(&body)
     };
     assert_eq!(named("none").send().await.expect("an answer").status(), 404);
+    register(&server, "bob@example.com").await;
+    let elsewhere = server
+        .bare(Method::POST, "/auth/login")
+        .header("reckoner-project", "test")
+        .json(&json!({"email": "bob@example.com", "password": PASSWORD}));
+    assert_eq!(elsewhere.send().await.expect("an answer").status(), 403, "a member of live only");
     let made: Value = named("test").send().await.expect("an answer").json().await.expect("JSON");
     assert_eq!(made["user"]["trial_ends_at"], "2030-01-08T00:00:00.000000Z");
     let token = text(&made, "accessToken");

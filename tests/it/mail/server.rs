@@ -22,6 +22,11 @@ pub struct MailServer {
 impl MailServer {
     /// Starts one; `None`, with a line that says so, where there is no Python with aiosmtpd.
     pub fn start() -> Option<Self> {
+        Self::start_with(&[])
+    }
+
+    /// The same with the arguments of its script.
+    pub fn start_with(arguments: &[&str]) -> Option<Self> {
         #[expect(clippy::disallowed_methods, reason = "tests are told by the environment where Python is")]
         let Ok(python) = std::env::var(PYTHON) else {
             println!("skipped: {PYTHON} is not set; ./test.sh sets it");
@@ -30,6 +35,7 @@ impl MailServer {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/receivers/smtp.py");
         let mut child = Command::new(python)
             .arg(script)
+            .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

@@ -287,6 +287,58 @@ mod tests {
     }
 
     #[test]
+    fn settings_of_people_and_mail_are_checked() {
+        let error = load_env(&[
+            ("JWT_SECRET", "too short to sign with"),
+            ("RECKONER_JWT_PREVIOUS_SECRET", "x"),
+            ("GATEWAY_URL", "billing.example.com"),
+            ("FRONTEND_URL", "https://app.example.com/?page=1"),
+            ("RECKONER_BOOTSTRAP_ADMIN_EMAIL", "root"),
+            ("RECKONER_BOOTSTRAP_ADMIN_PASSWORD", "short"),
+            ("RECKONER_TRIALS_DAYS", "0"),
+            ("SMTP_PORT", "70000"),
+            ("SMTP_PASS", "hunter2 of mail"),
+            ("RECKONER_MAIL_SMTP_SECURITY", "none"),
+            ("RECKONER_MAIL_FROM", "nobody"),
+            ("RECKONER_HTTP_TRUSTED_PROXIES", "10.0.0.0/8, proxy"),
+        ])
+        .expect_err("all of them")
+        .to_string();
+        for name in [
+            "jwt_secret",
+            "jwt_previous_secret",
+            "public_url",
+            "frontend_url",
+            "bootstrap_admin_email",
+            "bootstrap_admin_password",
+            "trials.days",
+            "mail.smtp_port",
+            "mail.smtp_user",
+            "mail.smtp_security",
+            "mail.from",
+            "http.trusted_proxies",
+        ] {
+            assert!(error.contains(&format!("- {name}: ")), "{name} in {error}");
+        }
+        assert!(!error.contains("too short to sign") && !error.contains("hunter2"), "{error}");
+        let half =
+            load_env(&[("RECKONER_BOOTSTRAP_ADMIN_EMAIL", "root@example.com")]).expect_err("half of it");
+        assert!(half.to_string().contains("- bootstrap_admin_password: must be set"), "{half}");
+        let loaded = load_env(&[
+            ("ADMIN_IDS", "a@example.com, usr_1"),
+            ("ADMIN_ECO_IDS", "eco"),
+            ("GATEWAY_URL", "https://billing.example.com/"),
+            ("SMTP_HOST", "mail.example.com"),
+        ])
+        .expect("usable");
+        assert_eq!(loaded.config.auth.admin_ids, ["a@example.com", "usr_1", "eco"]);
+        assert_eq!(loaded.config.auth.public_url.as_deref(), Some("https://billing.example.com"));
+        assert!(
+            !loaded.warnings.iter().any(|text| text.contains("smtp_host") || text.contains("public_url"))
+        );
+    }
+
+    #[test]
     fn weak_secrets_are_pointed_out() {
         let warned = |key: &str| {
             let loaded = load_env(&[("RECKONER_BOOTSTRAP_API_KEY", key)]).expect("usable");

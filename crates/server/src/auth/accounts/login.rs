@@ -56,9 +56,10 @@ impl Accounts {
             self.guessed_wrong(guess).await?;
             return Err(AuthError::Credentials);
         };
-        let tokens = self.open_session(&user, client).await?;
         self.guessed_right(guess).await?;
+        // Before a session begins that nobody would get the tokens of.
         let profile = self.profile(&user.id, named).await?;
+        let tokens = self.open_session(&user, client).await?;
         Ok(Registered { profile, tokens })
     }
 
