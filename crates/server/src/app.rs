@@ -20,7 +20,9 @@ use crate::mail::{self, TransportError};
 use crate::random::{self, NoRandomness};
 use crate::store::projects::{self, Project};
 use crate::store::webhook_endpoints::{self, Source};
-use crate::store::{Db, Place, PostgresSettings, SqliteSettings, StoreError, idempotency, leases, settings};
+use crate::store::{
+    Db, Place, PostgresSettings, SqliteSettings, StoreError, idempotency, leases, mails, settings,
+};
 use crate::telemetry;
 use crate::webhooks::dispatcher::{self, Dispatcher, Settings, Waker};
 use crate::webhooks::guard::{Guard, SystemLookup};
@@ -317,6 +319,7 @@ async fn prepare_projects(db: &Db, config: &Config, clock: &Clock) -> Result<Vec
     // The event log's lock says that this is the only process of its stores.
     leases::end_all(db).await?;
     idempotency::end_all(db).await?;
+    mails::release_all(db).await?;
     projects::ensure(db, clock.real()).await?;
     for project in projects::list(db).await? {
         if let Some(frozen) = project.frozen_time {

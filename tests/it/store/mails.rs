@@ -53,6 +53,8 @@ async fn each_mail_is_claimed_once(db: Db) {
     let again = mails::claim(&db, "late", at(160), at(200), 100).await.expect("claimed");
     assert_eq!(again.len(), 40, "the leases ran out");
     assert_eq!(mails::release(&db, "late").await.expect("released"), 40);
+    assert_eq!(mails::claim(&db, "dead", at(160), at(220), 3).await.expect("claimed").len(), 3);
+    assert_eq!(mails::release_all(&db).await.expect("released"), 3);
     assert_eq!(mails::pending(&db).await.expect("counted"), 40);
 }
 
