@@ -81,6 +81,7 @@ install_packages() {
   have cc || missing+=(build-essential)
   has_postgres || missing+=(postgresql)
   have npm || missing+=(npm)
+  have openssl || missing+=(openssl)
   has_venv || missing+=(python3-venv)
   if [ "${#missing[@]}" -gt 0 ]; then
     as_root apt-get update -q

@@ -1,5 +1,5 @@
 //! Registering, logging in, staying logged in, and who one is.
-use super::wire::{self, AuthTokens, Credentials, Failure, LoggedIn, Me as ApiMe, Refresh};
+use super::wire::{self, AuthTokens, Credentials, Failure, LoggedIn, Me as ApiMe, Refresh, Registration};
 use super::{Me, Named, Origin, Refused, Sent};
 use crate::config::Secret;
 use crate::http::state::App;
@@ -10,7 +10,7 @@ use axum::http::StatusCode;
 
 /// Register: a user with a customer of the same id, a trial, a session, and a mail with a link.
 #[utoipa::path(
-    post, path = "/auth/register", operation_id = "register", tag = "accounts", request_body = Credentials,
+    post, path = "/auth/register", operation_id = "register", tag = "accounts", request_body = Registration,
     responses(
         (status = 201, body = LoggedIn),
         (status = 400, body = Failure, description = "The address or the password cannot be"),
@@ -25,7 +25,7 @@ pub async fn register(
     State(app): State<App>,
     Origin(client): Origin,
     Named(project): Named,
-    Sent(sent): Sent<Credentials>,
+    Sent(sent): Sent<Registration>,
 ) -> Result<(StatusCode, Json<LoggedIn>), Refused> {
     let (project, password) = (project.unwrap_or(LIVE), Secret::new(sent.password));
     let made = app.accounts.register(&client, project, &sent.email, password).await?;

@@ -5,12 +5,25 @@ use reckoner_domain::id::SessionId;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+/// An address and a new password.
+#[derive(Deserialize, ToSchema)]
+pub struct Registration {
+    /// The e-mail address, in any case of letters.
+    #[schema(format = "email", max_length = 254)]
+    pub email: String,
+    /// The password.
+    #[schema(min_length = 8, max_length = 256)]
+    pub password: String,
+}
+
 /// An address and a password.
 #[derive(Deserialize, ToSchema)]
 pub struct Credentials {
     /// The e-mail address, in any case of letters.
+    #[schema(format = "email", max_length = 254)]
     pub email: String,
-    /// The password; a new one has at least 8 characters.
+    /// The password.
+    #[schema(min_length = 1, max_length = 256)]
     pub password: String,
 }
 
@@ -26,6 +39,7 @@ pub struct Refresh {
 #[derive(Deserialize, ToSchema)]
 pub struct ResetRequest {
     /// The e-mail address.
+    #[schema(format = "email", max_length = 254)]
     pub email: String,
 }
 
@@ -34,7 +48,8 @@ pub struct ResetRequest {
 pub struct Reset {
     /// The token; it works once, within an hour.
     pub token: String,
-    /// The new password: at least 8 characters.
+    /// The new password.
+    #[schema(min_length = 8, max_length = 256)]
     pub password: String,
 }
 
@@ -43,8 +58,10 @@ pub struct Reset {
 #[serde(rename_all = "camelCase")]
 pub struct PasswordChange {
     /// The password so far.
+    #[schema(min_length = 1, max_length = 256)]
     pub current_password: String,
-    /// The new one: at least 8 characters.
+    /// The new one.
+    #[schema(min_length = 8, max_length = 256)]
     pub new_password: String,
 }
 
