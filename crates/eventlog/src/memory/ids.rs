@@ -1,13 +1,13 @@
-//! Which ids may be taken: of each, 36 bits of its hash and the sequence of its event, in nine bytes.
+//! Which ids may be taken: of each, 36 bits of its hash and the sequence of its event, in eight bytes.
 //!
 //! Two ids may share those bits: whoever asks reads the events named and compares their ids, which
 //! makes the answer exact. With a hundred million ids one new id in seven hundred names an event in
 //! vain; a whole hash in memory would take four times the space.
 //!
 //! Shards of equal size would fill up, and grow, all at the same moment. Their shares of the ids
-//! therefore rise from one to two, so that somewhere in each doubling every shard grows alone.
+//! therefore rise from one to two, so that each grows alone.
+use super::table::{LOW_BITS, Table};
 use crate::hash::IdHash;
-use hashbrown::HashTable;
 use parking_lot::{Mutex, RwLock};
 
 /// How many shards: 12 bits of a hash choose one.
@@ -15,7 +15,7 @@ pub const SHARDS: usize = 4096;
 /// How finely the ids are dealt out to shards.
 const SLOTS: usize = 16 * SHARDS;
 /// Bits of an entry that hold a sequence; those above hold bits of the hash.
-const SEQUENCE_BITS: u32 = 40;
+const SEQUENCE_BITS: u32 = LOW_BITS;
 /// The highest sequence that fits: a million million.
 pub const SEQUENCE_MAX: u64 = (1 << SEQUENCE_BITS) - 1;
 
@@ -41,11 +41,6 @@ fn tag(id: IdHash) -> u64 {
     id.low >> SEQUENCE_BITS
 }
 
-/// Where a tag's entry lies in its table: all bits of the tag matter to the upper bits of the place.
-fn place(tag: u64) -> u64 {
-    tag.wrapping_mul(0x9e37_79b9_7f4a_7c15)
-}
-
 /// An id of the last segment: its shard and its entry.
 #[derive(Clone, Copy)]
 pub struct RecentId {
@@ -68,7 +63,7 @@ impl RecentId {
 
 /// The sequences of events, by the hashes of their ids.
 pub struct Ids {
-    shards: Vec<RwLock<HashTable<Entry>>>,
+    shards: Vec<RwLock<Table>>,
     shard_of_slot: Vec<u16>,
     /// Those that no part has yet, since this was last asked for.
     recent: Mutex<Vec<RecentId>>,
@@ -85,23 +80,19 @@ impl Ids {
         self.shard_of_slot.get(id.high as usize % SLOTS).copied().unwrap_or_default()
     }
 
-    fn shard(&self, id: IdHash) -> Option<&RwLock<HashTable<Entry>>> {
+    fn shard(&self, id: IdHash) -> Option<&RwLock<Table>> {
         self.shards.get(usize::from(self.shard_number(id)))
     }
 
     /// The events that may have this id; none for nearly every id that is free.
     pub fn candidates(&self, id: IdHash) -> Vec<u64> {
         let Some(shard) = self.shard(id) else { return Vec::new() };
-        let (shard, tag) = (shard.read(), tag(id));
-        let entries = shard.iter_hash(place(tag)).filter(|entry| entry.tag() == tag);
-        entries.map(|entry| entry.sequence()).collect()
+        shard.read().find(tag(id)).map(|number| Entry(number).sequence()).collect()
     }
 
     /// Whether there may be an event with this id.
     pub fn may_have(&self, id: IdHash) -> bool {
-        let tag = tag(id);
-        self.shard(id)
-            .is_some_and(|shard| shard.read().find(place(tag), |entry| entry.tag() == tag).is_some())
+        self.shard(id).is_some_and(|shard| shard.read().find(tag(id)).next().is_some())
     }
 
     /// Notes the events of ids that were free.
@@ -116,7 +107,7 @@ impl Ids {
 
     fn put(&self, shard: usize, entry: Entry) {
         if let Some(shard) = self.shards.get(shard) {
-            shard.write().insert_unique(place(entry.tag()), entry, |entry| place(entry.tag()));
+            shard.write().insert(entry.0);
         }
     }
 
@@ -125,15 +116,12 @@ impl Ids {
         std::mem::take(&mut self.recent.lock())
     }
 
-    /// Makes room in a shard for ids that were written down, and takes them in: bits of their hashes
-    /// and the sequences of their events.
-    pub fn load(&self, shard: usize, ids: impl ExactSizeIterator<Item = (u64, u64)>) {
-        let Some(shard) = self.shards.get(shard) else { return };
-        let mut shard = shard.write();
-        shard.reserve(ids.len(), |entry| place(entry.tag()));
-        for (tag, sequence) in ids {
-            let entry = Entry(tag << SEQUENCE_BITS | (sequence & SEQUENCE_MAX));
-            shard.insert_unique(place(tag), entry, |entry| place(entry.tag()));
+    /// Takes ids into a shard that were written down: bits of their hashes and the sequences of their
+    /// events.
+    pub fn load(&self, shard: usize, ids: impl Iterator<Item = (u64, u64)>) {
+        if let Some(shard) = self.shards.get(shard) {
+            let entry = |(tag, sequence)| tag << SEQUENCE_BITS | (sequence & SEQUENCE_MAX);
+            shard.write().extend(ids.map(entry));
         }
     }
 }

@@ -5,6 +5,7 @@ pub mod ids;
 pub mod intern;
 pub mod places;
 pub mod project;
+pub mod table;
 
 use crate::disk::File;
 use crate::error::ReadError;

@@ -190,7 +190,7 @@ impl<'a> Scan<'a> {
         let mut slice = Slice::default();
         let mut any = false;
         while slice.totals + slice.events.len() < SLICE_SIZE
-            && let Some(hours) = self.next_hours(last)
+            && let Some(hours) = self.next_hours(last, &wanted)
         {
             any = true;
             self.next_hour = hours.end;
@@ -202,9 +202,9 @@ impl<'a> Scan<'a> {
         Ok(any.then_some(slice))
     }
 
-    /// The next hours with events of the project: an hour, or the rest of a day of which what is
-    /// written down is not much, since that is read day by day.
-    fn next_hours(&self, last: i64) -> Option<Range<i64>> {
+    /// The next hours with events of the project, of one day, since what is written down is read day by
+    /// day: as many as are wanted as totals, or have few events to read, or else one.
+    fn next_hours(&self, last: i64, wanted: &impl Fn(i64) -> Wanted) -> Option<Range<i64>> {
         let from = self.next_hour;
         if from > last {
             return None;
@@ -219,14 +219,23 @@ impl<'a> Scan<'a> {
         let of_deltas = self.deltas.iter().filter_map(of_delta);
         let first = self.parts.iter().filter_map(of_part).chain(of_deltas).min()?;
         let day = first.div_euclid(HOURS);
-        let events = |asked: &AskedPart| {
-            let block = asked.part.section(self.project, self.cleared_at)?.block(asked.event_type, day)?;
-            Some(block.events)
+        let events: u64 = self.parts.iter().filter_map(|asked| self.events_of_day(asked, day)).sum();
+        let end = ((day + 1) * HOURS).min(last + 1);
+        let end = match events {
+            0 => first + 1,
+            1..=DAY_EVENTS_MAX => end,
+            _ => (first..end)
+                .find(|hour| wanted(*hour) == Wanted::Events)
+                .map_or(end, |hour| hour.max(first + 1)),
         };
-        let events: u64 = self.parts.iter().filter_map(events).sum();
-        let whole = (1..=DAY_EVENTS_MAX).contains(&events);
-        let end = if whole { (day + 1) * HOURS } else { first + 1 };
-        Some(first..end.min(last + 1))
+        Some(first..end)
+    }
+
+    /// About how many events a part has on a day of what is asked for.
+    fn events_of_day(&self, asked: &AskedPart, day: i64) -> Option<u64> {
+        let block = asked.part.section(self.project, self.cleared_at)?.block(asked.event_type, day)?;
+        let customers = asked.customers.as_ref().map_or(block.customers as usize, Vec::len) as u64;
+        Some((block.events * customers / u64::from(block.customers.max(1))).clamp(1, block.events))
     }
 
     fn take_hours<E: From<ScanError> + From<ReadError>>(
