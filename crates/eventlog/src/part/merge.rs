@@ -10,7 +10,7 @@ use crate::memory::corrections::{CellKey, Noted};
 use crate::memory::ids::SHARDS;
 use reckoner_domain::id::ProjectId;
 use reckoner_domain::rollup::Rollup;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Shards whose ids are merged at a time.
@@ -118,6 +118,19 @@ fn put_ids(out: &mut PageWriter, index: &mut Index, parts: &[Arc<Part>]) -> Resu
     Ok(())
 }
 
+/// What the parts have of a project since its last clearing among them, and that clearing's sequence.
+fn sources(parts: &[Arc<Part>], project: ProjectId) -> (Vec<Source<'_>>, u64) {
+    let of_project =
+        |part: &'_ Arc<Part>| part.index().sections.iter().position(|section| section.project == project);
+    let found = parts.iter().filter_map(|part| Some((part, part.index().sections.get(of_project(part)?)?)));
+    let cleared_at = found.clone().map(|(_, section)| section.cleared_at).max().unwrap_or_default();
+    // Of what was cleared nothing is kept.
+    let kept = |(part, section): &(&Arc<Part>, &Section)| {
+        section.cleared_at == cleared_at || part.index().first_sequence() > cleared_at
+    };
+    (found.filter(kept).map(|(part, section)| Source { part, section }).collect(), cleared_at)
+}
+
 /// Merges what the parts have of a project; `None` where it was told to end.
 fn section(
     out: &mut PageWriter,
@@ -126,42 +139,21 @@ fn section(
     base: u64,
     rest: &mut impl FnMut() -> bool,
 ) -> Result<Option<Section>, ReadError> {
-    let of_project = |part: &Arc<Part>| {
-        part.index()
-            .sections
-            .iter()
-            .find(|section| section.project == project)
-            .map(|section| section.cleared_at)
+    let (sources, cleared_at) = sources(parts, project);
+    let names = |of: fn(&Section) -> &[Arc<str>]| {
+        Names::new(&sources.iter().map(|source| of(source.section)).collect::<Vec<_>>())
     };
-    let cleared_at = parts.iter().filter_map(of_project).max().unwrap_or_default();
-    let sources: Vec<Source<'_>> = parts
-        .iter()
-        .filter_map(|part| {
-            let section = part.index().sections.iter().find(|section| section.project == project)?;
-            // Of what was cleared nothing is kept.
-            let kept = part.last_sequence() > cleared_at && section.cleared_at == cleared_at
-                || section.cleared_at == 0 && part.index().first_sequence() > cleared_at;
-            kept.then_some(Source { part, section })
-        })
-        .collect();
-    let customers =
-        Names::new(&sources.iter().map(|source| source.section.customers.as_slice()).collect::<Vec<_>>());
-    let event_types =
-        Names::new(&sources.iter().map(|source| source.section.event_types.as_slice()).collect::<Vec<_>>());
-    let mut keys: BTreeSet<(u32, i64)> = BTreeSet::new();
+    let (customers, event_types) =
+        (names(|section| &section.customers), names(|section| &section.event_types));
+    let mut keys: BTreeMap<(u32, i64), Vec<(usize, Block)>> = BTreeMap::new();
     for (number, source) in sources.iter().enumerate() {
-        keys.extend(
-            source.section.blocks.iter().map(|block| (event_types.of(number, block.event_type), block.day)),
-        );
+        for block in &source.section.blocks {
+            let key = (event_types.of(number, block.event_type), block.day);
+            keys.entry(key).or_default().push((number, *block));
+        }
     }
     let mut blocks = Vec::new();
-    for (event_type, day) in keys {
-        let of_source = |(number, source): (usize, &Source<'_>)| {
-            let same =
-                |block: &&Block| (event_types.of(number, block.event_type), block.day) == (event_type, day);
-            Some((number, *source.section.blocks.iter().find(same)?))
-        };
-        let found: Vec<(usize, Block)> = sources.iter().enumerate().filter_map(of_source).collect();
+    for ((event_type, day), found) in keys {
         let block = merge_block(&sources, &found, &customers, base)?;
         blocks.push(write_block(out, &block, event_type, day)?);
         if !rest() {
@@ -169,17 +161,7 @@ fn section(
         }
     }
     let with_events = || sources.iter().map(|source| source.section).filter(|section| section.events > 0);
-    let noted = |(number, source): (usize, &Source<'_>)| {
-        let noted = |noted: &Noted| {
-            let cell = CellKey {
-                event_type: event_types.of(number, noted.cell.event_type),
-                customer: customers.of(number, noted.cell.customer),
-                ..noted.cell
-            };
-            Noted { cell, ..*noted }
-        };
-        source.section.corrections.iter().map(noted).collect::<Vec<_>>()
-    };
+    let hours: BTreeSet<i64> = with_events().flat_map(|section| section.hours.iter().copied()).collect();
     Ok(Some(Section {
         project,
         cleared_at,
@@ -187,16 +169,28 @@ fn section(
         events: with_events().map(|section| section.events).sum(),
         first_time: with_events().map(|section| section.first_time).min().unwrap_or_default(),
         last_time: with_events().map(|section| section.last_time).max().unwrap_or_default(),
-        hours: with_events()
-            .flat_map(|section| section.hours.iter().copied())
-            .collect::<BTreeSet<_>>()
-            .into_iter()
-            .collect(),
+        hours: hours.into_iter().collect(),
         blocks,
-        corrections: sources.iter().enumerate().flat_map(noted).collect(),
+        corrections: corrections(&sources, &customers, &event_types),
         customers: customers.texts,
         event_types: event_types.texts,
     }))
+}
+
+/// All corrections, with the new numbers of their names.
+fn corrections(sources: &[Source<'_>], customers: &Names, event_types: &Names) -> Vec<Noted> {
+    let of_source = |(number, source): (usize, &Source<'_>)| {
+        let renumbered = |noted: &Noted| {
+            let cell = CellKey {
+                event_type: event_types.of(number, noted.cell.event_type),
+                customer: customers.of(number, noted.cell.customer),
+                ..noted.cell
+            };
+            Noted { cell, ..*noted }
+        };
+        source.section.corrections.iter().map(renumbered).collect::<Vec<_>>()
+    };
+    sources.iter().enumerate().flat_map(of_source).collect()
 }
 
 /// A block of one source, customer by customer.
