@@ -1,17 +1,12 @@
 //! Every route, once: what is served here is what the OpenAPI document describes.
 use super::compat::{auth_billing as d, in_form_of as refuse, metering as a};
 use super::error::ApiError;
-use super::middleware::{authenticate, idempotency, observe, path, protect, request_id};
+use super::middleware::{authenticate, front};
 use super::state::App;
 use super::{docs, health, metrics, openapi, v1};
 use axum::Router;
 use axum::extract::Request;
-use axum::http::header;
-use axum::middleware::Next;
 use axum::response::Response;
-use futures_util::FutureExt;
-use std::any::Any;
-use std::panic::AssertUnwindSafe;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -36,16 +31,10 @@ pub fn routes() -> (Router<App>, OpenApi) {
 pub fn service(app: App) -> Router {
     let (router, _) = routes();
     router
-        .route_layer(axum::middleware::from_fn_with_state(app.clone(), idempotency::layer))
         .route_layer(axum::middleware::from_fn_with_state(app.clone(), authenticate::layer))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
-        .layer(axum::middleware::from_fn(path::layer))
-        .layer(axum::middleware::from_fn(uniform))
-        .layer(axum::middleware::from_fn(observe::layer))
-        .layer(axum::middleware::from_fn(caught))
-        .layer(axum::middleware::from_fn(protect::layer))
-        .layer(axum::middleware::from_fn_with_state(app.clone(), request_id::layer))
+        .layer(axum::middleware::from_fn_with_state(app.clone(), front::layer))
         .with_state(app)
 }
 
@@ -114,20 +103,6 @@ fn system_d() -> OpenApiRouter<App> {
         .routes(routes!(d::recovery::change_password))
 }
 
-/// Refusals that were made before any handler or extractor of ours, such as a path that is no
-/// UTF-8, look like the others.
-async fn uniform(request: Request, next: Next) -> Response {
-    let path = request.uri().path().to_owned();
-    let response = next.run(request).await;
-    let kind = response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let plain = kind.is_some_and(|kind| kind.starts_with("text/plain"));
-    if plain && response.status().is_client_error() {
-        refuse(&path, ApiError::malformed("the path or its parameters cannot be read"))
-    } else {
-        response
-    }
-}
-
 /// 404, in the form of the path.
 pub async fn not_found(request: Request) -> Response {
     refuse(request.uri().path(), ApiError::not_found("path"))
@@ -135,48 +110,4 @@ pub async fn not_found(request: Request) -> Response {
 
 async fn method_not_allowed(request: Request) -> Response {
     refuse(request.uri().path(), ApiError::method_not_allowed())
-}
-
-/// A panic is a failure of one request, told in the form of its path.
-async fn caught(request: Request, next: Next) -> Response {
-    let path = request.uri().path().to_owned();
-    match AssertUnwindSafe(next.run(request)).catch_unwind().await {
-        Ok(response) => response,
-        Err(cause) => refuse(&path, ApiError::internal(told(cause.as_ref()))),
-    }
-}
-
-/// What a panic said.
-fn told(cause: &(dyn Any + Send)) -> &str {
-    let text = cause.downcast_ref::<&str>().copied();
-    text.or_else(|| cause.downcast_ref::<String>().map(String::as_str)).unwrap_or("a handler panicked")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use axum::body::Body;
-    use axum::routing::get;
-    use http_body_util::BodyExt;
-    use serde_json::{Value, json};
-    use tower::ServiceExt;
-
-    #[tokio::test]
-    async fn a_panic_is_told_in_the_form_of_its_path() {
-        async fn panics() -> Response {
-            panic!("on purpose")
-        }
-        let router = Router::<()>::new().route("/usage/x", get(panics)).route("/v1/x", get(panics));
-        let router = router.layer(axum::middleware::from_fn(caught));
-        let shown = "the server failed; its log has the details under this request id";
-        for (path, field, text) in [("/usage/x", "error", shown), ("/v1/x", "code", "internal")] {
-            let request = Request::get(path).body(Body::empty()).expect("a request");
-            let answer = router.clone().oneshot(request).await.expect("an answer");
-            assert_eq!(answer.status(), 500, "{path}");
-            let bytes = answer.into_body().collect().await.expect("a body").to_bytes();
-            let body: Value = serde_json::from_slice(&bytes).expect("JSON");
-            assert_eq!(body[field], json!(text), "{path}: {body}");
-            assert_eq!(body["status"].is_null(), field == "error", "{path}: {body}");
-        }
-    }
 }

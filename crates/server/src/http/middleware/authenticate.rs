@@ -1,4 +1,5 @@
 //! No handler runs before its route's access rule was met.
+use super::idempotency;
 use crate::auth::access::{Access, required};
 use crate::auth::caller::{Actor, Caller};
 use crate::auth::tokens::looks_signed;
@@ -21,7 +22,8 @@ const CREDENTIAL_BYTES_MAX: usize = KEY_BYTES_MAX + 64;
 /// What proxies say about whom they ask for.
 const FORWARDED: [&str; 4] = ["forwarded", "x-forwarded-for", "x-real-ip", "via"];
 
-/// Lets a request through whose caller may do what the route does, with the [`Caller`] attached.
+/// Lets a request through whose caller may do what the route does, with the [`Caller`] attached; a
+/// repeated write goes no further than its first answer.
 pub async fn layer(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let pattern = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str).to_owned();
     let method = if request.method() == "HEAD" { "GET" } else { request.method().as_str() };
@@ -35,7 +37,7 @@ pub async fn layer(State(app): State<App>, mut request: Request, next: Next) -> 
     match authenticate(&app, request.headers(), need).await {
         Ok(caller) => {
             request.extensions_mut().insert(caller);
-            next.run(request).await
+            idempotency::pass(app, request, next).await
         }
         Err(error) => compat::in_form_of(&pattern, error),
     }

@@ -11,7 +11,7 @@ use crate::random;
 use crate::store::idempotency::{self, Answer, Began};
 use crate::webhooks::vault::{Purpose, Secret};
 use axum::body::{Body, Bytes};
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{MatchedPath, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
@@ -44,7 +44,7 @@ pub fn applies(method: &str, pattern: &str) -> bool {
 }
 
 /// Answers a repeated write from what was kept, and keeps the answer of a new one.
-pub async fn layer(State(app): State<App>, request: Request, next: Next) -> Response {
+pub async fn pass(app: App, request: Request, next: Next) -> Response {
     let matched = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
     if !request.headers().contains_key(&HEADER) || !applies(request.method().as_str(), matched) {
         return next.run(request).await;

@@ -1,5 +1,6 @@
 //! What every request passes through.
 pub mod authenticate;
+pub mod front;
 pub mod idempotency;
 pub mod observe;
 pub mod path;

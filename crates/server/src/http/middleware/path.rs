@@ -1,16 +1,8 @@
 //! Paths that no object can have: they name nothing, and end here.
-use crate::http::router;
-use axum::extract::Request;
-use axum::middleware::Next;
-use axum::response::Response;
 use percent_encoding::percent_decode_str;
 
-/// Answers 404 to a path that is no UTF-8 or holds a NUL, which the databases do not store alike.
-pub async fn layer(request: Request, next: Next) -> Response {
-    if is_text(request.uri().path()) { next.run(request).await } else { router::not_found(request).await }
-}
-
-fn is_text(path: &str) -> bool {
+/// Whether a path is UTF-8 without a NUL, which the databases do not store alike.
+pub fn is_text(path: &str) -> bool {
     !path.contains('%') || percent_decode_str(path).decode_utf8().is_ok_and(|decoded| !decoded.contains('\0'))
 }
 

@@ -1,10 +1,8 @@
 //! A name for each request, in its answer and in every log line about it.
 use crate::http::state::App;
 use crate::random;
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue};
-use axum::middleware::Next;
-use axum::response::Response;
 use std::future::Future;
 use tracing::Instrument;
 
@@ -27,18 +25,22 @@ pub fn carry<F: Future>(work: F) -> impl Future<Output = F::Output> {
     CURRENT.scope(current(), work)
 }
 
-/// Takes over a sane `X-Request-Id`, or makes one.
-pub async fn layer(State(app): State<App>, request: Request, next: Next) -> Response {
+/// The id of a request: a sane `X-Request-Id` that was sent, or a new one.
+pub fn of(app: &App, request: &Request) -> String {
     let sent = request.headers().get(&HEADER).and_then(|value| value.to_str().ok());
     let make = || random::uuid_text(app.clock.real()).unwrap_or_else(|error| error.to_string());
-    let id = sent.filter(|id| is_sane(id)).map_or_else(make, str::to_owned);
+    sent.filter(|id| is_sane(id)).map_or_else(make, str::to_owned)
+}
+
+/// The header that tells an id.
+pub fn header(id: &str) -> Option<HeaderValue> {
+    HeaderValue::from_str(id).ok()
+}
+
+/// Answers the request of this id.
+pub fn with<F: Future>(id: String, answer: F) -> impl Future<Output = F::Output> {
     let span = tracing::info_span!("request", id = %id);
-    let header = HeaderValue::from_str(&id);
-    let mut response = CURRENT.scope(id, next.run(request).instrument(span)).await;
-    if let Ok(header) = header {
-        response.headers_mut().insert(HEADER, header);
-    }
-    response
+    CURRENT.scope(id, answer.instrument(span))
 }
 
 fn is_sane(id: &str) -> bool {
