@@ -38,7 +38,18 @@ pub const ROLES: [(Role, &[Permission]); 4] = [
     (Role::Customer, &[Permission::OwnAccount]),
 ];
 
+/// What services may be permitted, by its name in the configuration. Nobody's account is a service's,
+/// and none changes a project.
+pub const SERVICE_PERMISSIONS: [(&str, Permission); 2] =
+    [("usage:write", Permission::RecordUsage), ("project:read", Permission::ReadProject)];
+
 impl Permission {
+    /// The permission that a service has under this name in the configuration.
+    pub fn of_service(name: &str) -> Option<Self> {
+        let found = SERVICE_PERMISSIONS.iter().find(|(known, _)| *known == name);
+        found.map(|(_, permission)| *permission)
+    }
+
     /// Every permission.
     pub const ALL: [Self; 5] =
         [Self::RecordUsage, Self::Backfill, Self::ReadProject, Self::ManageProject, Self::OwnAccount];
@@ -106,5 +117,14 @@ mod tests {
         assert_eq!(who_may(Permission::ManageProject), ["owner", "admin"]);
         assert_eq!(who_may(Permission::ReadProject), ["owner", "admin", "analyst"]);
         assert_eq!(who_may(Permission::OwnAccount), Role::NAMES);
+    }
+
+    #[test]
+    fn services_are_permitted_what_is_named() {
+        assert_eq!(Permission::of_service("usage:write"), Some(Permission::RecordUsage));
+        assert_eq!(Permission::of_service("project:read"), Some(Permission::ReadProject));
+        for name in ["", "usage", "USAGE:WRITE", "usage:write ", "project:manage"] {
+            assert_eq!(Permission::of_service(name), None, "{name}");
+        }
     }
 }

@@ -7,6 +7,7 @@ pub use definitions::{apply_definitions, check_definitions};
 use crate::auth::accounts::{AdminError, Resets};
 use crate::auth::bootstrap::{self, BootstrapError, ShownKey};
 use crate::auth::keys::Keys;
+use crate::auth::services::Services;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, Definitions};
 use crate::events::Events;
@@ -166,6 +167,8 @@ impl Server {
             worker: random::uuid_text(clock.real())?,
         };
         let keys = Keys::new(db.clone(), clock.clone());
+        let signer = Arc::clone(&accounts.signer);
+        let services = Services::new(&config.services, signer, clock.clone(), &vault);
         let trigger = Trigger::new(jobs.clone());
         let definitions = config.definitions.clone();
         let stopping = AtomicBool::new(false);
@@ -180,6 +183,7 @@ impl Server {
             rejections,
             keys,
             accounts,
+            services,
             resets,
             jobs,
             trigger,

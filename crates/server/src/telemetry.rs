@@ -63,6 +63,7 @@ fn describe() {
     describe_counter!("auth_registration_total", "Registrations, by status.");
     describe_counter!("auth_token_validation_total", "Access tokens looked at, by result.");
     describe_counter!("auth_password_reset_total", "Resets of passwords, by status.");
+    describe_counter!("service_auth_attempts_total", "Secrets and tokens that services sent, by result.");
     describe_gauge!("active_sessions", "Sessions that are open.");
     describe_histogram!("session_duration_seconds", "How long sessions lasted that were ended.");
     describe_counter!("email_sent_total", "Attempts at sending mails, by type and status.");

@@ -2,6 +2,7 @@
 mod errors;
 mod routes;
 mod secrets;
+mod services;
 mod tenants;
 
 use crate::support::server::Server;
@@ -15,8 +16,8 @@ async fn key(server: &Server, scopes: &[&str]) -> Value {
     made.json()
 }
 
-/// Every route of the OpenAPI document: method, path and the scope it asks for; `person` where no key will
-/// do.
+/// Every route of the OpenAPI document: method, path and the scope it asks for; `person` or
+/// `service` where no key will do.
 fn described() -> Vec<(String, String, Option<String>)> {
     let mut routes = Vec::new();
     for (path, item) in openapi::document()["paths"].as_object().expect("paths") {

@@ -19,6 +19,7 @@ fn the_document_and_the_table_of_access_name_the_same_routes() {
                 Access::Metrics => Some("read".to_owned()),
                 Access::Key(scope) => Some(scope.as_str().to_owned()),
                 Access::Person => Some("person".to_owned()),
+                Access::Service => Some("service".to_owned()),
             };
             ((*method).to_owned(), (*path).to_owned(), scope)
         })
@@ -81,6 +82,7 @@ async fn every_route_asks_for_its_credential() {
         Some(("x-apikey", revoked["key"].as_str().expect("a key"))),
         Some(("x-apikey", expired(&server).await)),
         Some(("x-apikey", "")),
+        Some(("x-service-token", "eyJhbGciOiJub25lIn0.eyJzdWIiOiJnYXRld2F5In0.")),
         Some(("authorization", "Basic dGVzdDp0ZXN0")),
         Some(("cookie", "x-apikey=secret")),
     ];
@@ -96,7 +98,7 @@ async fn every_route_asks_for_its_credential() {
             assert_eq!(answer.status, 401, "{what} with {credential:?}: {}", answer.text);
             is_refusal(&pattern, &answer, "unauthenticated", "Unauthorized");
         }
-        if scope == "person" {
+        if scope == "person" || scope == "service" {
             let key = ask(&server, &method, &path, Some(("x-apikey", TEST_KEY))).await;
             assert_eq!(key.status, 403, "{what} with a key: {}", key.text);
             is_refusal(&pattern, &key, "forbidden", "Forbidden");

@@ -9,10 +9,12 @@ pub enum Access {
     Public,
     /// Nothing or a read key, as configured.
     Metrics,
-    /// A key with this scope, or a person whose role has it.
+    /// A key with this scope, or a person whose role has it, or a service whose permissions do.
     Key(Scope),
     /// A person, whatever the role.
     Person,
+    /// A service, by its token, whatever its permissions.
+    Service,
 }
 
 /// What a route asks for, by method and path pattern; `None` where it is not listed.
@@ -48,6 +50,9 @@ pub const ROUTES: &[(&str, &str, Access)] = &[
     ("GET", "/auth/verify-email", PUBLIC),
     ("POST", "/auth/request-password-reset", PUBLIC),
     ("POST", "/auth/reset-password", PUBLIC),
+    ("POST", "/auth/service/token", PUBLIC),
+    ("POST", "/auth/service/refresh", Access::Service),
+    ("POST", "/auth/service/verify", PUBLIC),
     ("GET", "/auth/me", PERSON),
     ("POST", "/auth/logout", PERSON),
     ("GET", "/auth/sessions", PERSON),

@@ -3,7 +3,7 @@ use crate::store::memberships::Membership;
 use crate::store::projects::LIVE;
 use crate::store::sessions::Session;
 use crate::store::{Scope, Scopes};
-use reckoner_domain::access::{Permission, Role};
+use reckoner_domain::access::{Permission, Role, SERVICE_PERMISSIONS};
 use reckoner_domain::id::{ApiKeyId, ProjectId, SessionId, UserId};
 use std::fmt;
 
@@ -30,14 +30,17 @@ pub enum Actor {
         /// The session.
         session: SessionId,
     },
+    /// A service of the configuration, by its name.
+    Service(String),
 }
 
 impl fmt::Display for Actor {
-    /// The id of the key or of the user.
+    /// The id of the key or of the user, or the name of the service.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Key(id) => f.write_str(id.as_str()),
             Self::Person { user, .. } => f.write_str(user.as_str()),
+            Self::Service(name) => write!(f, "service:{name}"),
         }
     }
 }
@@ -72,7 +75,17 @@ pub fn choose(memberships: &[Membership], named: Option<ProjectId>) -> Option<&M
 
 /// The scopes that a role has.
 pub fn scopes_of(role: Role) -> Scopes {
-    role.permissions().iter().copied().filter_map(scope_of).collect()
+    scopes_for(role.permissions())
+}
+
+/// The scopes that these permissions come to.
+pub fn scopes_for(permissions: &[Permission]) -> Scopes {
+    permissions.iter().copied().filter_map(scope_of).collect()
+}
+
+/// Whether any service can have this scope.
+pub fn services_may(scope: Scope) -> bool {
+    SERVICE_PERMISSIONS.iter().any(|(_, permission)| scope_of(*permission) == Some(scope))
 }
 
 /// The scope that keys have for what a permission lets people do; one's own account is no key's.
@@ -98,6 +111,14 @@ mod tests {
         assert_eq!(scopes(Role::Owner), Scopes::all().to_string());
         assert_eq!(scopes(Role::Admin), Scopes::all().to_string());
         assert_eq!((scopes(Role::Analyst).as_str(), scopes(Role::Customer).as_str()), ("read", ""));
+    }
+
+    #[test]
+    fn services_record_and_read_and_no_more() {
+        let may: Vec<Scope> = Scope::ALL.into_iter().filter(|scope| services_may(*scope)).collect();
+        assert_eq!(may, [Scope::Ingest, Scope::Read]);
+        assert_eq!(scopes_for(&[Permission::RecordUsage]).to_string(), "ingest");
+        assert_eq!(scopes_for(&[]).to_string(), "");
     }
 
     #[test]

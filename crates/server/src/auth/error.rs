@@ -40,6 +40,9 @@ pub enum AuthError {
     /// A refresh token is unknown or used, or its session has ended.
     #[error("the refresh token is unknown, used or has expired")]
     Refresh,
+    /// No service of this name and secret.
+    #[error("no service of this name and secret")]
+    Service,
     /// No such session.
     #[error("no such session")]
     NoSession,

@@ -8,4 +8,5 @@ pub mod error;
 pub mod keys;
 pub mod passwords;
 pub mod people;
+pub mod services;
 pub mod tokens;

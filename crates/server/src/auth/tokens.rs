@@ -7,12 +7,15 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use reckoner_domain::id::{SessionId, UserId};
 use reckoner_domain::time::{DAY, HOUR, MINUTE, SECOND, Timestamp};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fmt;
 
 /// For how long an access token works, in microseconds.
 pub const ACCESS_MICROS: i64 = 15 * MINUTE;
+/// For how long a service's token works, in hours.
+pub const SERVICE_HOURS: u32 = 24;
 /// For how long a refresh token works, in microseconds.
 pub const REFRESH_MICROS: i64 = 7 * DAY;
 /// For how long the link that verifies an address works, in hours.
@@ -30,6 +33,8 @@ const ISSUER: &str = "reckoner";
 const AUDIENCE: &str = "reckoner:access";
 /// What the derived key is for.
 const KEY_CONTEXT: &[u8] = b"reckoner access tokens, version 1";
+/// What tokens of services are for.
+const SERVICE_AUDIENCE: &str = "reckoner:service";
 /// How far clocks of nodes may differ, in seconds.
 const SKEW_S: i64 = 5;
 /// Random bytes of a token.
@@ -42,14 +47,26 @@ pub fn make_token() -> Result<String, NoRandomness> {
     Ok(URL_SAFE_NO_PAD.encode(random::bytes::<TOKEN_BYTES>()?))
 }
 
+/// What every token says, with what those of one kind say beside it.
 #[derive(Debug, Serialize, Deserialize)]
-struct Claims {
+struct Claims<T> {
     iss: String,
     aud: String,
     sub: String,
-    sid: String,
     iat: i64,
     exp: i64,
+    #[serde(flatten)]
+    more: T,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct OfSession {
+    sid: String,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct OfService {
+    mark: String,
 }
 
 /// What a good access token says.
@@ -61,14 +78,23 @@ pub struct Access {
     pub session: SessionId,
 }
 
+/// What a good token of a service says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceAccess {
+    /// The service's name.
+    pub name: String,
+    /// Tells the secret that the service had when it got the token from others.
+    pub mark: String,
+}
+
 /// Why a token opens nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
     /// Not ours, changed, or for something else.
-    #[error("no access token of this server")]
+    #[error("no such token of this server")]
     Invalid,
     /// It has ended.
-    #[error("the access token has expired")]
+    #[error("the token has expired")]
     Expired,
 }
 
@@ -87,11 +113,10 @@ impl Key {
     }
 }
 
-/// Signs access tokens with one key, and takes those of one key before it.
+/// Signs tokens with one key, and takes those of one key before it.
 pub struct Signer {
     current: Key,
     previous: Option<Key>,
-    validation: Validation,
 }
 
 impl fmt::Debug for Signer {
@@ -109,36 +134,70 @@ impl Signer {
         };
         let previous = config.jwt_previous_secret.as_ref();
         let previous = previous.map(|secret| Key::new(secret.expose().as_bytes()));
-        let mut validation = Validation::new(Algorithm::HS256);
-        validation.set_audience(&[AUDIENCE]);
-        validation.set_issuer(&[ISSUER]);
-        validation.set_required_spec_claims(&["exp", "aud", "iss", "sub"]);
-        // Time is ours to read.
-        validation.validate_exp = false;
-        Self { current, previous, validation }
+        Self { current, previous }
     }
 
     /// An access token of a session.
     pub fn sign(&self, access: &Access, now: Timestamp) -> Result<String, jsonwebtoken::errors::Error> {
+        let more = OfSession { sid: access.session.to_string() };
+        self.sign_as(AUDIENCE, access.user.to_string(), more, (now, now.plus_micros(ACCESS_MICROS)))
+    }
+
+    /// A token of a service.
+    pub fn sign_service(
+        &self,
+        service: &ServiceAccess,
+        now: Timestamp,
+    ) -> Result<String, jsonwebtoken::errors::Error> {
+        let more = OfService { mark: service.mark.clone() };
+        let ends_at = now.plus_micros(i64::from(SERVICE_HOURS) * HOUR);
+        self.sign_as(SERVICE_AUDIENCE, service.name.clone(), more, (now, ends_at))
+    }
+
+    fn sign_as<T: Serialize>(
+        &self,
+        audience: &str,
+        sub: String,
+        more: T,
+        (from, to): (Timestamp, Timestamp),
+    ) -> Result<String, jsonwebtoken::errors::Error> {
         let claims = Claims {
             iss: ISSUER.to_owned(),
-            aud: AUDIENCE.to_owned(),
-            sub: access.user.to_string(),
-            sid: access.session.to_string(),
-            iat: now.as_seconds(),
-            exp: now.plus_micros(ACCESS_MICROS).as_seconds(),
+            aud: audience.to_owned(),
+            sub,
+            iat: from.as_seconds(),
+            exp: to.as_seconds(),
+            more,
         };
         let header = Header { kid: Some(self.current.name.clone()), ..Header::new(Algorithm::HS256) };
         jsonwebtoken::encode(&header, &claims, &self.current.signs)
     }
 
-    /// What a token says that we signed and that has not ended.
+    /// What an access token says that we signed and that has not ended.
     pub fn read(&self, token: &str, now: Timestamp) -> Result<Access, TokenError> {
+        let claims = self.read_as::<OfSession>(AUDIENCE, token, now)?;
+        let user = UserId::parse(&claims.sub).map_err(|_| TokenError::Invalid)?;
+        let session = SessionId::parse(&claims.more.sid).map_err(|_| TokenError::Invalid)?;
+        Ok(Access { user, session })
+    }
+
+    /// What a service's token says that we signed and that has not ended.
+    pub fn read_service(&self, token: &str, now: Timestamp) -> Result<ServiceAccess, TokenError> {
+        let claims = self.read_as::<OfService>(SERVICE_AUDIENCE, token, now)?;
+        Ok(ServiceAccess { name: claims.sub, mark: claims.more.mark })
+    }
+
+    fn read_as<T: DeserializeOwned>(
+        &self,
+        audience: &str,
+        token: &str,
+        now: Timestamp,
+    ) -> Result<Claims<T>, TokenError> {
         let header = jsonwebtoken::decode_header(token).map_err(|_| TokenError::Invalid)?;
         let named = |key: &&Key| header.kid.as_deref() == Some(key.name.as_str());
         let mut keys = std::iter::once(&self.current).chain(&self.previous);
         let key = keys.find(named).ok_or(TokenError::Invalid)?;
-        let decoded = jsonwebtoken::decode::<Claims>(token, &key.verifies, &self.validation);
+        let decoded = jsonwebtoken::decode::<Claims<T>>(token, &key.verifies, &validation(audience));
         let claims = decoded.map_err(|_| TokenError::Invalid)?.claims;
         let now_s = now.as_micros().div_euclid(SECOND);
         if claims.iat > now_s.saturating_add(SKEW_S) {
@@ -147,10 +206,19 @@ impl Signer {
         if claims.exp <= now_s {
             return Err(TokenError::Expired);
         }
-        let user = UserId::parse(&claims.sub).map_err(|_| TokenError::Invalid)?;
-        let session = SessionId::parse(&claims.sid).map_err(|_| TokenError::Invalid)?;
-        Ok(Access { user, session })
+        Ok(claims)
     }
+}
+
+/// What holds of every token of ours for this audience.
+fn validation(audience: &str) -> Validation {
+    let mut validation = Validation::new(Algorithm::HS256);
+    validation.set_audience(&[audience]);
+    validation.set_issuer(&[ISSUER]);
+    validation.set_required_spec_claims(&["exp", "aud", "iss", "sub"]);
+    // Time is ours to read.
+    validation.validate_exp = false;
+    validation
 }
 
 /// Whether a text has the form of a signed token, which no key of ours has.
@@ -232,7 +300,8 @@ mod tests {
         assert_eq!(signer.read(&forged(&header, &claims), now()), Ok(access()));
         for (field, value) in [
             ("iss", json!("another")),
-            ("aud", json!("reckoner:service")),
+            ("aud", json!("reckoner:another")),
+            ("aud", json!(SERVICE_AUDIENCE)),
             ("sub", json!("usr_1")),
             ("sid", json!(access().user.as_str())),
             ("exp", json!("later")),
@@ -262,6 +331,20 @@ mod tests {
         ] {
             assert_eq!(signer.read(&bad, now()), Err(TokenError::Invalid), "{bad}");
         }
+    }
+
+    #[test]
+    fn neither_kind_of_token_is_taken_for_the_other() {
+        let signer = signer(Some(ONE), None);
+        let service = ServiceAccess { name: "gateway".to_owned(), mark: "0123456789abcdef".to_owned() };
+        let token = signer.sign_service(&service, now()).expect("signed");
+        let day = i64::from(SERVICE_HOURS) * HOUR;
+        assert_eq!(signer.read_service(&token, now()), Ok(service.clone()));
+        assert_eq!(signer.read_service(&token, now().plus_micros(day - SECOND)), Ok(service));
+        assert_eq!(signer.read_service(&token, now().plus_micros(day)), Err(TokenError::Expired));
+        assert_eq!(signer.read(&token, now()), Err(TokenError::Invalid));
+        let access = signer.sign(&access(), now()).expect("signed");
+        assert_eq!(signer.read_service(&access, now()), Err(TokenError::Invalid));
     }
 
     #[test]

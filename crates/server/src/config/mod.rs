@@ -5,6 +5,7 @@ mod mail;
 mod networks;
 mod reader;
 mod secret;
+mod services;
 mod settings;
 mod system;
 
@@ -20,6 +21,7 @@ pub use mail::{Mail, SmtpSecurity, SmtpServer};
 pub use networks::{Network, Networks};
 pub use reader::{Problem, SettingDoc, Sources};
 pub use secret::{Secret, shown_url};
+pub use services::{Service, Services};
 pub use system::{Definitions, FileWebhook};
 
 /// Fewest characters of a secret or key given by an operator.
@@ -50,6 +52,8 @@ pub struct Config {
     pub bootstrap_test_api_key: Option<Secret>,
     /// Who logs in, and how.
     pub auth: Auth,
+    /// Which services call in their own name.
+    pub services: Services,
     /// How mail is sent.
     pub mail: Mail,
     /// The IANA time zone of calendar periods, for customers without one of their own.
@@ -220,7 +224,7 @@ pub fn load(
     problems.append(&mut check(&definitions));
     let mut reader = Reader::new(&sources);
     let config = read_settings(&mut reader, definitions);
-    reader.refuse_unknown(&["periods", "meters", "webhook_endpoints"]);
+    reader.refuse_unknown(&["periods", "meters", "webhook_endpoints", "services"]);
     problems.append(&mut reader.problems);
     if !problems.is_empty() {
         return Err(ConfigError(problems));

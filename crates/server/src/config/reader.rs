@@ -130,6 +130,16 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// What the file says under a name, where that is no single setting.
+    pub(super) fn of_file(&self, name: &str) -> Option<&'a toml::Value> {
+        self.sources.file.get(name)
+    }
+
+    /// An environment variable that is set.
+    pub(super) fn of_environment(&self, name: &str) -> Option<&'a str> {
+        self.sources.env.get(name).map(String::as_str).filter(|text| !text.is_empty())
+    }
+
     /// A setting that need not be there.
     pub(super) fn optional<T: FromStr>(&mut self, named: Named, allowed: &str) -> Option<T> {
         let found = self.text(named);

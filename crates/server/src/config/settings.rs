@@ -2,7 +2,7 @@
 use super::reader::{Reader, named};
 use super::{
     Config, Definitions, FileWebhook, Http, Ingest, Jobs, KEY_BYTES_MAX, Log, MetricsAccess, Networks,
-    SECRET_CHARS_MIN, Secret, Webhooks, auth, mail, shown_url,
+    SECRET_CHARS_MIN, Secret, Webhooks, auth, mail, services, shown_url,
 };
 use crate::clock;
 use std::collections::BTreeSet;
@@ -44,6 +44,7 @@ pub(super) fn read_settings(reader: &mut Reader<'_>, definitions: Definitions) -
         bootstrap_api_key,
         bootstrap_test_api_key,
         auth: auth::read_auth(reader),
+        services: services::read_services(reader),
         mail: mail::read_mail(reader),
         time_zone: reader.value(
             named(
@@ -284,6 +285,7 @@ pub(super) fn warnings(config: &Config) -> Vec<String> {
         }
     }
     warnings.extend(auth::warnings(&config.auth, is_placeholder));
+    warnings.extend(services::warnings(&config.services, is_placeholder));
     warnings.extend(mail::warnings(&config.mail, config.auth.public_url.is_some()));
     if config.webhooks.dry_run {
         warnings.push("dry run: webhooks are logged and recorded, but not sent".to_owned());

@@ -48,7 +48,7 @@ impl ApiError {
 
     /// 401: no credential, or one that is not known.
     pub fn unauthenticated() -> Self {
-        let detail = "send a valid API key as x-apikey, Authorization: Bearer or Authorization: ApiKey, or an access token as Authorization: Bearer";
+        let detail = "send a valid API key as x-apikey, Authorization: Bearer or Authorization: ApiKey, an access token as Authorization: Bearer, or a service's token as X-Service-Token";
         Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", "Missing or unknown credential", detail)
     }
 

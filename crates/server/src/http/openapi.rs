@@ -40,6 +40,7 @@ pub fn base() -> OpenApi {
     );
     let components = ComponentsBuilder::new()
         .security_scheme("access_token", access_token)
+        .security_scheme("service_token", header("X-Service-Token", "The token of a service."))
         .security_scheme("api_key", header("x-apikey", "The API key itself."))
         .security_scheme("bearer", bearer)
         .security_scheme(

@@ -1,6 +1,7 @@
 //! What handlers work with.
 use crate::auth::accounts::{Accounts, Resets};
 use crate::auth::keys::Keys;
+use crate::auth::services::Services;
 use crate::clock::Clock;
 use crate::config::{Config, Definitions};
 use crate::events::Events;
@@ -42,6 +43,8 @@ pub struct Parts {
     pub keys: Keys,
     /// People.
     pub accounts: Arc<Accounts>,
+    /// Services that call in their own name.
+    pub services: Services,
     /// Takes requests for links that reset passwords.
     pub resets: Resets,
     /// Jobs.

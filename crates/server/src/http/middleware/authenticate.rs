@@ -9,6 +9,7 @@ use crate::http::compat::auth_billing::named_project;
 use crate::http::error::ApiError;
 use crate::http::listen::Peer;
 use crate::http::state::App;
+use crate::store::projects::LIVE;
 use crate::store::{Scope, StoreError};
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, header};
@@ -18,6 +19,9 @@ use reckoner_domain::id::ApiKeyId;
 
 /// Longest credential looked at: a key, with its id before it.
 const CREDENTIAL_BYTES_MAX: usize = KEY_BYTES_MAX + 64;
+
+/// Carries a service's token.
+pub const SERVICE_HEADER: &str = "x-service-token";
 
 /// What proxies say about whom they ask for.
 const FORWARDED: [&str; 4] = ["forwarded", "x-forwarded-for", "x-real-ip", "via"];
@@ -33,6 +37,7 @@ pub async fn layer(State(app): State<App>, mut request: Request, next: Next) -> 
         Access::Metrics => Need::Scope(Scope::Read),
         Access::Key(scope) => Need::Scope(scope),
         Access::Person => Need::Person,
+        Access::Service => Need::Service,
     };
     match authenticate(&app, request.headers(), need).await {
         Ok(caller) => {
@@ -44,30 +49,53 @@ pub async fn layer(State(app): State<App>, mut request: Request, next: Next) -> 
 }
 
 /// What a route needs of a caller who is known.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Need {
     Scope(Scope),
     Person,
+    Service,
 }
 
 async fn authenticate(app: &App, headers: &HeaderMap, need: Need) -> Result<Caller, ApiError> {
-    let caller = match access_token(headers) {
-        Some(token) => person(app, headers, token).await?,
-        None => {
+    let caller = match (service_token(headers), access_token(headers)) {
+        // A service may pass on a person's credential; a person's own routes are for that person.
+        (Some(token), _) if need != Need::Person || credential(headers).is_none() => {
+            service(app, headers, token)?
+        }
+        (_, Some(token)) => person(app, headers, token).await?,
+        (_, None) => {
             let key = credential(headers).ok_or_else(ApiError::unauthenticated)?;
             find(app, key).await?.ok_or_else(ApiError::unauthenticated)?
         }
     };
-    let is_person = matches!(caller.actor, Actor::Person { .. });
-    match need {
-        Need::Scope(scope) if caller.scopes.has(scope) => Ok(caller),
-        Need::Person if is_person => Ok(caller),
-        Need::Scope(scope) => {
-            let what = if is_person { "role" } else { "key" };
+    match (need, &caller.actor) {
+        (Need::Scope(scope), _) if caller.scopes.has(scope) => Ok(caller),
+        (Need::Person, Actor::Person { .. }) | (Need::Service, Actor::Service(_)) => Ok(caller),
+        (Need::Scope(scope), actor) => {
+            let what = match actor {
+                Actor::Key(_) => "key",
+                Actor::Person { .. } => "role",
+                Actor::Service(_) => "service",
+            };
             Err(ApiError::forbidden(format!("the {what} lacks the scope {}", scope.as_str())))
         }
-        Need::Person => Err(ApiError::forbidden("a person's access token is needed, not a key")),
+        (Need::Person, _) => Err(ApiError::forbidden("a person's access token is needed")),
+        (Need::Service, _) => Err(ApiError::forbidden("a service's token is needed")),
     }
+}
+
+/// The service that holds a token, in the project that the request names or in `live`.
+fn service(app: &App, headers: &HeaderMap, token: &str) -> Result<Caller, ApiError> {
+    let named = named_project(app, headers).map(|named| named.unwrap_or(LIVE));
+    // The token first: who has none is told nothing of projects.
+    let caller = app.services.caller(token, named.unwrap_or(LIVE)).ok_or_else(ApiError::unauthenticated)?;
+    named.map(|_| caller).map_err(|_| ApiError::forbidden("there is no project of this name"))
+}
+
+/// The token of a service that a request carries.
+pub fn service_token(headers: &HeaderMap) -> Option<&str> {
+    let token = headers.get(SERVICE_HEADER)?.to_str().ok()?.trim();
+    (1..=CREDENTIAL_BYTES_MAX).contains(&token.len()).then_some(token)
 }
 
 /// The person who holds an access token, in the project that the request names.

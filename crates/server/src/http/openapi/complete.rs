@@ -3,8 +3,10 @@
 #![expect(clippy::indexing_slicing, reason = "the document is of our own making, and a test reads it whole")]
 use super::values;
 use crate::auth::access::{Access, required};
+use crate::auth::caller::services_may;
 use crate::http::codes::CODES;
 use crate::http::middleware::idempotency;
+use crate::store::Scope;
 use serde_json::{Map, Value, json};
 
 /// What each group of routes is about, in the order of the document.
@@ -34,7 +36,11 @@ pub fn complete(mut document: Value) -> Value {
         "name": "system A",
         "description": "The metering webhook system: its clients work unmodified, with its own error bodies.",
     });
-    document["tags"] = tags.into_iter().chain([own, accounts]).collect();
+    let services = json!({
+        "name": "services",
+        "description": "Services that call in their own name: the paths of system D, with its own error bodies.",
+    });
+    document["tags"] = tags.into_iter().chain([own, accounts, services]).collect();
     document["servers"] = json!([{"url": "/"}]);
     document["components"]["headers"] = headers();
     if let Some(schemas) = document["components"]["schemas"].as_object_mut() {
@@ -68,22 +74,8 @@ fn array(value: Option<&mut Value>) -> impl Iterator<Item = &mut Value> {
 }
 
 fn complete_operation(method: &str, path: &str, operation: &mut Value) {
-    let scope = match required(method, path) {
-        None | Some(Access::Public) => None,
-        Some(Access::Metrics) => Some("read"),
-        Some(Access::Key(scope)) => Some(scope.as_str()),
-        Some(Access::Person) => Some("person"),
-    };
-    let mut security: Vec<Value> = Vec::new();
-    if required(method, path) == Some(Access::Metrics) {
-        security.push(json!({}));
-    }
-    if required(method, path) == Some(Access::Person) {
-        security.push(json!({"access_token": ["person"]}));
-    } else if let Some(scope) = scope {
-        security.push(json!({"access_token": [scope]}));
-        security.extend(["api_key", "bearer", "authorization"].map(|scheme| json!({scheme: [scope]})));
-    }
+    let security = security(required(method, path));
+    let asks = !security.is_empty();
     operation["security"] = Value::Array(security);
     if idempotency::applies(method, path) {
         add_idempotency(operation);
@@ -106,7 +98,7 @@ fn complete_operation(method: &str, path: &str, operation: &mut Value) {
                 .entry(status)
                 .or_insert_with(|| json!({"description": meaning(status), "content": content}));
         }
-    } else if scope.is_some() && path != "/metrics" {
+    } else if asks && path != "/metrics" {
         for status in ["500", "503"] {
             let content = json!({"application/json": {"schema": {"type": "object"}}});
             responses
@@ -116,6 +108,22 @@ fn complete_operation(method: &str, path: &str, operation: &mut Value) {
     }
     for (status, response) in responses {
         complete_response(status, response);
+    }
+}
+
+/// The credentials that a route takes, any of them.
+fn security(access: Option<Access>) -> Vec<Value> {
+    let with_scope = |scope: Scope| {
+        let service = services_may(scope).then_some("service_token");
+        let schemes = ["access_token", "api_key", "bearer", "authorization"].into_iter().chain(service);
+        schemes.map(|scheme| json!({scheme: [scope.as_str()]})).collect::<Vec<_>>()
+    };
+    match access {
+        None | Some(Access::Public) => Vec::new(),
+        Some(Access::Metrics) => [vec![json!({})], with_scope(Scope::Read)].concat(),
+        Some(Access::Key(scope)) => with_scope(scope),
+        Some(Access::Person) => vec![json!({"access_token": ["person"]})],
+        Some(Access::Service) => vec![json!({"service_token": ["service"]})],
     }
 }
 

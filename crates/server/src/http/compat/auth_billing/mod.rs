@@ -1,6 +1,7 @@
 //! System D: accounts.
 pub mod account;
 pub mod recovery;
+pub mod services;
 pub mod sessions;
 pub mod wire;
 
@@ -88,6 +89,7 @@ impl From<AuthError> for Refused {
             AuthError::TooOften(seconds) => Self::later("Too many requests: try again later", seconds),
             AuthError::Link => Self::new(StatusCode::BAD_REQUEST, "Invalid or expired token"),
             AuthError::Refresh => Self::new(StatusCode::UNAUTHORIZED, "Invalid or expired refresh token"),
+            AuthError::Service => Self::new(StatusCode::UNAUTHORIZED, "Invalid service credentials"),
             AuthError::NoSession => Self::new(StatusCode::NOT_FOUND, "No such session"),
             AuthError::NoMember => Self::from(ApiError::forbidden("no member of this project")),
             AuthError::Busy => Self::from(ApiError::busy("too much to do: try again soon")),

@@ -1,5 +1,7 @@
 //! Bodies of system D's accounts, field by field as its clients know them.
 use crate::auth::accounts::{Profile, Tokens};
+use crate::auth::tokens::SERVICE_HOURS;
+use crate::config::Secret;
 use crate::store::sessions::Session;
 use reckoner_domain::id::SessionId;
 use serde::{Deserialize, Serialize};
@@ -63,6 +65,35 @@ pub struct PasswordChange {
     /// The new one.
     #[schema(min_length = 8, max_length = 256)]
     pub new_password: String,
+}
+
+/// A service that asks for a token.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ServiceRequest {
+    /// The service's name in the configuration.
+    pub service_name: String,
+}
+
+/// A service's token.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ServiceToken {
+    /// Opens requests, as `X-Service-Token`.
+    pub token: String,
+    /// For how long it does: `24h`.
+    pub expires_in: String,
+}
+
+/// What a service's token is worth.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ServiceVerdict {
+    /// Whether it opens requests.
+    pub valid: bool,
+    /// Whose it is; only told of a good one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service_name: Option<String>,
 }
 
 /// The token of a mailed link.
@@ -236,6 +267,11 @@ pub fn to_session(session: Session, current: &SessionId) -> AuthSession {
         user_agent: session.user_agent,
         address: session.address,
     }
+}
+
+/// A service's new token.
+pub fn to_service_token(token: &Secret) -> ServiceToken {
+    ServiceToken { token: token.expose().to_owned(), expires_in: format!("{SERVICE_HOURS}h") }
 }
 
 /// What was done, in words.
