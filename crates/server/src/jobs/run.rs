@@ -84,9 +84,28 @@ impl Jobs {
     /// Runs the aggregation of a project at what its clock shows, unless another worker does at this
     /// moment (`None`). A run that was begun goes on when nobody waits for it any more.
     pub async fn run_aggregate(&self, project: ProjectId, current: bool) -> Result<Option<Done>, JobError> {
+        self.run_unless(project, current, |_| false).await
+    }
+
+    /// The same at a tick of real time, which does nothing (`None`) for a project whose clock is frozen.
+    pub(super) async fn run_at_tick(&self, project: ProjectId) -> Result<Option<Done>, JobError> {
+        self.run_unless(project, false, move |jobs| jobs.clock.frozen_at(project).is_some()).await
+    }
+
+    /// Runs unless `not` says otherwise, asked once nobody else can freeze or move the clock.
+    async fn run_unless(
+        &self,
+        project: ProjectId,
+        current: bool,
+        not: impl FnOnce(&Self) -> bool + Send + 'static,
+    ) -> Result<Option<Done>, JobError> {
         let jobs = self.clone();
         detached(async move {
             let Some(mut turn) = jobs.claim(project).await? else { return Ok(None) };
+            if not(&jobs) {
+                jobs.unclaim(project).await?;
+                return Ok(None);
+            }
             let now = jobs.clock.of_project(project);
             let ran = AssertUnwindSafe(jobs.view_and_run(&mut turn, now, current)).catch_unwind().await;
             jobs.unclaim(project).await?;

@@ -86,7 +86,8 @@ async fn run_all(jobs: &Jobs) {
         if jobs.clock.frozen_at(id).is_some() {
             continue;
         }
-        match jobs.run_aggregate(id, false).await {
+        // Asked again in its turn: a client may freeze the clock at this moment.
+        match jobs.run_at_tick(id).await {
             Ok(Some(done)) => tracing::info!(project = %name, "aggregated: {}", done.describe()),
             Ok(None) => {}
             Err(error) => {
