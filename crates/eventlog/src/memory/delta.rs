@@ -9,7 +9,7 @@ use reckoner_domain::id::ProjectId;
 use reckoner_domain::rollup::{Mark, Rollup};
 use reckoner_domain::sum::Overflow;
 use reckoner_domain::time::{HOUR, Timestamp};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// An event of a cell: when in the hour, and which.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,21 +90,32 @@ pub struct Delta {
     /// The sequence of the segment's first record.
     pub first_sequence: u64,
     sections: RwLock<Sections>,
+    /// Projects that were cleared since. They have a lock of their own: whoever looks at a sealed
+    /// segment for long, to write it down, keeps no clearing waiting.
+    forgotten: RwLock<BTreeSet<ProjectId>>,
 }
 
-/// A look at a delta, which does not change meanwhile.
-pub struct Look<'a>(RwLockReadGuard<'a, Sections>);
+/// A look at a delta, whose cells do not change meanwhile.
+pub struct Look<'a> {
+    sections: RwLockReadGuard<'a, Sections>,
+    forgotten: &'a RwLock<BTreeSet<ProjectId>>,
+}
 
 impl Look<'_> {
     /// The hours of a project.
     pub fn hours(&self, project: ProjectId) -> &Hours {
         static NONE: Hours = BTreeMap::new();
-        self.0.get(&project).map_or(&NONE, |section| &section.hours)
+        let section = self.sections.get(&project).filter(|_| !self.is_forgotten(project));
+        section.map_or(&NONE, |section| &section.hours)
     }
 
     /// What there is of each project.
     pub fn sections(&self) -> impl Iterator<Item = (&ProjectId, &DeltaSection)> {
-        self.0.iter()
+        self.sections.iter().filter(|(project, _)| !self.is_forgotten(**project))
+    }
+
+    fn is_forgotten(&self, project: ProjectId) -> bool {
+        self.forgotten.read().contains(&project)
     }
 }
 
@@ -114,17 +125,22 @@ pub struct Change<'a>(RwLockWriteGuard<'a, Sections>);
 impl Delta {
     /// No events yet, of the segment with this number and first sequence.
     pub fn new(number: u64, first_sequence: u64) -> Self {
-        Self { number, first_sequence, sections: RwLock::default() }
+        Self { number, first_sequence, sections: RwLock::default(), forgotten: RwLock::default() }
     }
 
     /// Keeps it from changing for a while.
     pub fn look(&self) -> Look<'_> {
-        Look(self.sections.read())
+        Look { sections: self.sections.read(), forgotten: &self.forgotten }
     }
 
     /// Keeps others from looking at it for a while.
     pub fn change(&self) -> Change<'_> {
         Change(self.sections.write())
+    }
+
+    /// Forgets a project's events, in a segment that takes no more.
+    pub fn forget(&self, project: ProjectId) {
+        self.forgotten.write().insert(project);
     }
 }
 
@@ -162,10 +178,5 @@ impl Change<'_> {
     /// Forgets a project's events, and notes that it was cleared at a sequence.
     pub fn clear(&mut self, project: ProjectId, sequence: u64) {
         self.0.insert(project, DeltaSection { cleared_at: sequence, ..DeltaSection::default() });
-    }
-
-    /// Forgets a project's events.
-    pub fn forget(&mut self, project: ProjectId) {
-        self.0.remove(&project);
     }
 }

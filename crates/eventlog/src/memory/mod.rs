@@ -134,7 +134,7 @@ impl Memory {
                 Record::Cleared => {
                     delta.clear(header.project, sequence);
                     for delta in before {
-                        delta.change().forget(header.project);
+                        delta.forget(header.project);
                     }
                     self.projects.insert(header.project, Project::cleared(sequence));
                     project = self.projects.entry(header.project).or_default();

@@ -246,3 +246,24 @@ proptest! {
         prop_assert_eq!(read, expected);
     }
 }
+
+#[test]
+fn a_clearing_waits_for_nobody_who_looks_at_a_sealed_segment() {
+    let disk = SimDisk::new(1);
+    let mut log = open(&disk).expect("opens");
+    for n in 0.. {
+        disk.set_capacity(Some((disk.used_bytes() / 8192 + 1) * 8192 + 1024));
+        // Without room nothing is written down: the segment's cells stay in memory.
+        let sent = append(&mut log, &[format!("{n:0>150}").as_str()]);
+        if sent.is_ok() && log.shared.memory.read().deltas.len() > 1 {
+            break;
+        }
+    }
+    let sealed = Arc::clone(&log.shared.memory.read().deltas[0]);
+    // As whoever writes them down does.
+    let look = sealed.look();
+    assert!(!look.hours(PROJECT).is_empty());
+    log.core.run([Work::Clear(PROJECT, at(2), Box::new(|cleared| assert!(cleared.is_ok())))]);
+    assert!(look.hours(PROJECT).is_empty());
+    assert_eq!(look.sections().count(), 0);
+}
