@@ -78,6 +78,9 @@ pub enum OpenError {
         /// What is wrong.
         what: String,
     },
+    /// What was told from the log, and can be told again, cannot be read.
+    #[error(transparent)]
+    Part(ReadError),
     /// Written in another version of the format.
     #[error("{file} has version {version} of the format; this program reads version {ours}", ours = crate::format::FORMAT_VERSION)]
     Version {

@@ -104,7 +104,7 @@ impl<'a> Recovery<'a> {
             covered += part.index().segments.len();
             self.part(part)?;
         }
-        load::load_ids(self.shared).map_err(|error| corrupt("a part", 0, &error.to_string()))?;
+        load::load_ids(self.shared).map_err(OpenError::Part)?;
         let mut active = None;
         for number in numbers.iter().skip(covered) {
             let last = Some(number) == numbers.last();

@@ -227,7 +227,7 @@ fn put_block(out: &mut PageWriter, cells: &[Keyed<'_>], base: u64) -> io::Result
             sequence: event.sequence(),
             micros: event.time(*hour).as_micros().rem_euclid(HOUR) as u32,
         }));
-        block.add(*hour, *customer, &cell.rollup, &events);
+        block.add(*hour, *customer, &cell.rollup, &events).map_err(io::Error::other)?;
     }
     write_block(out, &block, *event_type, *day).map(Some)
 }

@@ -9,6 +9,7 @@ use crate::format::u32_at;
 use reckoner_domain::rollup::{Mark, Rollup};
 use reckoner_domain::sum::Overflow;
 use reckoner_domain::time::{DAY, HOUR, Timestamp};
+use std::num::TryFromIntError;
 
 /// Hours of a day.
 pub const HOURS: i64 = DAY / HOUR;
@@ -84,10 +85,17 @@ impl BlockBuilder {
         Self { base, ..Self::default() }
     }
 
-    /// Adds a cell with its events, which are in the order of their sequences.
-    pub fn add(&mut self, hour: i64, customer: u32, rollup: &Rollup, events: &[EventAt]) {
+    /// Adds a cell with its events, which are in the order of their sequences; an error where the
+    /// block has more bytes than its directory can tell places of.
+    pub fn add(
+        &mut self,
+        hour: i64,
+        customer: u32,
+        rollup: &Rollup,
+        events: &[EventAt],
+    ) -> Result<(), TryFromIntError> {
         if self.customer.replace(customer) != Some(customer) {
-            let entry = [customer, self.cells.len() as u32, self.refs.len() as u32];
+            let entry = [customer, u32::try_from(self.cells.len())?, u32::try_from(self.refs.len())?];
             self.directory.extend(entry.iter().flat_map(|field| field.to_le_bytes()));
         }
         let out = &mut self.cells;
@@ -118,6 +126,7 @@ impl BlockBuilder {
         }
         self.events += events.len() as u64;
         self.last_sequence = self.last_sequence.max(events.last().map_or(0, |event| event.sequence));
+        u32::try_from(self.cells.len().max(self.refs.len())).map(drop)
     }
 }
 

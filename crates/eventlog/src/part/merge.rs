@@ -11,6 +11,7 @@ use crate::memory::ids::SHARDS;
 use reckoner_domain::id::ProjectId;
 use reckoner_domain::rollup::Rollup;
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::sync::Arc;
 
 /// Shards whose ids are merged at a time.
@@ -280,7 +281,7 @@ fn merge_block(
         }
         hours.sort_unstable_by_key(|(hour, ..)| *hour);
         for (hour, rollup, events) in &hours {
-            merged.add(*hour, customer, rollup, events);
+            merged.add(*hour, customer, rollup, events).map_err(io::Error::other)?;
         }
     }
     Ok(merged)

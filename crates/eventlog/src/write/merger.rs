@@ -16,6 +16,8 @@ use std::time::{Duration, Instant};
 const PARTS: usize = if cfg!(test) { 3 } else { 8 };
 /// Parts of so many segments are not merged any more.
 const SEGMENTS_MAX: usize = PARTS * PARTS;
+/// Bytes of the log that one part tells of at most: places in a block of it have 32 bits.
+const LOG_BYTES_MAX: u64 = 1 << 32;
 /// How long the thread works before it rests as long.
 const WORK: Duration = Duration::from_millis(20);
 
@@ -103,8 +105,12 @@ impl Work {
 /// The first parts of one size that follow each other and are enough to become one.
 fn next(parts: &[Arc<Part>]) -> Option<Vec<Arc<Part>>> {
     let size = |part: &Arc<Part>| part.index().segments.len();
+    let bytes = |part: &Arc<Part>| part.index().segments.iter().map(|covered| covered.bytes).sum::<u64>();
     let same = |parts: &&[Arc<Part>]| {
-        parts.iter().all(|part| size(part) < SEGMENTS_MAX && Some(size(part)) == parts.first().map(size))
+        parts.iter().map(bytes).sum::<u64>() <= LOG_BYTES_MAX
+            && parts
+                .iter()
+                .all(|part| size(part) < SEGMENTS_MAX && Some(size(part)) == parts.first().map(size))
     };
     parts.windows(PARTS).find(same).map(<[Arc<Part>]>::to_vec)
 }
