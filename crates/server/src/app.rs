@@ -198,6 +198,7 @@ impl Server {
         restore_customers(&app).await?;
         apply_definitions(&app, definitions).await?;
         app.accounts.prepare_admins(&app.projects).await?;
+        jobs::change_project_zones(&app.db, &app.clock, &app.config.time_zone).await?;
         // What follows cannot fail: keys that are made are shown.
         let shown_keys = bootstrap::run(&app.db, &app.config, &app.projects, app.clock.real()).await?;
         let dispatcher = Dispatcher::start(sending, &waker);
@@ -325,15 +326,15 @@ async fn prepare_projects(db: &Db, config: &Config, clock: &Clock) -> Result<Vec
     idempotency::end_all(db).await?;
     mails::release_all(db).await?;
     projects::ensure(db, clock.real()).await?;
-    for project in projects::list(db).await? {
+    let mut projects = projects::list(db).await?;
+    for project in &mut projects {
         if let Some(frozen) = project.frozen_time {
             clock.freeze(project.id, frozen);
         }
-        if project.time_zone != config.time_zone {
-            jobs::change_project_zone(db, clock, &project, &config.time_zone).await?;
-        }
+        // In the store once nothing refuses this start any more.
+        project.time_zone.clone_from(&config.time_zone);
     }
-    Ok(projects::list(db).await?)
+    Ok(projects)
 }
 
 /// What serves requests about webhooks, and what the dispatcher is to be started with.

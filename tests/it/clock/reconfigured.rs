@@ -2,10 +2,11 @@
 use super::world::{World, at};
 use super::{aggregations, event, on_both_servers, send};
 use crate::support::database::on_both;
-use crate::support::server::{Server, Setup};
+use crate::support::server::{LIVE_KEY, Server, Setup, TEST_KEY};
 use reckoner_domain::period::Period;
 use reckoner_server::jobs::change_project_zone;
-use reckoner_server::store::{Db, projects};
+use reckoner_server::store::project_zones::{self, ProjectZones};
+use reckoner_server::store::{Db, SqliteSettings, projects};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -135,4 +136,24 @@ async fn a_zone_set_before_anything_is_aggregated_is_that_of_all_times(db: Db) {
     assert_eq!(made.keys().collect::<Vec<_>>(), ["a_daily_20260113"]);
     let span = &made["a_daily_20260113"].span;
     assert_eq!((span.start, span.end), (at("2026-01-12T18:30:00Z"), at("2026-01-13T18:30:00Z")));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_start_that_is_refused_moves_no_project() {
+    let mut server = Setup::default().system(system(&["daily"])).start();
+    server.freeze("2026-01-14T00:00:00Z").await;
+    send(&server, vec![event("a", "api.calls", "1", "2026-01-13T20:00:00Z")]).await;
+    server.advance("2026-01-14T01:00:00Z").await;
+    assert_eq!(aggregations(&server).await.len(), 1);
+    assert!(server.terminate().success());
+    server.set_env("RECKONER_TIME_ZONE", "Asia/Kolkata");
+    // Each is the key of the other project.
+    server.set_env("RECKONER_BOOTSTRAP_API_KEY", TEST_KEY);
+    server.set_env("RECKONER_BOOTSTRAP_TEST_API_KEY", LIVE_KEY);
+    let (code, said) = server.refused_start();
+    assert_eq!(code, Some(1), "{said}");
+    let settings = SqliteSettings::new(server.data_dir().join("control.sqlite"));
+    let db = Db::open_sqlite(&settings).await.expect("opens");
+    let zones = project_zones::get(&db, projects::TEST).await.expect("read");
+    assert_eq!(zones, ProjectZones::fixed("UTC"));
 }

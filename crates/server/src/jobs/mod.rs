@@ -19,7 +19,7 @@ mod zones;
 pub use advance::{ClockError, Moving};
 pub use aggregate::Done;
 pub use clear::ClearError;
-pub use rezone::change_project_zone;
+pub use rezone::{change_project_zone, change_project_zones};
 pub use run::JobError;
 pub use schedule::Schedule;
 pub use scheduler::Scheduler;

@@ -2,7 +2,7 @@
 use super::{AGGREGATE, Jobs};
 use crate::clock::Clock;
 use crate::store::customers::{Customer, Details};
-use crate::store::projects::Project;
+use crate::store::projects::{self, Project};
 use crate::store::{Db, StoreError, aggregations, customer_zones, project_zones, watermarks};
 use reckoner_domain::id::{CustomerId, ProjectId};
 
@@ -25,6 +25,17 @@ impl Jobs {
         tx.commit().await?;
         Ok(changed)
     }
+}
+
+/// Changes the zone of every project's periods, where it is another, to one that has been checked; no
+/// job may run meanwhile.
+pub async fn change_project_zones(db: &Db, clock: &Clock, name: &str) -> Result<(), StoreError> {
+    for project in projects::list(db).await? {
+        if project.time_zone != name {
+            change_project_zone(db, clock, &project, name).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Changes the zone of a project's periods to one that has been checked. Where nothing is aggregated
