@@ -7,10 +7,10 @@ use crate::part::index::Covered;
 use crate::recover::{corrupt, while_doing};
 use crate::shared::Shared;
 use crate::status::Health;
+use crate::thread::Thread;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 /// Bytes read at once.
@@ -110,44 +110,24 @@ pub fn sealed(shared: &Shared) -> Vec<Sealed> {
 
 /// Checks sealed segments one after the other on a thread of its own. Damage stops the log, as it
 /// keeps one from opening.
-pub struct Checker {
-    end: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Checker {
-    /// Starts the thread.
-    pub fn start(disk: Arc<dyn Disk>, shared: Arc<Shared>) -> io::Result<Self> {
-        let end = Arc::new(AtomicBool::new(false));
-        let told = Arc::clone(&end);
-        let run = move || {
-            let mut worked_from = Instant::now();
-            let mut rest = || {
-                if worked_from.elapsed() > REST_MAX / REST_SHARE {
-                    std::thread::sleep(REST_MAX);
-                    worked_from = Instant::now();
-                }
-                !told.load(Ordering::Relaxed)
-            };
-            for sealed in sealed(&shared) {
-                if !rest() {
-                    return;
-                }
-                if let Err(error) = segment(disk.as_ref(), shared.store_id, sealed, &mut rest) {
-                    *shared.health.lock() = Health::Stopped { reason: error.to_string().into() };
-                    return;
-                }
+pub fn start(disk: Arc<dyn Disk>, shared: Arc<Shared>) -> io::Result<Thread> {
+    Thread::start("eventlog-check", move |end| {
+        let mut worked_from = Instant::now();
+        let mut rest = || {
+            if worked_from.elapsed() > REST_MAX / REST_SHARE {
+                std::thread::sleep(REST_MAX);
+                worked_from = Instant::now();
             }
+            !end.load(Ordering::Relaxed)
         };
-        let thread = std::thread::Builder::new().name("eventlog-check".into()).spawn(run)?;
-        Ok(Self { end, thread: Some(thread) })
-    }
-}
-
-impl Drop for Checker {
-    fn drop(&mut self) {
-        self.end.store(true, Ordering::Relaxed);
-        // A thread that failed has nothing more to do, which is all that matters here.
-        let _ = self.thread.take().map(JoinHandle::join);
-    }
+        for sealed in sealed(&shared) {
+            if !rest() {
+                return;
+            }
+            if let Err(error) = segment(disk.as_ref(), shared.store_id, sealed, &mut rest) {
+                *shared.health.lock() = Health::Stopped { reason: error.to_string().into() };
+                return;
+            }
+        }
+    })
 }

@@ -20,6 +20,7 @@ mod shared;
 mod status;
 #[cfg(test)]
 mod tests;
+mod thread;
 mod write;
 
 pub use backup::{Copied, backup};

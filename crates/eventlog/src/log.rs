@@ -1,6 +1,6 @@
 //! The handle: open, append, read, close.
 use crate::batch::Batch;
-use crate::check::{self, Checker};
+use crate::check;
 use crate::disk::{Disk, RealDisk};
 use crate::error::{AppendError, OpenError, ReadError};
 use crate::format::manifest::Manifest;
@@ -17,6 +17,7 @@ use crate::read::verify::{self, Verified};
 use crate::recover::{Recovery, open_store, while_doing};
 use crate::shared::Shared;
 use crate::status::{Counters, Health, Status};
+use crate::thread::Thread;
 use crate::write::builder::Builder;
 use crate::write::committer::Committer;
 use crate::write::core::{Core, Work};
@@ -71,7 +72,7 @@ pub struct EventLog {
 struct Inner {
     shared: Arc<Shared>,
     committer: Committer,
-    _checker: Option<Checker>,
+    _checker: Option<Thread>,
 }
 
 /// A log that is recovered, but has no threads yet.
@@ -132,7 +133,7 @@ impl EventLog {
     pub(crate) fn open_with(disk: Arc<dyn Disk>, options: &Options) -> Result<Self, OpenError> {
         let Opened { shared, core, lock } = open_on(Arc::clone(&disk), options)?;
         let start = || {
-            let check = || Checker::start(disk, Arc::clone(&shared));
+            let check = || check::start(disk, Arc::clone(&shared));
             let checker = options.background.then(check).transpose()?;
             let committer = Committer::start(Arc::clone(&shared), core, lock)?;
             Ok(Inner { _checker: checker, committer, shared: Arc::clone(&shared) })

@@ -4,12 +4,12 @@ use crate::disk::Disk;
 use crate::part::build::{SealedSegment, build};
 use crate::shared::Shared;
 use crate::status::add;
+use crate::thread::Thread;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
+use std::sync::atomic::Ordering;
 
 /// Sealed segments that wait; whoever seals another one waits with it.
 const QUEUE_SEGMENTS_MAX: usize = 1;
@@ -18,8 +18,7 @@ const QUEUE_SEGMENTS_MAX: usize = 1;
 pub struct Builder {
     queue: Option<Sender<SealedSegment>>,
     here: Option<Work>,
-    end: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
+    _thread: Option<Thread>,
 }
 
 struct Work {
@@ -35,23 +34,20 @@ impl Builder {
     pub fn start(disk: Arc<dyn Disk>, shared: Arc<Shared>, on_thread: bool) -> io::Result<Self> {
         let merger = Merger::start(Arc::clone(&disk), Arc::clone(&shared), on_thread)?;
         let mut work = Work { disk, shared, waiting: VecDeque::new(), merger };
-        let end = Arc::new(AtomicBool::new(false));
         if !on_thread {
-            return Ok(Self { queue: None, here: Some(work), end, thread: None });
+            return Ok(Self { queue: None, here: Some(work), _thread: None });
         }
         let (queue, sealed): (Sender<SealedSegment>, Receiver<SealedSegment>) = bounded(QUEUE_SEGMENTS_MAX);
-        let told = Arc::clone(&end);
-        let run = move || {
+        let thread = Thread::start("eventlog-parts", move |end| {
             for sealed in sealed {
                 // What is not written down is told from the segments at the next start.
-                if told.load(Ordering::Relaxed) {
+                if end.load(Ordering::Relaxed) {
                     break;
                 }
                 work.write_down(sealed);
             }
-        };
-        let thread = std::thread::Builder::new().name("eventlog-parts".into()).spawn(run)?;
-        Ok(Self { queue: Some(queue), here: None, end, thread: Some(thread) })
+        })?;
+        Ok(Self { queue: Some(queue), here: None, _thread: Some(thread) })
     }
 
     /// Writes down what is known of a segment, soon.
@@ -82,14 +78,5 @@ impl Work {
                 }
             }
         }
-    }
-}
-
-impl Drop for Builder {
-    fn drop(&mut self) {
-        self.end.store(true, Ordering::Relaxed);
-        drop(self.queue.take());
-        // A thread that failed has nothing more to write, which is all that matters here.
-        let _ = self.thread.take().map(JoinHandle::join);
     }
 }

@@ -5,11 +5,11 @@ use crate::part::Part;
 use crate::part::merge::merge;
 use crate::shared::Shared;
 use crate::status::add;
+use crate::thread::Thread;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// How many parts of one size become one.
@@ -25,14 +25,12 @@ const WORK: Duration = Duration::from_millis(20);
 pub struct Merger {
     wake: Option<Sender<()>>,
     here: Option<Work>,
-    end: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
+    _thread: Option<Thread>,
 }
 
 struct Work {
     disk: Arc<dyn Disk>,
     shared: Arc<Shared>,
-    end: Arc<AtomicBool>,
     /// Whether to rest between two pieces of work.
     rests: bool,
 }
@@ -40,15 +38,13 @@ struct Work {
 impl Merger {
     /// A merger with a thread, or one that works while it is called.
     pub fn start(disk: Arc<dyn Disk>, shared: Arc<Shared>, on_thread: bool) -> io::Result<Self> {
-        let end = Arc::new(AtomicBool::new(false));
-        let work = Work { disk, shared, end: Arc::clone(&end), rests: on_thread };
+        let work = Work { disk, shared, rests: on_thread };
         if !on_thread {
-            return Ok(Self { wake: None, here: Some(work), end, thread: None });
+            return Ok(Self { wake: None, here: Some(work), _thread: None });
         }
         let (wake, woken): (Sender<()>, Receiver<()>) = bounded(1);
-        let run = move || woken.iter().for_each(|()| work.run());
-        let thread = std::thread::Builder::new().name("eventlog-merge".into()).spawn(run)?;
-        Ok(Self { wake: Some(wake), here: None, end, thread: Some(thread) })
+        let thread = Thread::start("eventlog-merge", move |end| woken.iter().for_each(|()| work.run(end)))?;
+        Ok(Self { wake: Some(wake), here: None, _thread: Some(thread) })
     }
 
     /// There is another part.
@@ -56,18 +52,18 @@ impl Merger {
         match (&self.wake, &self.here) {
             // Where it is woken already, or has ended, nothing is to be done.
             (Some(wake), _) => drop(wake.try_send(())),
-            (None, Some(work)) => work.run(),
+            (None, Some(work)) => work.run(&AtomicBool::new(false)),
             (None, None) => {}
         }
     }
 }
 
 impl Work {
-    fn run(&self) {
+    fn run(&self, end: &AtomicBool) {
         loop {
             let parts = next(&self.shared.memory.read().parts);
             let Some(parts) = parts else { return };
-            match self.join(&parts) {
+            match self.join(&parts, end) {
                 Ok(true) => {}
                 Ok(false) => return,
                 Err(_) => {
@@ -80,14 +76,14 @@ impl Work {
     }
 
     /// Makes one of these parts; whether it did, and was not told to end.
-    fn join(&self, parts: &[Arc<Part>]) -> Result<bool, ReadError> {
+    fn join(&self, parts: &[Arc<Part>], end: &AtomicBool) -> Result<bool, ReadError> {
         let mut worked_from = Instant::now();
         let rest = || {
             if self.rests && worked_from.elapsed() > WORK {
                 std::thread::sleep(worked_from.elapsed());
                 worked_from = Instant::now();
             }
-            !self.end.load(Ordering::Relaxed)
+            !end.load(Ordering::Relaxed)
         };
         let Some(mut merged) = merge(self.disk.as_ref(), self.shared.store_id, parts, rest)? else {
             return Ok(false);
@@ -113,13 +109,4 @@ fn next(parts: &[Arc<Part>]) -> Option<Vec<Arc<Part>>> {
                 .all(|part| size(part) < SEGMENTS_MAX && Some(size(part)) == parts.first().map(size))
     };
     parts.windows(PARTS).find(same).map(<[Arc<Part>]>::to_vec)
-}
-
-impl Drop for Merger {
-    fn drop(&mut self) {
-        self.end.store(true, Ordering::Relaxed);
-        drop(self.wake.take());
-        // A thread that failed has nothing more to write, which is all that matters here.
-        let _ = self.thread.take().map(JoinHandle::join);
-    }
 }

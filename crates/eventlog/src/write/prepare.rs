@@ -1,11 +1,11 @@
 //! The next segment, written full of zeros ahead of time: commits then overwrite blocks that exist,
 //! which syncs faster and cannot run out of space.
 use crate::disk::{Disk, File};
+use crate::thread::Thread;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
 
 /// What the name of a segment that is not in use yet begins with.
 pub const NAME_PREFIX: &str = "prepared-";
@@ -43,11 +43,10 @@ pub fn zeroed(disk: &dyn Disk, number: u64, bytes: u64, end: &AtomicBool) -> io:
 
 /// Prepares segments ahead on a thread of its own.
 pub struct Preparer {
-    requests: Option<Sender<u64>>,
+    requests: Sender<u64>,
     results: Receiver<io::Result<Arc<dyn File>>>,
     requested: bool,
-    end: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
+    _thread: Thread,
 }
 
 impl Preparer {
@@ -56,22 +55,19 @@ impl Preparer {
     pub fn start(disk: Arc<dyn Disk>, bytes: u64) -> io::Result<Self> {
         let (requests, inbox) = bounded::<u64>(1);
         let (outbox, results) = bounded(1);
-        let end = Arc::new(AtomicBool::new(false));
-        let told = Arc::clone(&end);
-        let run = move || {
+        let thread = Thread::start("eventlog-prepare", move |end| {
             for number in inbox {
-                if outbox.send(zeroed(disk.as_ref(), number, bytes, &told)).is_err() {
+                if outbox.send(zeroed(disk.as_ref(), number, bytes, end)).is_err() {
                     return;
                 }
             }
-        };
-        let thread = std::thread::Builder::new().name("eventlog-prepare".into()).spawn(run)?;
-        Ok(Self { requests: Some(requests), results, requested: false, end, thread: Some(thread) })
+        })?;
+        Ok(Self { requests, results, requested: false, _thread: thread })
     }
 
     /// Asks for a segment, unless one was asked for already.
     pub fn request(&mut self, number: u64) {
-        let ask = || self.requests.as_ref().is_some_and(|requests| requests.send(number).is_ok());
+        let ask = || self.requests.send(number).is_ok();
         self.requested = self.requested || ask();
     }
 
@@ -80,14 +76,5 @@ impl Preparer {
         self.request(number);
         self.requested = false;
         self.results.recv().unwrap_or_else(|_| Err(io::Error::other("the preparing thread has ended")))
-    }
-}
-
-impl Drop for Preparer {
-    fn drop(&mut self) {
-        self.end.store(true, Ordering::Relaxed);
-        drop(self.requests.take());
-        // A preparing thread that failed has nothing more to write, which is all that matters here.
-        let _ = self.thread.take().map(JoinHandle::join);
     }
 }
