@@ -6,7 +6,7 @@ use crate::Result;
 use crate::http::{self, Connection};
 use crate::server::{KEY, Server};
 use crate::soak_events::{CUSTOMERS, DAYS, Expected, Plan, customer_name, scramble};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -25,6 +25,8 @@ const EDGE_EVENTS: u64 = 1_000_000;
 const QUERIES: u64 = 2_000;
 /// How often it is looked how far the load has come, and the disk is probed.
 const LOOK: Duration = Duration::from_millis(20);
+/// How long nothing may change among the log's files until it counts as sealed.
+const SEALED_AFTER: Duration = Duration::from_secs(20);
 const PROBE_PAUSE: Duration = Duration::from_millis(250);
 
 /// What a soak is asked to do.
@@ -95,6 +97,9 @@ impl Soak {
         check(&server.child.address, &sending.plan, &expected).await?;
         println!("totals of {CUSTOMERS} customers and {} days are exact", DAYS + 1);
         time_queries(&server.child.address, &sending.plan).await?;
+        wait_until_sealed(&folder.path().join("data")).await?;
+        time_queries(&server.child.address, &sending.plan).await?;
+        println!("memory then: {} MiB", server.child.memory_kib("VmRSS").unwrap_or(0) / 1024);
         println!("on disk: {} MiB", size(&folder.path().join("data"))? / (1024 * 1024));
         drop(server);
         let killed = Instant::now();
@@ -266,6 +271,15 @@ fn as_text(cents: u64) -> String {
 async fn query(connection: &mut Connection, plan: &Plan, parameters: &str) -> Result<Vec<Value>> {
     let from = plan.from - SignedDuration::from_hours(24);
     let to = plan.to + SignedDuration::from_hours(24);
+    query_range(connection, from, to, parameters).await
+}
+
+async fn query_range(
+    connection: &mut Connection,
+    from: Timestamp,
+    to: Timestamp,
+    parameters: &str,
+) -> Result<Vec<Value>> {
     let target = format!("/v1/meters/api.calls/query?from={from:.0}&to={to:.0}&{parameters}");
     let answer = connection.send(http::head("GET", &target, KEY, 0).as_bytes()).await?;
     let mut json: Value = serde_json::from_slice(&answer.body)?;
@@ -296,6 +310,28 @@ async fn time_queries(address: &str, plan: &Plan) -> Result<()> {
     let began = Instant::now();
     let rows = query(&mut connection, plan, "group_by=customer").await?.len();
     println!("all customers' month: {rows} rows in {:.2?}", began.elapsed());
+    let (began, to) = (Instant::now(), plan.from + SignedDuration::from_hours(3 * 24));
+    let rows = query_range(&mut connection, plan.from, to, "group_by=region").await?.len();
+    println!("three days by a property: {rows} rows in {:.2?}", began.elapsed());
+    let (began, customer) = (Instant::now(), customer_name(1));
+    let parameters = format!("window=day&customer={customer}&filter[region]=eu");
+    let rows = query(&mut connection, plan, &parameters).await?.len();
+    println!("one customer's month by day, of one property's value: {rows} rows in {:.2?}", began.elapsed());
+    Ok(())
+}
+
+/// Waits until segments become columns no more, however long that takes.
+async fn wait_until_sealed(data: &Path) -> Result<()> {
+    let began = Instant::now();
+    let (mut before, mut since) = (u64::MAX, began);
+    while since.elapsed() < SEALED_AFTER {
+        tokio::time::sleep(LOOK).await;
+        let now = std::fs::read_dir(data.join("events"))?.count() as u64;
+        if now != before {
+            (before, since) = (now, Instant::now());
+        }
+    }
+    println!("sealed {:.0} s after the load ended", since.duration_since(began).as_secs_f64());
     Ok(())
 }
 

@@ -4,9 +4,17 @@ use crate::error::OpenError;
 use crate::format::frame;
 use crate::format::manifest;
 use crate::format::segment::{self, HEADER_BYTES, SegmentHeader};
+use crate::part::Part;
+use crate::part::load::load;
 use crate::recover::{corrupt, read_manifest, read_whole, segment_numbers, while_doing};
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
+
+/// How often the files of a log in use are listed until all of them can be opened.
+const SNAPSHOT_TRIES: u32 = 20;
+/// Bytes of sealed events copied at once.
+const COPY_BYTES: usize = 1024 * 1024;
 
 /// What was copied.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,13 +47,15 @@ pub(crate) fn copy(from: &dyn Disk, to: &dyn Disk) -> Result<Copied, OpenError> 
         let source = io::Error::new(io::ErrorKind::AlreadyExists, to.describe());
         return Err(while_doing("copy into a directory that has files")(source));
     }
-    let names = from.names().map_err(while_doing("list the files"))?;
     let manifest = read_manifest(from)?;
-    let numbers = segment_numbers(&names)?;
+    let snapshot = Snapshot::take(from, manifest.store_id)?;
     let mut copied = Copied { store_id: manifest.store_id, ..Copied::default() };
-    for number in &numbers {
-        let last = Some(number) == numbers.last();
-        copy_segment(from, to, *number, last, &mut copied)?;
+    for part in &snapshot.parts {
+        copy_part(to, part, &mut copied).map_err(while_doing("copy sealed events"))?;
+    }
+    for (number, file) in &snapshot.segments {
+        let last = snapshot.segments.last().is_some_and(|(last, _)| last == number);
+        copy_segment(file.as_ref(), to, *number, last, &mut copied)?;
     }
     // Last, so that a copy that was not finished does not open.
     let write = || {
@@ -56,16 +66,78 @@ pub(crate) fn copy(from: &dyn Disk, to: &dyn Disk) -> Result<Copied, OpenError> 
     Ok(copied)
 }
 
+/// The files of a log at one moment, open: what is removed meanwhile can still be read.
+struct Snapshot {
+    /// Those whose segments are columns.
+    parts: Vec<Part>,
+    /// The segments that are in the log, by number.
+    segments: Vec<(u64, Arc<dyn File>)>,
+}
+
+impl Snapshot {
+    fn take(from: &dyn Disk, store_id: u128) -> Result<Self, OpenError> {
+        let mut tries = 1;
+        loop {
+            match Self::try_take(from, store_id) {
+                // Segments that become columns meanwhile go while the files are listed and opened.
+                Err(_) if tries < SNAPSHOT_TRIES => tries += 1,
+                taken => return taken,
+            }
+        }
+    }
+
+    fn try_take(from: &dyn Disk, store_id: u128) -> Result<Self, OpenError> {
+        let names = from.names().map_err(while_doing("list the files"))?;
+        let numbers = segment_numbers(&names)?;
+        let mut parts = load(from, &names, (store_id, &numbers), None)?.parts;
+        parts.retain(|part| part.in_log().is_empty());
+        let covered =
+            parts.iter().filter_map(|part| part.index().segments.last()).map(|last| last.number).max();
+        let open = |number: u64| {
+            let file = from.open(&segment::file_name(number)).map_err(while_doing("open a segment"))?;
+            Ok((number, file))
+        };
+        let in_log = numbers.into_iter().filter(|number| covered.is_none_or(|covered| *number > covered));
+        Ok(Self { segments: in_log.map(open).collect::<Result<_, OpenError>>()?, parts })
+    }
+}
+
+/// Copies a part and its columns.
+fn copy_part(to: &dyn Disk, part: &Part, copied: &mut Copied) -> io::Result<()> {
+    for columns in part.columns() {
+        columns.check(|| true).map_err(io::Error::other)?;
+        copied.bytes += copy_file(columns.file().as_ref(), to, columns.name())?;
+    }
+    copied.bytes += copy_file(part.file().as_ref(), to, part.name())?;
+    copied.segments += part.index().segments.len() as u64;
+    copied.sequence = part.last_sequence();
+    Ok(())
+}
+
+/// Copies a file; answers its bytes.
+fn copy_file(from: &dyn File, to: &dyn Disk, name: &str) -> io::Result<u64> {
+    let copy = to.create(name)?;
+    let (mut at, length) = (0, from.length()?);
+    let mut buffer = vec![0; COPY_BYTES.min(length as usize)];
+    while at < length {
+        let bytes = from.read_at(&mut buffer, at)?;
+        let read = buffer.get(..bytes).filter(|read| !read.is_empty()).ok_or(io::ErrorKind::UnexpectedEof)?;
+        copy.write_at(read, at)?;
+        at += bytes as u64;
+    }
+    copy.sync()?;
+    Ok(length)
+}
+
 fn copy_segment(
-    from: &dyn Disk,
+    from: &dyn File,
     to: &dyn Disk,
     number: u64,
     last: bool,
     copied: &mut Copied,
 ) -> Result<(), OpenError> {
     let name = segment::file_name(number);
-    let file = from.open(&name).map_err(while_doing("open a segment"))?;
-    let mut bytes = read_whole(file.as_ref()).map_err(while_doing("read a segment"))?;
+    let mut bytes = read_whole(from).map_err(while_doing("read a segment"))?;
     let header = SegmentHeader::decode(&bytes).map_err(|_| corrupt(&name, 0, "its header is damaged"))?;
     let follows = header.first_sequence == copied.sequence + 1 && header.number == number;
     if header.store_id != copied.store_id || !follows {

@@ -2,8 +2,10 @@
 use crate::format::frame::{HEADER_BYTES, pad};
 use crate::format::record;
 use crate::hash::{IdHash, IdHasher};
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
 use reckoner_domain::event::{
-    CUSTOMER_BYTES_MAX, EVENT_TYPE_BYTES_MAX, EventDraft, ID_BYTES_MAX, PROPERTIES_BYTES_MAX,
+    CUSTOMER_BYTES_MAX, EVENT_TYPE_BYTES_MAX, Event, EventDraft, ID_BYTES_MAX, PROPERTIES_BYTES_MAX,
     SOURCE_CONTEXT_BYTES_MAX, SUBJECT_BYTES_MAX,
 };
 use reckoner_domain::id::ProjectId;
@@ -75,7 +77,7 @@ impl Batch {
     }
 
     /// Ready to be committed.
-    pub(crate) fn seal(mut self, hasher: &IdHasher) -> Sealed {
+    pub(crate) fn seal(mut self, hasher: &IdHasher) -> SealedBatch {
         pad(&mut self.bytes);
         let payload_crc = crc32c::crc32c(self.bytes.get(HEADER_BYTES..).unwrap_or_default());
         let hash = |item: Item| {
@@ -83,25 +85,43 @@ impl Batch {
             (hasher.of(self.project, id), item.record)
         };
         let items = self.items.into_iter().map(hash).collect();
-        Sealed { project: self.project, received_at: self.received_at, payload_crc, items, bytes: self.bytes }
+        let (project, received_at, known) = (self.project, self.received_at, Known::default());
+        SealedBatch { project, received_at, payload_crc, items, bytes: self.bytes, known }
     }
 }
 
 /// A batch ready to be committed.
-pub(crate) struct Sealed {
-    pub project: ProjectId,
-    pub received_at: Timestamp,
+pub struct SealedBatch {
+    pub(crate) project: ProjectId,
+    pub(crate) received_at: Timestamp,
     /// The checksum of the payload when all events are accepted.
-    pub payload_crc: u32,
+    pub(crate) payload_crc: u32,
     /// Each event's hash and where its record lies in `bytes`.
-    pub items: Vec<(IdHash, Range<usize>)>,
+    pub(crate) items: Vec<(IdHash, Range<usize>)>,
     /// A whole frame, its header still blank.
-    pub bytes: Vec<u8>,
+    pub(crate) bytes: Vec<u8>,
+    /// What was read ahead for it.
+    pub(crate) known: Known,
 }
 
-impl Sealed {
+/// Events in columns that may have ids of a batch, as they were first stored. Reading one from columns
+/// takes long; so they are read ahead, where that keeps no other request waiting.
+#[derive(Default)]
+pub struct Known {
+    /// Those that are not read yet, by sequence.
+    pub wanted: Vec<u64>,
+    /// Those that are.
+    pub events: HashMap<u64, Event, RandomState>,
+}
+
+impl SealedBatch {
+    /// Whether [`EventLog::look_up`](crate::EventLog::look_up) has something to read for it.
+    pub fn wants_look_up(&self) -> bool {
+        !self.known.wanted.is_empty()
+    }
+
     /// The bytes of a record.
-    pub fn record(&self, range: &Range<usize>) -> &[u8] {
+    pub(crate) fn record(&self, range: &Range<usize>) -> &[u8] {
         self.bytes.get(range.clone()).unwrap_or_default()
     }
 }

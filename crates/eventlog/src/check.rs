@@ -1,7 +1,7 @@
 //! Sealed segments are not read at the start; whether they are what was written is checked here.
 use crate::disk::{Disk, File};
-use crate::error::OpenError;
-use crate::format::frame;
+use crate::error::{OpenError, ReadError};
+use crate::format::frame::{self, Frame};
 use crate::format::segment::{self, HEADER_BYTES, SegmentHeader};
 use crate::part::index::Covered;
 use crate::recover::{corrupt, while_doing};
@@ -9,6 +9,7 @@ use crate::shared::Shared;
 use crate::status::Health;
 use crate::thread::Thread;
 use std::io;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -23,12 +24,12 @@ const REST_MAX: Duration = Duration::from_millis(50);
 /// A sealed segment with the sequence behind its last record.
 pub type Sealed = (Covered, u64);
 
-/// Checks every frame of a sealed segment; `rest` is called now and then and tells whether to end.
+/// Checks every frame of a sealed segment, and shows each with its offset, which may tell to end.
 pub fn segment(
     disk: &dyn Disk,
     store_id: u128,
     (covered, end_sequence): Sealed,
-    mut rest: impl FnMut() -> bool,
+    mut each: impl FnMut(u64, &Frame<'_>) -> ControlFlow<()>,
 ) -> Result<(), OpenError> {
     let name = segment::file_name(covered.number);
     let file = disk.open(&name).map_err(while_doing("open a segment"))?;
@@ -44,14 +45,13 @@ pub fn segment(
     let (mut at, mut sequence) = (HEADER_BYTES, covered.first_sequence);
     let end = HEADER_BYTES + covered.bytes;
     while at < end {
-        if !rest() {
+        let frame = window.frame(at, end, header.salt).map_err(&reading)?;
+        let frame = frame.ok_or_else(|| corrupt(&name, at, "a frame's checksum does not agree"))?;
+        if each(at, &frame).is_break() {
             return Ok(());
         }
-        let frame = window.frame(at, end, header.salt).map_err(&reading)?;
-        let (bytes, records) =
-            frame.ok_or_else(|| corrupt(&name, at, "a frame's checksum does not agree"))?;
-        at += bytes;
-        sequence += records;
+        at += u64::from(frame.header.length);
+        sequence += u64::from(frame.header.records);
     }
     if sequence != end_sequence || at != end {
         return Err(corrupt(&name, at, "it has not the events that were written down"));
@@ -86,48 +86,61 @@ impl Window<'_> {
         Ok(self.bytes.get((at - self.at) as usize..).unwrap_or_default())
     }
 
-    /// Bytes and records of the frame there; `None` where there is no good one.
-    fn frame(&mut self, at: u64, end: u64, salt: u32) -> io::Result<Option<(u64, u64)>> {
+    /// The frame there; `None` where there is no good one.
+    fn frame(&mut self, at: u64, end: u64, salt: u32) -> io::Result<Option<Frame<'_>>> {
         let head = self.from(at, frame::HEADER_BYTES)?;
         let header = frame::read_header(head, salt).filter(|header| u64::from(header.length) <= end - at);
         let Some(header) = header else { return Ok(None) };
-        let frame = frame::read(self.from(at, header.length as usize)?, salt);
-        Ok(frame.map(|_| (u64::from(header.length), u64::from(header.records))))
+        Ok(frame::read(self.from(at, header.length as usize)?, salt))
     }
 }
 
-/// The segments that parts tell of.
-pub fn sealed(shared: &Shared) -> Vec<Sealed> {
-    let memory = shared.memory.read();
-    let segments = |part: &Arc<crate::part::Part>| {
-        let covered = &part.index().segments;
-        let next = covered.iter().skip(1).map(|next| next.first_sequence);
-        let ends = next.chain([part.last_sequence() + 1]);
-        covered.iter().copied().zip(ends).collect::<Vec<_>>()
-    };
-    memory.parts.iter().flat_map(segments).collect()
+/// Checks everything that parts tell of, their segments and their columns; `rest` is called now and
+/// then and tells whether to go on.
+pub fn run(disk: &dyn Disk, shared: &Shared, mut rest: impl FnMut() -> bool) -> Result<(), OpenError> {
+    let parts = shared.memory.read().parts.clone();
+    for part in &parts {
+        for columns in part.columns() {
+            columns.check(&mut rest).map_err(|error| match error {
+                ReadError::Io(source) => while_doing("read sealed events")(source),
+                ReadError::DamagedEvents { offset, file } => {
+                    corrupt(&file, offset, "the checksum of a block does not agree")
+                }
+                error => corrupt(columns.name(), 0, &error.to_string()),
+            })?;
+        }
+        for sealed in part.in_log() {
+            let checked = segment(disk, shared.store_id, sealed, |_, _| {
+                if rest() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            });
+            // One that has become columns meanwhile was checked for that.
+            let is_there = || shared.memory.read().parts.iter().any(|known| Arc::ptr_eq(known, part));
+            match checked {
+                Err(OpenError::Io { source, .. })
+                    if source.kind() == io::ErrorKind::NotFound && !is_there() => {}
+                checked => checked?,
+            }
+        }
+        if !rest() {
+            return Ok(());
+        }
+    }
+    Ok(())
 }
 
-/// Checks sealed segments one after the other on a thread of its own. Damage stops the log, as it
-/// keeps one from opening.
+/// Checks what parts tell of on a thread of its own. Damage stops the log, as it keeps one from opening.
 pub fn start(disk: Arc<dyn Disk>, shared: Arc<Shared>) -> io::Result<Thread> {
     Thread::start("eventlog-check", move |end| {
         let mut worked_from = Instant::now();
-        let mut rest = || {
+        let rest = || {
             if worked_from.elapsed() > REST_MAX / REST_SHARE {
                 std::thread::sleep(REST_MAX);
                 worked_from = Instant::now();
             }
             !end.load(Ordering::Relaxed)
         };
-        for sealed in sealed(&shared) {
-            if !rest() {
-                return;
-            }
-            if let Err(error) = segment(disk.as_ref(), shared.store_id, sealed, &mut rest) {
-                *shared.health.lock() = Health::Stopped { reason: error.to_string().into() };
-                return;
-            }
+        if let Err(error) = run(disk.as_ref(), &shared, rest) {
+            *shared.health.lock() = Health::Stopped { reason: error.to_string().into() };
         }
     })
 }

@@ -37,6 +37,14 @@ pub enum ReadError {
         /// Where its record begins.
         offset: u32,
     },
+    /// Sealed events are not what was written.
+    #[error("{file} is damaged at offset {offset}: restore the directory from a backup")]
+    DamagedEvents {
+        /// The damaged file.
+        file: String,
+        /// Where in it.
+        offset: u64,
+    },
     /// What was told from the log, and can be told again, is not what was written.
     #[error(
         "{file} is damaged at offset {offset}: stop the server and remove it, it is made anew at the next start"

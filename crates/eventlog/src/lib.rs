@@ -7,6 +7,7 @@
 mod backup;
 mod batch;
 mod check;
+mod columns;
 mod disk;
 mod error;
 mod format;
@@ -24,10 +25,11 @@ mod thread;
 mod write;
 
 pub use backup::{Copied, backup};
-pub use batch::{BATCH_EVENTS_MAX, Batch, BatchError};
+pub use batch::{BATCH_EVENTS_MAX, Batch, BatchError, SealedBatch};
 pub use error::{AppendError, OpenError, ReadError};
 pub use log::{EventLog, Options, SEGMENT_BYTES, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN};
 pub use read::changes::{Changes, Since, Stats};
+pub use read::export::Export;
 pub use read::history::Revision;
 pub use read::list::{Cursor, LIST_EVENTS_MAX, ListFilter, Order};
 pub use read::query::{GroupBy, OTHER, QUERY_EVENTS_MAX, QUERY_ROWS_MAX, Query, QueryError, Row};

@@ -1,5 +1,5 @@
 //! The handle: open, append, read, close.
-use crate::batch::Batch;
+use crate::batch::{Batch, SealedBatch};
 use crate::check;
 use crate::disk::{Disk, RealDisk};
 use crate::error::{AppendError, OpenError, ReadError};
@@ -9,13 +9,14 @@ use crate::hash::IdHasher;
 use crate::memory::Memory;
 use crate::memory::ids::Ids;
 use crate::read::changes::{self, Changes, Since, Stats};
+use crate::read::export::Export;
 use crate::read::history::{self, Revision};
 use crate::read::list::{self, ListFilter};
 use crate::read::query::{self, Query, QueryError, Row};
 use crate::read::values::Values;
 use crate::read::verify::{self, Verified};
 use crate::recover::{Recovery, open_store, while_doing};
-use crate::shared::Shared;
+use crate::shared::{InColumns, Shared};
 use crate::status::{Counters, Health, Status};
 use crate::thread::Thread;
 use crate::write::builder::Builder;
@@ -95,6 +96,7 @@ pub(crate) fn open_on(disk: Arc<dyn Disk>, options: &Options) -> Result<Opened, 
         ids: Ids::new(),
         values: Values::default(),
         hasher,
+        in_columns: InColumns::default(),
         health: Mutex::new(Health::Healthy),
         counters: Counters::default(),
     });
@@ -103,6 +105,7 @@ pub(crate) fn open_on(disk: Arc<dyn Disk>, options: &Options) -> Result<Opened, 
     let mut recovery = Recovery::new(disk.as_ref(), &shared, manifest.store_id, &mut builder);
     let active = recovery.run(&numbers)?;
     let group = recovery.group;
+    shared.note_columns();
     let segment_bytes = options.segment_bytes.clamp(SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX);
     let plan = Plan {
         store_id: manifest.store_id,
@@ -111,9 +114,7 @@ pub(crate) fn open_on(disk: Arc<dyn Disk>, options: &Options) -> Result<Opened, 
         prepare_ahead: options.background,
     };
     if !options.background {
-        for sealed in check::sealed(&shared) {
-            check::segment(disk.as_ref(), manifest.store_id, sealed, || true)?;
-        }
+        check::run(disk.as_ref(), &shared, || true)?;
     }
     let number = numbers.last().copied().unwrap_or(0);
     let segments = Segments::new(disk, plan, number, active).map_err(while_doing("start a thread"))?;
@@ -141,16 +142,29 @@ impl EventLog {
         Ok(Self { inner: Arc::new(start().map_err(while_doing("start a thread"))?) })
     }
 
+    /// Makes a batch ready to be committed.
+    pub fn seal(&self, batch: Batch) -> SealedBatch {
+        let shared = &self.inner.shared;
+        let mut sealed = batch.seal(&shared.hasher);
+        shared.want(&mut sealed);
+        sealed
+    }
+
+    /// Reads old events that may have ids of a batch; without that the committing thread reads them,
+    /// and keeps other requests waiting.
+    pub fn look_up(&self, batch: &mut SealedBatch) -> Result<(), ReadError> {
+        self.inner.shared.look_up(&mut batch.known)
+    }
+
     /// Puts a batch into the queue. `on_done` is called on the committer's thread once the batch is
     /// durable (or failed), and must neither block nor panic; when this answers an error it is not called.
-    pub fn submit(&self, batch: Batch, on_done: OnAppended) -> Result<(), AppendError> {
-        let sealed = batch.seal(&self.inner.shared.hasher);
-        self.inner.committer.submit(Work::Append(sealed, on_done), false)
+    pub fn submit(&self, batch: SealedBatch, on_done: OnAppended) -> Result<(), AppendError> {
+        self.inner.committer.submit(Work::Append(batch, on_done), false)
     }
 
     /// Commits a batch and waits for it.
     pub fn append(&self, batch: Batch) -> Result<Vec<Outcome>, AppendError> {
-        let sealed = batch.seal(&self.inner.shared.hasher);
+        let sealed = self.seal(batch);
         self.wait_for(|on_done| Work::Append(sealed, on_done))
     }
 
@@ -196,6 +210,11 @@ impl EventLog {
     /// Events in the order of their time.
     pub fn list(&self, filter: &ListFilter) -> Result<Vec<Event>, ReadError> {
         list::run(&self.inner.shared, filter)
+    }
+
+    /// All events that pass a filter, in no order: whatever is there now, as it stands now.
+    pub fn export(&self, filter: ListFilter) -> Result<Export, ReadError> {
+        Export::new(Arc::clone(&self.inner.shared), filter)
     }
 
     /// A meter's usage by window and group. All rows are of one moment: the sequence that was

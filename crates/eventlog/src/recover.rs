@@ -38,11 +38,13 @@ pub fn open_store(disk: &dyn Disk, new: Manifest) -> Result<(Manifest, Vec<u64>)
     Ok((manifest, numbers))
 }
 
-/// The numbers of the segments among these files: 1 and on, without gaps.
+/// The numbers of the segments among these files: without gaps, from 1 on or from those on that have
+/// become columns.
 pub fn segment_numbers(names: &[String]) -> Result<Vec<u64>, OpenError> {
     let mut numbers: Vec<u64> = names.iter().filter_map(|name| segment::number_of(name)).collect();
     numbers.sort_unstable();
-    match numbers.iter().zip(1..).find(|(number, expected)| **number != *expected) {
+    let first = numbers.first().copied().unwrap_or(1);
+    match numbers.iter().zip(first..).find(|(number, expected)| **number != *expected) {
         Some((_, expected)) => {
             Err(corrupt(&segment::file_name(expected), 0, "it is missing, and later ones are there"))
         }
@@ -98,15 +100,18 @@ impl<'a> Recovery<'a> {
     /// there is one.
     pub fn run(&mut self, numbers: &[u64]) -> Result<Option<Active>, OpenError> {
         let names = self.disk.names().map_err(while_doing("list the files"))?;
-        let parts = load::load(self.disk, &names, self.store_id, numbers.len() as u64);
         let mut covered = 0;
-        for part in parts.map_err(while_doing("open what is written down of segments"))? {
-            covered += part.index().segments.len();
-            self.part(part)?;
+        let loaded = load::load(self.disk, &names, (self.store_id, numbers), Some(self.shared))?;
+        for name in &loaded.unneeded {
+            self.disk.remove(name).map_err(while_doing("remove what is not needed"))?;
+        }
+        for part in loaded.parts {
+            covered = part.index().segments.last().map_or(covered, |last| last.number);
+            self.part(part, numbers)?;
         }
         load::load_ids(self.shared).map_err(OpenError::Part)?;
         let mut active = None;
-        for number in numbers.iter().skip(covered) {
+        for number in numbers.iter().filter(|number| **number > covered) {
             let last = Some(number) == numbers.last();
             let segment = self.segment(*number, last)?;
             if !last {
@@ -120,13 +125,21 @@ impl<'a> Recovery<'a> {
         Ok(active)
     }
 
-    /// Takes in what is written down of segments.
-    fn part(&mut self, part: Part) -> Result<(), OpenError> {
+    /// Takes in what is written down of segments; those that have become columns go from the log.
+    fn part(&mut self, part: Part, numbers: &[u64]) -> Result<(), OpenError> {
         let name = part.name().to_owned();
         let part = self.shared.memory.write().adopt(part);
         let part = part.map_err(|error| corrupt(&name, 0, &error.to_string()))?;
         for covered in &part.index().segments {
             let name = segment::file_name(covered.number);
+            if part.columns_of(covered.number).is_some() {
+                if numbers.contains(&covered.number) {
+                    self.disk.remove(&name).map_err(while_doing("remove a segment"))?;
+                }
+                let places = &mut self.shared.memory.write().places;
+                places.push_covered(covered.number, covered.first_sequence, None, &part);
+                continue;
+            }
             let file = self.disk.open(&name).map_err(while_doing("open a segment"))?;
             let mut head = vec![0; segment::FIELDS_BYTES];
             file.read_at(&mut head, 0).map_err(while_doing("read a segment"))?;
@@ -136,8 +149,11 @@ impl<'a> Recovery<'a> {
                 return Err(corrupt(&name, 0, "it is not the segment that was written down"));
             }
             let places = &mut self.shared.memory.write().places;
-            places.push_covered(covered.number, covered.first_sequence, file, &part);
+            places.push_covered(covered.number, covered.first_sequence, Some(file), &part);
             add(&self.shared.counters.bytes, covered.bytes);
+        }
+        for columns in part.columns() {
+            add(&self.shared.counters.bytes, columns.known().checked.bytes);
         }
         self.group = part.index().last_group;
         Ok(())

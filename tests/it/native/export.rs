@@ -1,11 +1,17 @@
 //! Events as one stream.
 use crate::support::server::{Answer, Server, TEST_KEY};
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Decimal128Type, TimestampMicrosecondType};
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use reckoner_domain::decimal::Decimal;
+use reckoner_domain::time::Timestamp;
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::os::unix::fs::FileExt;
 
 const NDJSON: &str = "application/x-ndjson";
 const CSV: &str = "text/csv";
+const PARQUET: &str = "application/vnd.apache.parquet";
 const ROWS: usize = 2_345;
 
 fn request(server: &Server, parameters: &str, accept: &str) -> reqwest::RequestBuilder {
@@ -14,6 +20,39 @@ fn request(server: &Server, parameters: &str, accept: &str) -> reqwest::RequestB
 
 async fn export(server: &Server, parameters: &str, accept: &str) -> Answer {
     Answer::of(request(server, parameters, accept).send().await).await
+}
+
+/// What a row of a Parquet file is held against: id, value in units of 10^-18, microseconds.
+type Row = (String, i128, i64);
+
+fn as_row(event: &Value) -> Row {
+    let text = |name: &str| event[name].as_str().expect("a text").to_owned();
+    let value = Decimal::parse(&text("value")).expect("a number").units();
+    let time: Timestamp = text("time").parse().expect("a time");
+    (text("id"), value, time.as_micros())
+}
+
+async fn export_bytes(server: &Server, parameters: &str) -> bytes::Bytes {
+    let answer = request(server, parameters, PARQUET).send().await.expect("an answer");
+    assert_eq!(answer.headers()["content-type"], PARQUET);
+    answer.bytes().await.expect("a whole file")
+}
+
+fn read_parquet(file: bytes::Bytes) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for batch in ParquetRecordBatchReaderBuilder::try_new(file).expect("Parquet").build().expect("a reader") {
+        let batch = batch.expect("rows");
+        let column = |name: &str| batch.column_by_name(name).expect("a column").clone();
+        let (ids, values, times) = (column("id"), column("value"), column("time"));
+        for row in 0..batch.num_rows() {
+            rows.push((
+                ids.as_string::<i32>().value(row).to_owned(),
+                values.as_primitive::<Decimal128Type>().value(row),
+                times.as_primitive::<TimestampMicrosecondType>().value(row),
+            ));
+        }
+    }
+    rows
 }
 
 /// A server with more events than two pages have, the first of them the oldest.
@@ -44,12 +83,23 @@ async fn an_export_has_every_event_once_as_the_list_has_it() {
         let Some(next) = page["next_cursor"].as_str() else { break };
         cursor = format!("&cursor={next}");
     }
+    let lines = |all: &Answer| -> Vec<Value> {
+        all.text.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect()
+    };
+    let ordered = lines(&export(&server, "order=time", NDJSON).await);
+    assert_eq!(ordered.len(), ROWS);
+    assert_eq!(ordered, listed);
     let all = export(&server, "", NDJSON).await;
     assert_eq!((all.status.as_u16(), all.header("content-type")), (200, Some(NDJSON)));
-    let lines: Vec<Value> =
-        all.text.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect();
-    assert_eq!(lines.len(), ROWS);
+    let mut lines = lines(&all);
+    let by_sequence = |event: &Value| event["sequence"].as_u64();
+    lines.sort_by_key(by_sequence);
+    listed.sort_by_key(by_sequence);
     assert_eq!(lines, listed);
+    assert_eq!(read_parquet(export_bytes(&server, "").await), listed.iter().map(as_row).collect::<Vec<_>>());
+    let some = export_bytes(&server, "filter[region]=eu&customer=acme").await;
+    assert_eq!(read_parquet(some).len(), ROWS.div_ceil(2));
+    assert_eq!(read_parquet(export_bytes(&server, "customer=nobody").await), Vec::<Row>::new());
     let table = export(&server, "", CSV).await;
     assert_eq!(table.header("content-type"), Some("text/csv; charset=utf-8"));
     assert_eq!(table.text.lines().count(), ROWS + 1);
@@ -116,7 +166,7 @@ async fn an_export_that_fails_on_its_way_breaks_off() {
     let file = std::fs::File::options().write(true).open(segment.expect("a segment")).expect("opened");
     file.write_all_at(&[0xff; 8_192], 4_096).expect("written");
     for accept in [NDJSON, CSV] {
-        let mut answer = request(&server, "", accept).send().await.expect("an answer");
+        let mut answer = request(&server, "order=time", accept).send().await.expect("an answer");
         assert_eq!(answer.status(), 200);
         let mut text = Vec::new();
         let broken = loop {

@@ -70,7 +70,22 @@ pub struct CorrectionRecord<'a> {
     pub after: Option<EventRecord<'a>>,
 }
 
-impl EventRecord<'_> {
+impl<'a> EventRecord<'a> {
+    /// What an event says.
+    pub fn of(event: &'a Event) -> Self {
+        let draft = EventDraft {
+            id: &event.id,
+            customer: &event.customer,
+            event_type: &event.event_type,
+            value: event.value,
+            time: event.time_given.then_some(event.time),
+            subject: event.subject.as_deref(),
+            properties: event.properties.as_deref(),
+            source_context: event.source_context.as_deref(),
+        };
+        Self { draft, time: event.time }
+    }
+
     /// The event as it is handed out.
     pub fn to_event(self, project: ProjectId, sequence: u64, received_at: Timestamp) -> Event {
         let EventDraft { id, customer, event_type, value, subject, properties, source_context, .. } =

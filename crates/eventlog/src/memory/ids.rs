@@ -41,7 +41,7 @@ fn tag(id: IdHash) -> u64 {
     id.low >> SEQUENCE_BITS
 }
 
-/// An id of the last segment: its shard and its entry.
+/// An id: its shard and its entry.
 #[derive(Clone, Copy)]
 pub struct RecentId {
     /// The shard.
@@ -95,13 +95,18 @@ impl Ids {
         self.shard(id).is_some_and(|shard| shard.read().find(tag(id)).next().is_some())
     }
 
+    /// An id with the sequence of its event.
+    pub fn entry(&self, id: IdHash, sequence: u64) -> RecentId {
+        RecentId { shard: self.shard_number(id), entry: Entry::new(id, sequence) }
+    }
+
     /// Notes the events of ids that were free.
     pub fn insert_all(&self, ids: impl IntoIterator<Item = (IdHash, u64)>) {
         let mut recent = self.recent.lock();
         for (id, sequence) in ids {
-            let (shard, entry) = (self.shard_number(id), Entry::new(id, sequence));
-            self.put(usize::from(shard), entry);
-            recent.push(RecentId { shard, entry });
+            let id = self.entry(id, sequence);
+            self.put(usize::from(id.shard), id.entry);
+            recent.push(id);
         }
     }
 

@@ -86,12 +86,17 @@ pub struct Version {
 }
 
 impl Version {
-    /// Where to read it; sequence and receipt are those of the event.
-    pub fn place(&self, finder: &mut Finder) -> Result<Place, ReadError> {
-        let first = finder.place(&self.first)?;
-        let Some(amendment) = &self.amendment else { return Ok(first) };
-        let Place { sequence, received_at, .. } = first;
-        Ok(Place { sequence, received_at, ..finder.place(amendment)? })
+    /// Whether it is not as it was first stored.
+    pub fn is_corrected(&self) -> bool {
+        self.amendment.is_some() || self.voided_at.is_some()
+    }
+
+    /// Where to read it, shown as coming from where the event does; `None` of what was cleared.
+    pub fn place(&self, finder: &mut Finder) -> Result<Option<Place>, ReadError> {
+        let Some(first) = finder.place(&self.first)? else { return Ok(None) };
+        let Some(amendment) = &self.amendment else { return Ok(Some(first)) };
+        let origin = first.origin()?;
+        Ok(finder.place(amendment)?.map(|place| place.shown_as(origin)))
     }
 }
 

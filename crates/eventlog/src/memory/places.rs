@@ -1,4 +1,5 @@
 //! Where on disk each record lies.
+use crate::columns::{Columns, Origin};
 use crate::disk::File;
 use crate::error::ReadError;
 use crate::format::frame::FrameHeader;
@@ -14,7 +15,8 @@ pub struct Segment {
     number: u64,
     /// The sequence of its first record.
     first_sequence: u64,
-    file: Arc<dyn File>,
+    /// Its file; there is none where its records are columns.
+    file: Option<Arc<dyn File>>,
     rows: Rows,
 }
 
@@ -40,21 +42,57 @@ struct FrameRef {
     project: ProjectId,
 }
 
-/// Where a record lies, and what its frame says of it.
+/// Where a record lies.
 #[derive(Clone)]
-pub struct Place {
+pub enum Place {
+    /// In the log.
+    Log(LogPlace),
+    /// In a file of columns.
+    Row(RowPlace),
+}
+
+/// Where in the log a record lies, and what its frame says of it.
+#[derive(Clone)]
+pub struct LogPlace {
     /// The segment's file.
     pub file: Arc<dyn File>,
     /// The segment's number.
     pub segment: u64,
     /// Where in the file the record begins.
     pub offset: u32,
-    /// The record's sequence.
-    pub sequence: u64,
-    /// When it arrived.
+    /// When the record arrived: what its time is told from.
     pub received_at: Timestamp,
-    /// Whose it is.
-    pub project: ProjectId,
+    /// What it is shown as.
+    pub origin: Origin,
+}
+
+/// Where in a file of columns a record lies.
+#[derive(Clone)]
+pub struct RowPlace {
+    /// The file.
+    pub columns: Arc<Columns>,
+    /// The row.
+    pub row: u32,
+    /// What it is shown as, where that is not what it says.
+    pub shown_as: Option<Origin>,
+}
+
+impl Place {
+    /// Where the record comes from.
+    pub fn origin(&self) -> Result<Origin, ReadError> {
+        match self {
+            Self::Log(place) => Ok(place.origin),
+            Self::Row(place) => place.columns.origin(place.row),
+        }
+    }
+
+    /// The same record, shown as coming from elsewhere.
+    pub fn shown_as(self, origin: Origin) -> Self {
+        match self {
+            Self::Log(place) => Self::Log(LogPlace { origin, ..place }),
+            Self::Row(place) => Self::Row(RowPlace { shown_as: Some(origin), ..place }),
+        }
+    }
 }
 
 /// A place, or where to look it up: that may mean reading a part, and is not done under a lock.
@@ -66,8 +104,8 @@ pub enum Found {
     In {
         /// The part.
         part: Arc<Part>,
-        /// The segment's file.
-        file: Arc<dyn File>,
+        /// The segment's file, where it has one.
+        file: Option<Arc<dyn File>>,
         /// The record's sequence.
         sequence: u64,
     },
@@ -80,10 +118,10 @@ pub struct Finder {
 }
 
 impl Finder {
-    /// The place.
-    pub fn place(&mut self, found: &Found) -> Result<Place, ReadError> {
+    /// The place; `None` of what was cleared and is not kept.
+    pub fn place(&mut self, found: &Found) -> Result<Option<Place>, ReadError> {
         let (part, file, sequence) = match found {
-            Found::Place(place) => return Ok(place.clone()),
+            Found::Place(place) => return Ok(Some(place.clone())),
             Found::In { part, file, sequence } => (part, file, *sequence),
         };
         let (index, first) = part.block_of(sequence).ok_or_else(|| part.damaged())?;
@@ -91,12 +129,25 @@ impl Finder {
         if !known {
             self.block = Some((Arc::clone(part), index, part.spots(index)?));
         }
-        let spots = self.block.as_ref().map(|(_, _, spots)| spots);
-        let found =
-            spots.and_then(|block| Some((block.segment, block.spots.get((sequence - first) as usize)?)));
-        let (segment, spot) = found.ok_or_else(|| part.damaged())?;
-        let Spot { offset, received_at, project } = *spot;
-        Ok(Place { file: Arc::clone(file), segment, offset, sequence, received_at, project })
+        let at = (sequence - first) as usize;
+        let place = match self.block.as_ref().map(|(_, _, spots)| spots) {
+            Some(Spots::Log { segment, spots }) => {
+                let (file, spot) = (file.clone(), spots.get(at));
+                file.zip(spot).map(|(file, spot)| {
+                    let Spot { offset, received_at, project } = *spot;
+                    let origin = Origin { project, sequence, received_at };
+                    Some(Place::Log(LogPlace { file, segment: *segment, offset, received_at, origin }))
+                })
+            }
+            Some(Spots::Rows { first_segment, rows }) => {
+                part.columns_of(*first_segment).zip(rows.get(at)).map(|(columns, row)| {
+                    let columns = Arc::clone(columns);
+                    row.map(|row| Place::Row(RowPlace { columns, row, shown_as: None }))
+                })
+            }
+            None => None,
+        };
+        place.ok_or_else(|| part.damaged())
     }
 }
 
@@ -109,11 +160,18 @@ pub struct Places {
 impl Places {
     /// A segment that has no records yet follows.
     pub fn begin_segment(&mut self, number: u64, first_sequence: u64, file: Arc<dyn File>) {
-        self.segments.push(Segment { number, first_sequence, file, rows: Rows::Here(Frames::default()) });
+        let rows = Rows::Here(Frames::default());
+        self.segments.push(Segment { number, first_sequence, file: Some(file), rows });
     }
 
     /// A segment follows whose records a part knows.
-    pub fn push_covered(&mut self, number: u64, first_sequence: u64, file: Arc<dyn File>, part: &Arc<Part>) {
+    pub fn push_covered(
+        &mut self,
+        number: u64,
+        first_sequence: u64,
+        file: Option<Arc<dyn File>>,
+        part: &Arc<Part>,
+    ) {
         self.segments.push(Segment { number, first_sequence, file, rows: Rows::Part(Arc::clone(part)) });
     }
 
@@ -122,6 +180,9 @@ impl Places {
         for segment in &mut self.segments {
             if part.covers(segment.number) {
                 segment.rows = Rows::Part(Arc::clone(part));
+                if part.columns_of(segment.number).is_some() {
+                    segment.file = None;
+                }
             }
         }
     }
@@ -152,22 +213,21 @@ impl Places {
         let segment = self.segments.get(after.checked_sub(1)?)?;
         let rows = match &segment.rows {
             Rows::Part(part) => {
-                let (part, file) = (Arc::clone(part), Arc::clone(&segment.file));
+                let (part, file) = (Arc::clone(part), segment.file.clone());
                 return (sequence <= part.last_sequence()).then_some(Found::In { part, file, sequence });
             }
             Rows::Here(rows) => rows,
         };
         let offset = *rows.offsets.get((sequence - segment.first_sequence) as usize)?;
         let after = rows.frames.partition_point(|frame| frame.first_sequence <= sequence);
-        let frame = rows.frames.get(after.checked_sub(1)?)?;
-        Some(Found::Place(Place {
-            file: Arc::clone(&segment.file),
+        let FrameRef { received_at, project, .. } = *rows.frames.get(after.checked_sub(1)?)?;
+        Some(Found::Place(Place::Log(LogPlace {
+            file: segment.file.clone()?,
             segment: segment.number,
             offset,
-            sequence,
-            received_at: frame.received_at,
-            project: frame.project,
-        }))
+            received_at,
+            origin: Origin { project, sequence, received_at },
+        })))
     }
 
     /// The records of a segment that no part knows yet, by sequence.

@@ -3,13 +3,14 @@ use super::cells::{BlockBuilder, EventAt, HOURS};
 use super::index::{Block, Covered, Index, Section};
 use super::pages::PageWriter;
 use super::places::{BLOCK_RECORDS, Spot, Spots};
-use super::{Part, encode_id, file_name};
+use super::rebuild::put_ids;
+use super::{Part, file_name};
 use crate::disk::Disk;
 use crate::error::ReadError;
 use crate::memory::Memory;
 use crate::memory::corrections::{CellKey, Noted};
 use crate::memory::delta::{Cell, Delta, DeltaSection};
-use crate::memory::ids::{RecentId, SHARDS};
+use crate::memory::ids::RecentId;
 use crate::shared::Shared;
 use reckoner_domain::id::ProjectId;
 use reckoner_domain::time::{HOUR, Timestamp};
@@ -101,7 +102,7 @@ pub fn build(disk: &dyn Disk, shared: &Shared, sealed: &SealedSegment) -> Result
     };
     let spots = shared.memory.read().places.spots(sealed.number);
     put_places(&mut out, &mut index, sealed.number, &spots)?;
-    put_ids(&mut out, &mut index, sealed)?;
+    put_ids(&mut out, &mut index, sealed.ids.clone())?;
     let mut names = Vec::new();
     let look = sealed.delta.look();
     for (project, section) in look.sections() {
@@ -113,7 +114,7 @@ pub fn build(disk: &dyn Disk, shared: &Shared, sealed: &SealedSegment) -> Result
     out.finish(&index.encode(), shared.store_id)?;
     disk.rename(&temporary, &name)?;
     disk.sync_names()?;
-    let mut part = Part::open(&name, disk.open(&name)?, shared.store_id)?;
+    let mut part = Part::open(disk, &name, shared.store_id)?;
     for (project, both) in names {
         let (mut customers, mut event_types) =
             (both.customers.global.into_iter(), both.event_types.global.into_iter());
@@ -132,23 +133,10 @@ fn put_places(out: &mut PageWriter, index: &mut Index, segment: u64, spots: &[Sp
     for (number, spots) in (0..).zip(spots.chunks(BLOCK_RECORDS)) {
         index.places.push((first + number * BLOCK_RECORDS as u64, out.position()));
         bytes.clear();
-        Spots { segment, spots: spots.to_vec() }.encode(&mut bytes);
+        Spots::Log { segment, spots: spots.to_vec() }.encode(&mut bytes);
         out.put(&bytes)?;
     }
     index.places_end = out.position();
-    Ok(())
-}
-
-fn put_ids(out: &mut PageWriter, index: &mut Index, sealed: &SealedSegment) -> io::Result<()> {
-    let mut ids = sealed.ids.clone();
-    ids.sort_unstable_by_key(|id| id.shard);
-    index.ids = vec![0; SHARDS];
-    for id in &ids {
-        if let Some(count) = index.ids.get_mut(usize::from(id.shard)) {
-            *count += 1;
-        }
-        out.put(&encode_id(id.tag(), id.sequence() - sealed.first_sequence))?;
-    }
     Ok(())
 }
 

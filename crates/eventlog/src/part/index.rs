@@ -4,6 +4,8 @@ use super::coding::{
     put_number, put_signed, put_sum, put_text, take_count, take_number, take_signed, take_small, take_sum,
     take_text,
 };
+use crate::columns::Known;
+use crate::columns::file::Checked;
 use crate::memory::corrections::Noted;
 use reckoner_domain::id::ProjectId;
 use reckoner_domain::time::Timestamp;
@@ -89,6 +91,8 @@ pub struct Section {
 pub struct Index {
     /// The segments, in order.
     pub segments: Vec<Covered>,
+    /// The files that have the events of some of them, in order: those segments are not there any more.
+    pub columns: Vec<Known>,
     /// The sequence of the last record.
     pub last_sequence: u64,
     /// The number of the last commit group.
@@ -116,6 +120,8 @@ impl Index {
         for segment in &self.segments {
             put_all(&mut out, [segment.number, segment.first_sequence, segment.bytes]);
         }
+        put_number(&mut out, self.columns.len() as u64);
+        self.columns.iter().for_each(|known| put_known(&mut out, known));
         put_all(&mut out, [self.last_sequence, self.last_group, self.places_end]);
         put_number(&mut out, self.places.len() as u64);
         let (mut sequence, mut at) = (0, 0);
@@ -138,6 +144,9 @@ impl Index {
             let [number, first_sequence, bytes] = take_all(input)?;
             index.segments.push(Covered { number, first_sequence, bytes });
         }
+        for _ in 0..take_count(input)? {
+            index.columns.push(take_known(input)?);
+        }
         [index.last_sequence, index.last_group, index.places_end] = take_all(input)?;
         let (mut sequence, mut at) = (0_u64, 0_u64);
         for _ in 0..take_count(input)? {
@@ -153,6 +162,22 @@ impl Index {
         }
         input.is_empty().then_some(index)
     }
+}
+
+fn put_known(out: &mut Vec<u8>, known: &Known) {
+    put_all(out, [known.first, known.last, u64::from(known.rows), known.checked.bytes]);
+    put_number(out, known.checked.checksums.len() as u64);
+    known.checked.checksums.iter().for_each(|checksum| out.extend_from_slice(&checksum.to_le_bytes()));
+}
+
+fn take_known(input: &mut &[u8]) -> Option<Known> {
+    let [first, last, rows, bytes] = take_all(input)?;
+    let count = take_count(input)?;
+    let (checksums, rest) = input.split_at_checked(count.checked_mul(4)?)?;
+    *input = rest;
+    let (words, _) = checksums.as_chunks::<4>();
+    let checksums = words.iter().map(|word| u32::from_le_bytes(*word)).collect();
+    Some(Known { first, last, rows: u32::try_from(rows).ok()?, checked: Checked { bytes, checksums } })
 }
 
 fn put_all<const N: usize>(out: &mut Vec<u8>, numbers: [u64; N]) {

@@ -1,47 +1,100 @@
 //! Finds the parts of a log at its start.
 use super::build::TEMPORARY_PREFIX;
-use super::{Part, segments_of};
+use super::rebuild::rebuild;
+use super::{Part, file_name, segments_of};
+use crate::columns::{self, Columns};
 use crate::disk::Disk;
-use crate::error::ReadError;
+use crate::error::{OpenError, ReadError};
+use crate::format::segment;
 use crate::memory::ids::SHARDS;
+use crate::recover::{corrupt, while_doing};
 use crate::shared::Shared;
 use std::io;
 
 /// Shards whose ids are read together.
 const SHARDS_AT_ONCE: usize = 64;
 
-/// Opens the parts among these files that follow each other from the first segment on and tell of
-/// none but sealed segments; all other ones go: they are told from the segments again.
-pub fn load(disk: &dyn Disk, names: &[String], store_id: u128, segments: u64) -> io::Result<Vec<Part>> {
-    let mut found: Vec<(u64, u64, &String)> = Vec::new();
-    for name in names {
-        if let Some((first, last)) = segments_of(name) {
-            found.push((first, last, name));
-        } else if name.starts_with(TEMPORARY_PREFIX) {
-            disk.remove(name)?;
-        }
-    }
-    // Of two that begin with the same segment, the one that reaches further was made of the other.
-    found.sort_unstable_by_key(|(first, last, _)| (*first, u64::MAX - last));
-    let mut parts: Vec<Part> = Vec::new();
-    let mut next = 1;
-    for (first, last, name) in found {
-        let part = if first == next && last < segments { open(disk, name, store_id)? } else { None };
-        match part.filter(|part| part.is_of(first, last) && follows(parts.last(), part)) {
-            Some(part) => {
-                next = last + 1;
-                parts.push(part);
-            }
-            None => disk.remove(name)?,
-        }
-    }
-    Ok(parts)
+/// Parts that follow each other from the first segment on, and the files that are not needed.
+pub struct Loaded {
+    /// The parts.
+    pub parts: Vec<Part>,
+    /// What was not finished, or is told from elsewhere.
+    pub unneeded: Vec<String>,
 }
 
-fn open(disk: &dyn Disk, name: &str, store_id: u128) -> io::Result<Option<Part>> {
-    match Part::open(name, disk.open(name)?, store_id) {
+/// Opens the parts among these files that follow each other from the first segment on and tell of
+/// none but sealed segments. What other ones tell is told again from the segments, by whoever reads
+/// them, or from columns: here, where `anew` is given.
+pub fn load(
+    disk: &dyn Disk,
+    names: &[String],
+    (store_id, in_log): (u128, &[u64]),
+    anew: Option<&Shared>,
+) -> Result<Loaded, OpenError> {
+    let found: Vec<(u64, u64)> = names.iter().filter_map(|name| segments_of(name)).collect();
+    let sealed: Vec<(u64, u64)> = names.iter().filter_map(|name| columns::segments_of(name)).collect();
+    let newest = in_log.last().copied().unwrap_or(0);
+    let mut parts: Vec<Part> = Vec::new();
+    let mut next = 1;
+    loop {
+        let begins = |(first, last): &&(u64, u64)| *first == next && *last < newest;
+        let mut candidates: Vec<(u64, u64)> = found.iter().filter(begins).copied().collect();
+        // Of two that begin with the same segment, the one that reaches further was made of the other.
+        candidates.sort_unstable_by_key(|(_, last)| u64::MAX - last);
+        let mut part = None;
+        for (first, last) in candidates {
+            let opened = open(disk, &file_name(first, last), store_id)?;
+            part = opened
+                .filter(|part| part.is_of(first, last) && follows(parts.last(), part) && part.has(in_log));
+            if part.is_some() {
+                break;
+            }
+        }
+        if part.is_none() && !in_log.contains(&next) {
+            let from = sealed.iter().filter(begins).max();
+            part = from.zip(anew).map(|(from, shared)| from_columns(disk, shared, *from)).transpose()?;
+        }
+        let Some(part) = part else { break };
+        next = part.index().segments.last().map_or(next, |last| last.number) + 1;
+        parts.push(part);
+    }
+    if !in_log.contains(&next) && (next > 1 || !in_log.is_empty() || !sealed.is_empty()) {
+        return Err(corrupt(&segment::file_name(next), 0, "it is missing, and later ones are there"));
+    }
+    let used = |name: &str| {
+        parts.iter().any(|part| part.name() == name || part.columns().iter().any(|of| of.name() == name))
+    };
+    let of_parts = |name: &&String| {
+        segments_of(name).is_some()
+            || columns::segments_of(name).is_some()
+            || name.starts_with(TEMPORARY_PREFIX)
+            || name.starts_with(columns::TEMPORARY_PREFIX)
+    };
+    let unneeded = names.iter().filter(of_parts).filter(|name| !used(name)).cloned().collect();
+    Ok(Loaded { parts, unneeded })
+}
+
+/// Tells a part from its columns.
+fn from_columns(disk: &dyn Disk, shared: &Shared, segments: (u64, u64)) -> Result<Part, OpenError> {
+    let name = columns::file_name(segments.0, segments.1);
+    let told_anew = || {
+        let columns = Columns::found(disk, segments)?;
+        let told = columns.told()?;
+        let numbers = told.segments.iter().map(|segment| segment.number);
+        let ours = told.store_id == shared.store_id && numbers.eq(segments.0..=segments.1);
+        ours.then(|| rebuild(disk, shared, &columns, &told)).transpose()
+    };
+    let part = told_anew().map_err(|error| match error {
+        ReadError::Io(source) => while_doing("write down what is told from sealed events")(source),
+        error => corrupt(&name, 0, &error.to_string()),
+    })?;
+    part.ok_or_else(|| corrupt(&name, 0, "it is of another store, or of other segments than its name says"))
+}
+
+fn open(disk: &dyn Disk, name: &str, store_id: u128) -> Result<Option<Part>, OpenError> {
+    match Part::open(disk, name, store_id) {
         Ok(part) => Ok(Some(part)),
-        Err(ReadError::Io(error)) => Err(error),
+        Err(ReadError::Io(error)) => Err(while_doing("open what is written down of segments")(error)),
         Err(_) => Ok(None),
     }
 }

@@ -3,11 +3,16 @@ use super::build::{TEMPORARY_PREFIX, write_block};
 use super::cells::{BlockBuilder, BlockCell, CellReader, EventAt, Malformed};
 use super::index::{Block, Index, Section};
 use super::pages::{PageWriter, Window};
+use super::places::Spots;
 use super::{Part, encode_id, file_name};
+use crate::check::Sealed;
+use crate::columns::convert::{Converted, convert};
+use crate::columns::told::Told;
 use crate::disk::Disk;
 use crate::error::ReadError;
 use crate::memory::corrections::{CellKey, Noted};
 use crate::memory::ids::SHARDS;
+use crate::shared::Shared;
 use reckoner_domain::id::ProjectId;
 use reckoner_domain::rollup::Rollup;
 use std::collections::{BTreeMap, BTreeSet};
@@ -45,11 +50,12 @@ struct Source<'a> {
     section: &'a Section,
 }
 
-/// Writes and opens one part of several; `rest` is called now and then and tells whether to go on.
-/// Its names have no numbers in memory yet. `None` where it was told to end.
+/// Writes and opens one part of several, and makes columns of their segments that are in the log;
+/// `rest` is called now and then and tells whether to go on. Its names have no numbers in memory yet.
+/// `None` where it was told to end.
 pub fn merge(
     disk: &dyn Disk,
-    store_id: u128,
+    shared: &Shared,
     parts: &[Arc<Part>],
     mut rest: impl FnMut() -> bool,
 ) -> Result<Option<Part>, ReadError> {
@@ -65,8 +71,19 @@ pub fn merge(
         segments,
         ..Index::default()
     };
+    let mut converted = Vec::new();
+    for run in parts.chunk_by(|a, b| a.columns().is_empty() == b.columns().is_empty()) {
+        let segments: Vec<Sealed> = run.iter().flat_map(|part| part.in_log()).collect();
+        if segments.is_empty() {
+            continue;
+        }
+        match convert(disk, &segments, &told(shared, run), &mut rest)? {
+            Some(columns) => converted.push(columns),
+            None => return Ok(None),
+        }
+    }
     let mut out = PageWriter::new(disk.create(&temporary)?);
-    put_places(&mut out, &mut index, parts)?;
+    put_places(&mut out, &mut index, parts, &converted)?;
     put_ids(&mut out, &mut index, parts)?;
     let projects: BTreeSet<ProjectId> =
         parts.iter().flat_map(|part| part.index().sections.iter().map(|section| section.project)).collect();
@@ -79,21 +96,58 @@ pub fn merge(
             }
         }
     }
-    out.finish(&index.encode(), store_id)?;
+    out.finish(&index.encode(), shared.store_id)?;
     disk.rename(&temporary, &name)?;
     disk.sync_names()?;
-    Part::open(&name, disk.open(&name)?, store_id).map(Some)
+    Part::open(disk, &name, shared.store_id).map(Some)
 }
 
-/// Blocks of places stay as they are: nothing in them is counted from a part's beginning.
-fn put_places(out: &mut PageWriter, index: &mut Index, parts: &[Arc<Part>]) -> Result<(), ReadError> {
+/// What is true of the segments of some parts.
+fn told(shared: &Shared, parts: &[Arc<Part>]) -> Told {
+    let memory = shared.memory.read();
+    let sections = parts.iter().flat_map(|part| &part.index().sections);
+    let projects: BTreeSet<ProjectId> = sections.map(|section| section.project).collect();
+    let last = parts.last();
+    let last_sequence = last.map_or(0, |part| part.last_sequence());
+    let cleared = projects.into_iter().map(|project| (project, memory.cleared_at(project)));
+    Told {
+        store_id: shared.store_id,
+        segments: parts.iter().flat_map(|part| part.index().segments.iter().copied()).collect(),
+        last_sequence,
+        last_group: last.map_or(0, |part| part.index().last_group),
+        cleared: cleared.filter(|(_, at)| *at > 0).collect(),
+    }
+}
+
+/// Blocks of places stay as they are, since nothing in them is counted from a part's beginning, but
+/// for those of segments that have become columns.
+fn put_places(
+    out: &mut PageWriter,
+    index: &mut Index,
+    parts: &[Arc<Part>],
+    converted: &[Converted],
+) -> Result<(), ReadError> {
     for part in parts {
+        let kept = part.columns().iter().map(|columns| columns.known().clone());
+        let new = converted.iter().map(|converted| converted.columns.known());
+        let new = new.filter(|known| part.covers(known.first)).cloned();
+        index.columns.extend(kept.chain(new));
         let places = &part.index().places;
         let ends = places.iter().skip(1).map(|(_, at)| *at).chain([part.index().places_end]);
         let mut window = Window::new(part.pages());
         for ((first_sequence, at), end) in places.iter().zip(ends) {
             index.places.push((*first_sequence, out.position()));
-            out.put(window.read(*at..end)?)?;
+            let bytes = window.read(*at..end)?;
+            let Some(Spots::Log { segment, spots }) = Spots::log(bytes) else {
+                out.put(bytes)?;
+                continue;
+            };
+            let rows = converted.iter().find_map(|converted| converted.rows_of(segment, *first_sequence));
+            let (first_segment, rows) = rows.ok_or_else(|| part.damaged())?;
+            let rows = rows.get(..spots.len()).ok_or_else(|| part.damaged())?.to_vec();
+            let mut bytes = Vec::new();
+            Spots::Rows { first_segment, rows }.encode(&mut bytes);
+            out.put(&bytes)?;
         }
     }
     index.places_end = out.position();

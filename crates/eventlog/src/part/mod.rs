@@ -8,8 +8,11 @@ pub mod load;
 pub mod merge;
 mod pages;
 pub mod places;
+pub mod rebuild;
 
-use crate::disk::File;
+use crate::check::Sealed;
+use crate::columns::{self, Columns, Known};
+use crate::disk::{Disk, File};
 use crate::error::ReadError;
 use crate::memory::intern::Interner;
 use cells::{BlockCell, CellReader, ENTRY_BYTES, Entry, EventAt, HOURS, Malformed};
@@ -18,6 +21,7 @@ use pages::Pages;
 use places::Spots;
 use reckoner_domain::id::ProjectId;
 use std::collections::BTreeMap;
+use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -60,6 +64,7 @@ struct Numbers {
 pub struct Part {
     pages: Pages,
     index: Index,
+    columns: Vec<Arc<Columns>>,
     numbers: BTreeMap<ProjectId, Numbers>,
 }
 
@@ -73,10 +78,38 @@ pub struct PartCell {
 
 impl Part {
     /// Opens a part of this store.
-    pub fn open(name: &str, file: Arc<dyn File>, store_id: u128) -> Result<Self, ReadError> {
-        let (pages, index) = Pages::open(name, file, store_id)?;
+    pub fn open(disk: &dyn Disk, name: &str, store_id: u128) -> Result<Self, ReadError> {
+        let (pages, index) = Pages::open(name, disk.open(name)?, store_id)?;
         let index = Index::decode(&index).ok_or_else(|| pages.damaged(pages.length()))?;
-        Ok(Self { pages, index, numbers: BTreeMap::new() })
+        let open = |known: &Known| {
+            let name = columns::file_name(known.first, known.last);
+            let file = disk.open(&name);
+            let file = file.map_err(|error| io::Error::new(error.kind(), format!("{name}: {error}")))?;
+            Ok::<_, ReadError>(Arc::new(Columns::new(known.clone(), file)))
+        };
+        let columns = index.columns.iter().map(open).collect::<Result<_, _>>()?;
+        Ok(Self { pages, index, columns, numbers: BTreeMap::new() })
+    }
+
+    /// The files with the events of its segments, where those are not in the log any more.
+    pub fn columns(&self) -> &[Arc<Columns>] {
+        &self.columns
+    }
+
+    /// The file with the events of a segment; `None` where they are in the log.
+    pub fn columns_of(&self, segment: u64) -> Option<&Arc<Columns>> {
+        self.columns.iter().find(|columns| {
+            let Known { first, last, .. } = columns.known();
+            (first..=last).contains(&&segment)
+        })
+    }
+
+    /// The segments that are still in the log, each with the sequence behind its last record.
+    pub fn in_log(&self) -> Vec<Sealed> {
+        let covered = &self.index.segments;
+        let ends = covered.iter().skip(1).map(|next| next.first_sequence).chain([self.last_sequence() + 1]);
+        let sealed = covered.iter().copied().zip(ends);
+        sealed.filter(|(covered, _)| self.columns_of(covered.number).is_none()).collect()
     }
 
     /// Gives the names of a project the numbers they have in memory.
@@ -118,6 +151,16 @@ impl Part {
     /// Whether it is about just these segments.
     pub fn is_of(&self, first: u64, last: u64) -> bool {
         self.index.segments.iter().map(|covered| covered.number).eq(first..=last)
+    }
+
+    /// Whether the segments that are not columns are all there.
+    pub fn has(&self, in_log: &[u64]) -> bool {
+        self.in_log().into_iter().all(|(segment, _)| in_log.contains(&segment.number))
+    }
+
+    /// Its file.
+    pub fn file(&self) -> &Arc<dyn File> {
+        self.pages.file()
     }
 
     /// Whether it is about this segment.

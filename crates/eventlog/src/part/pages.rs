@@ -16,7 +16,7 @@ const TRAILER_BYTES: usize = 64;
 /// What the trailer begins with.
 const MAGIC: [u8; 8] = *b"RKNRPRT\n";
 /// The version of the format of parts.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// Writes a file of pages.
 pub struct PageWriter {
@@ -122,6 +122,11 @@ impl Pages {
     /// The file's name.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The file.
+    pub fn file(&self) -> &Arc<dyn File> {
+        &self.file
     }
 
     /// Bytes of all pages.

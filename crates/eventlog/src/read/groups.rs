@@ -2,14 +2,14 @@
 use super::query::{GroupBy, OTHER, Query, Row};
 use super::scan::{Scan, ScanError};
 use super::values::{self, Shown};
+use crate::columns::{Fields, Origin};
 use crate::error::ReadError;
 use crate::format::record::EventRecord;
-use crate::memory::places::Place;
 use crate::shared::Shared;
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
-use reckoner_domain::meter::{Readable, Reading};
+use reckoner_domain::meter::{Aggregation, Input, Readable, Reading};
 use reckoner_domain::time::Timestamp;
 use serde_json::Value;
 use std::sync::Arc;
@@ -63,6 +63,14 @@ impl<'a> Groups<'a> {
         groups
     }
 
+    /// What is read of events beside time and value.
+    pub fn fields(&self) -> Fields {
+        let meter = self.query.meter;
+        let states = meter.aggregation == Aggregation::TimeWeightedAvg && meter.input == Input::Level;
+        let subject = self.by_subject || states || !self.query.subjects.is_empty();
+        Fields { all: false, subject, properties: self.needs_properties }
+    }
+
     /// How many groups there are.
     pub fn len(&self) -> usize {
         self.keys.len()
@@ -87,13 +95,13 @@ impl<'a> Groups<'a> {
     /// What the meter reads from an event, and its group; `None` where the event does not count.
     pub fn read(
         &mut self,
-        place: &Place,
+        origin: &Origin,
         event: &EventRecord<'_>,
         customer: u32,
     ) -> Result<Option<(usize, Reading)>, ReadError> {
         let query = self.query;
         let draft = &event.draft;
-        if query.as_of.is_some_and(|as_of| place.received_at > as_of) {
+        if query.as_of.is_some_and(|as_of| origin.received_at > as_of) {
             return Ok(None);
         }
         let asked = |subject: &str| query.subjects.iter().any(|asked| asked == subject);
@@ -107,7 +115,7 @@ impl<'a> Groups<'a> {
         if !query.filters.iter().all(|filter| filter.passes(&properties)) {
             return Ok(None);
         }
-        let (time, sequence, value) = (event.time, place.sequence, draft.value);
+        let (time, sequence, value) = (event.time, origin.sequence, draft.value);
         let readable = Readable { time, sequence, value, properties: &properties };
         let Some(reading) = query.meter.read(&readable) else { return Ok(None) };
         let customer = self.by_customer.then_some(customer);

@@ -1,7 +1,8 @@
 //! What an event said, from the first on.
+use crate::columns::{Fields, Kind, Origin};
 use crate::error::ReadError;
 use crate::format::record::{self, Record};
-use crate::memory::places::{Finder, Found, Place};
+use crate::memory::places::{Finder, Found, LogPlace, Place, RowPlace};
 use crate::read::fetch;
 use crate::shared::{Shared, to_event};
 use reckoner_domain::event::Event;
@@ -32,10 +33,9 @@ pub fn of(shared: &Shared, project: ProjectId, id: &str) -> Result<Vec<Revision>
     };
     let mut revisions = vec![Revision { at: first.received_at, sequence, by: None, event: first }];
     for (found, void) in corrections {
-        let place = Finder::default().place(&found)?;
+        let Some(place) = Finder::default().place(&found)? else { break };
         let Some(last) = revisions.last().map(|revision| revision.event.clone()) else { break };
-        let (by, after) = read(&place)?;
-        let at = place.received_at;
+        let Made { origin: Origin { received_at: at, sequence, .. }, by, after } = read(&place)?;
         let event = match after {
             Some(after) if !void => {
                 let Event { sequence, received_at, .. } = last;
@@ -43,19 +43,45 @@ pub fn of(shared: &Shared, project: ProjectId, id: &str) -> Result<Vec<Revision>
             }
             _ => Event { voided_at: Some(at), ..last },
         };
-        revisions.push(Revision { event, at, sequence: place.sequence, by: Some(by) });
+        revisions.push(Revision { event, at, sequence, by: Some(by) });
     }
     Ok(revisions)
 }
 
-/// Who made a correction, and what the event says after it.
-fn read(place: &Place) -> Result<(String, Option<Event>), ReadError> {
+/// A correction.
+struct Made {
+    origin: Origin,
+    by: String,
+    /// What the event says after it.
+    after: Option<Event>,
+}
+
+fn read(place: &Place) -> Result<Made, ReadError> {
+    match place {
+        Place::Log(place) => read_log(place),
+        Place::Row(RowPlace { columns, row, .. }) => {
+            let mut made = None;
+            columns.read(&[*row], Fields::ALL, |_, row| {
+                made = row.correction.map(|correction| Made {
+                    origin: row.origin,
+                    by: correction.by.to_owned(),
+                    after: (row.kind == Kind::Amendment).then(|| to_event(&row.origin, &row.event)),
+                });
+                Ok::<(), ReadError>(())
+            })?;
+            made.ok_or_else(|| columns.damaged())
+        }
+    }
+}
+
+fn read_log(place: &LogPlace) -> Result<Made, ReadError> {
     let bytes = fetch::record(place)?;
     match record::take(&mut bytes.as_slice(), place.received_at) {
-        Ok(Record::Correction(correction)) => {
-            let after = correction.after.map(|after| to_event(place, &after));
-            Ok((correction.by.to_owned(), after))
-        }
+        Ok(Record::Correction(correction)) => Ok(Made {
+            origin: place.origin,
+            by: correction.by.to_owned(),
+            after: correction.after.map(|after| to_event(&place.origin, &after)),
+        }),
         _ => Err(fetch::damaged(place)),
     }
 }

@@ -6,8 +6,8 @@
 use super::groups::Groups;
 use super::query::{Limits, Query, Row, Stop, check_grid};
 use super::scan::{Corrected, Scan, Wanted};
+use crate::columns::Origin;
 use crate::format::record::EventRecord;
-use crate::memory::places::Place;
 use crate::shared::Shared;
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
@@ -17,6 +17,9 @@ use reckoner_domain::sum::Sum;
 use reckoner_domain::tally::Usage;
 use reckoner_domain::time::{HOUR, Timestamp};
 use reckoner_domain::window::Window;
+
+/// Events that are put in order together: about 100 bytes each.
+const CHANGES_AT_ONCE: usize = if cfg!(test) { 16 } else { 32 * 1024 };
 
 /// An event of a group.
 struct Change {
@@ -57,7 +60,7 @@ pub fn run(shared: &Shared, query: &Query<'_>, corrected: Corrected) -> Result<V
     };
     let (project, customers) = (query.project, &query.customers);
     let scan = Scan::new(shared, project, &meter.event_type, customers, times, query.as_of);
-    let mut scan = scan.reading(corrected);
+    let mut scan = scan.reading(corrected).in_slices_of(CHANGES_AT_ONCE);
     let mut groups = Groups::new(shared, query);
     let mut limits = Limits::default();
     let mut followers: Vec<Follower<'_>> = Vec::new();
@@ -71,10 +74,10 @@ pub fn run(shared: &Shared, query: &Query<'_>, corrected: Corrected) -> Result<V
         let Some(slice) = slice else { break };
         limits.read(slice.events.len())?;
         let mut changes = Vec::new();
-        scan.read(&slice, |place, event, customer| {
-            if let Some((group, reading)) = groups.read(place, event, customer)? {
+        scan.read(&slice, groups.fields(), |origin, event, customer| {
+            if let Some((group, reading)) = groups.read(origin, event, customer)? {
                 let value = Sum::ZERO.plus_product(reading.value, reading.weight)?;
-                changes.push(Change::new(meter, place, event, (group, customer, value)));
+                changes.push(Change::new(meter, origin, event, (group, customer, value)));
             }
             Ok::<(), Stop>(())
         })?;
@@ -134,7 +137,7 @@ fn rows(query: &Query<'_>, blank: Vec<Row>, followers: Vec<Follower<'_>>) -> Res
 impl Change {
     fn new(
         meter: &Meter,
-        place: &Place,
+        origin: &Origin,
         event: &EventRecord<'_>,
         (group, customer, value): (usize, u32, Sum),
     ) -> Self {
@@ -142,7 +145,7 @@ impl Change {
             Input::Delta => None,
             Input::Level => Some((customer, event.draft.subject.map(str::to_owned))),
         };
-        Self { time: event.time, sequence: place.sequence, group, value, holder }
+        Self { time: event.time, sequence: origin.sequence, group, value, holder }
     }
 }
 

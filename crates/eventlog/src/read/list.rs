@@ -96,6 +96,14 @@ impl ListFilter {
             && self.after.is_none_or(behind)
     }
 
+    /// Whether an event is asked for, whatever its place in the order.
+    pub(super) fn has(&self, event: &Event) -> bool {
+        self.id.as_ref().is_none_or(|id| *id == event.id)
+            && self.from.is_none_or(|from| event.time >= from)
+            && self.to.is_none_or(|to| event.time < to)
+            && self.passes(&EventRecord::of(event))
+    }
+
     /// Whether what an event says is asked for.
     fn passes(&self, event: &EventRecord<'_>) -> bool {
         let equal = |asked: &Option<String>, text: Option<&str>| asked.is_none() || asked.as_deref() == text;
@@ -218,14 +226,18 @@ fn look_at(
         versions.filter(|(_, version)| version.voided_at.is_none()).collect()
     };
     let mut finder = Finder::default();
-    let places = versions.iter().map(|(_, version)| version.place(&mut finder));
-    let places = places.collect::<Result<Vec<_>, ReadError>>()?;
-    let mut versions = versions.into_iter().map(|(rank, version)| (rank, version.amended_at));
+    let (mut places, mut ranks) = (Vec::new(), Vec::new());
+    for (rank, version) in versions {
+        if let Some(place) = version.place(&mut finder)? {
+            places.push(place);
+            ranks.push((rank, version.amended_at));
+        }
+    }
     let mut kept = Vec::new();
-    fetch::each(&places, |place, event| {
-        let (rank, amended_at) = versions.next().unwrap_or((usize::MAX, None));
+    fetch::each(&places, |number, origin, event| {
+        let (rank, amended_at) = ranks.get(number).copied().unwrap_or((usize::MAX, None));
         if filter.passes(event) {
-            kept.push((rank, Event { amended_at, ..to_event(place, event) }));
+            kept.push((rank, Event { amended_at, ..to_event(origin, event) }));
         }
         Ok::<(), ReadError>(())
     })?;

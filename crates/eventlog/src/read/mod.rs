@@ -1,6 +1,8 @@
 //! Reading: single events, lists, queries, and what changed.
 mod asked;
+mod bulk;
 pub mod changes;
+pub mod export;
 pub mod fetch;
 mod groups;
 pub mod history;

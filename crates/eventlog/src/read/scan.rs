@@ -4,16 +4,17 @@
 //! commits never wait long. What is committed
 //! meanwhile is left out: a cell that has changed since the walk began is answered by its events up to
 //! that sequence instead of its rollup.
+use crate::columns::{Fields, Origin};
 use crate::error::ReadError;
 use crate::format::record::EventRecord;
 use crate::memory::corrections::{Adjustment, CellKey, Known};
 use crate::memory::delta::{self, Cell, Delta};
-use crate::memory::places::{Finder, Place};
+use crate::memory::places::Finder;
 use crate::memory::project::Project;
 use crate::memory::{Cells, Version};
 use crate::part::cells::{EventAt, HOURS};
 use crate::part::{Part, PartCell};
-use crate::read::fetch;
+use crate::read::bulk::Bulk;
 use crate::shared::Shared;
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
@@ -25,8 +26,11 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Cells and events after which a slice takes no more hours.
-const SLICE_SIZE: usize = if cfg!(test) { 16 } else { 32 * 1024 };
+/// Cells after which a slice takes no more hours.
+const SLICE_CELLS: usize = if cfg!(test) { 16 } else { 32 * 1024 };
+/// Events after which a slice takes no more hours, unless fewer are asked for: a file of columns is
+/// read once for each slice, 16 bytes an event are held meanwhile.
+const SLICE_EVENTS: usize = if cfg!(test) { 16 } else { 2 * 1024 * 1024 };
 /// Events whose places are looked up under one lock.
 const PLACES_AT_ONCE: usize = if cfg!(test) { 8 } else { 8 * 1024 };
 
@@ -128,6 +132,7 @@ pub struct Scan<'a> {
     times: Range<Timestamp>,
     next_hour: i64,
     corrected: Corrected,
+    events_max: usize,
     /// What was committed when the walk began, and is looked at.
     known: Known,
     cleared_at: u64,
@@ -166,6 +171,7 @@ impl<'a> Scan<'a> {
             next_hour: times.start.hour_index(),
             times,
             corrected: Corrected::ByTotals,
+            events_max: SLICE_EVENTS,
             known: Known { sequence, as_of },
             cleared_at,
         }
@@ -174,6 +180,11 @@ impl<'a> Scan<'a> {
     /// Reads cells with corrected events in another way.
     pub fn reading(self, corrected: Corrected) -> Self {
         Self { corrected, ..self }
+    }
+
+    /// Takes no more hours into a slice that has so many events.
+    pub fn in_slices_of(self, events_max: usize) -> Self {
+        Self { events_max, ..self }
     }
 
     /// The next hours; `None` after the last. Totals of their cells are shown by hour and customer,
@@ -189,7 +200,8 @@ impl<'a> Scan<'a> {
         let last = self.times.end.plus_micros(-1).hour_index();
         let mut slice = Slice::default();
         let mut any = false;
-        while slice.totals + slice.events.len() < SLICE_SIZE
+        while slice.totals < SLICE_CELLS
+            && slice.events.len() < self.events_max
             && let Some(hours) = self.next_hours(last, &wanted)
         {
             any = true;
@@ -379,12 +391,16 @@ impl<'a> Scan<'a> {
         slice.events.extend(in_time.map(|event| (event.sequence(), customer)));
     }
 
-    /// Shows each event of a slice that is not void, as it stands, with its customer's number.
+    /// Shows each event of a slice that is not void, as it stands, with its customer's number, in no
+    /// order; of those in columns these fields are read.
     pub fn read<E: From<ReadError>>(
         &self,
         slice: &Slice,
-        mut each: impl FnMut(&Place, &EventRecord<'_>, u32) -> Result<(), E>,
+        fields: Fields,
+        mut each: impl FnMut(&Origin, &EventRecord<'_>, u32) -> Result<(), E>,
     ) -> Result<(), E> {
+        let mut bulk = Bulk::new(fields);
+        let mut finder = Finder::default();
         for events in slice.events.chunks(PLACES_AT_ONCE) {
             let versions: Vec<(Version, u32)> = {
                 let memory = self.shared.memory.read();
@@ -394,13 +410,13 @@ impl<'a> Scan<'a> {
                 let versions = events.iter().filter_map(version);
                 versions.filter(|(version, _)| version.voided_at.is_none()).collect()
             };
-            let mut finder = Finder::default();
-            let places = versions.iter().map(|(version, _)| version.place(&mut finder));
-            let places = places.collect::<Result<Vec<_>, ReadError>>()?;
-            let mut customers = versions.iter().map(|(_, customer)| *customer);
-            fetch::each(&places, |place, record| each(place, record, customers.next().unwrap_or(u32::MAX)))?;
+            let mut places = Vec::with_capacity(versions.len());
+            for (version, customer) in versions {
+                places.extend(version.place(&mut finder)?.map(|place| (place, customer)));
+            }
+            bulk.take(places, &mut each)?;
         }
-        Ok(())
+        bulk.finish(&mut each)
     }
 
     /// The texts of customers' numbers seen on the walk.

@@ -41,9 +41,9 @@ pub fn run(shared: &Shared, query: &Query<'_>, corrected: Corrected) -> Result<V
         })?;
         let Some(slice) = slice else { break };
         limits.read(slice.events.len())?;
-        scan.read(&slice, |place, event, customer| {
+        scan.read(&slice, groups.fields(), |origin, event, customer| {
             let Some(window) = query.window_of(event.time) else { return Ok(()) };
-            let Some((group, reading)) = groups.read(place, event, customer)? else { return Ok(()) };
+            let Some((group, reading)) = groups.read(origin, event, customer)? else { return Ok(()) };
             let entry = entries.entry((window, group)).or_insert_with(new);
             entry.tally.add(&reading)?;
             entry.events += 1;

@@ -186,12 +186,13 @@ impl Day<'_> {
                 sequences.iter().filter_map(|sequence| memory.places.find(*sequence)).collect()
             };
             let mut finder = Finder::default();
-            let places = found.iter().map(|found| finder.place(found)).collect::<Result<Vec<_>, _>>()?;
-            let looked = fetch::each(&places, |place, event| {
+            let places = found.iter().filter_map(|found| finder.place(found).transpose());
+            let places = places.collect::<Result<Vec<_>, _>>()?;
+            let looked = fetch::each(&places, |_, origin, event| {
                 let draft = &event.draft;
                 let properties: Value =
                     draft.properties.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
-                let (time, sequence, value) = (event.time, place.sequence, draft.value);
+                let (time, sequence, value) = (event.time, origin.sequence, draft.value);
                 let readable = Readable { time, sequence, value, properties: &properties };
                 if self.meter.read(&readable).is_some()
                     && let Some(text) = self.dimension.text_of(draft.subject, &properties)

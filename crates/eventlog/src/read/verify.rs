@@ -1,12 +1,14 @@
 //! Holds what is kept in memory and in parts against the events it was made from.
+use super::bulk::Bulk;
+use crate::columns::{Fields, Origin};
 use crate::error::ReadError;
+use crate::format::record::EventRecord;
 use crate::memory::Cells;
 use crate::memory::corrections::{Adjustment, CellKey, Known};
 use crate::memory::delta::Delta;
 use crate::memory::places::{Finder, Found};
 use crate::part::cells::HOURS;
 use crate::part::index::Block;
-use crate::read::fetch;
 use crate::shared::Shared;
 use reckoner_domain::id::ProjectId;
 use reckoner_domain::rollup::{Mark, Rollup};
@@ -48,12 +50,42 @@ pub fn run(shared: &Shared) -> Result<Verified, ReadError> {
     Ok(verified)
 }
 
+/// Events of cells that are looked at together.
+const EVENTS_AT_ONCE: usize = if cfg!(test) { 64 } else { 1_000_000 };
+/// Events whose places are looked up under one lock.
+const PLACES_AT_ONCE: usize = if cfg!(test) { 8 } else { 8 * 1024 };
+
 /// A walk over the cells of a project.
 struct Walk<'a> {
     shared: &'a Shared,
     project: ProjectId,
     cells: &'a Cells,
     verified: &'a mut Verified,
+}
+
+/// Cells that are looked at together.
+#[derive(Default)]
+struct Held {
+    cells: Vec<HeldCell>,
+    /// Their events by sequence, with the numbers of their cells.
+    events: Vec<(u64, u32)>,
+}
+
+/// A cell, and what was counted of it.
+struct HeldCell {
+    key: CellKey,
+    kept: Rollup,
+    counted: Option<Rollup>,
+    /// Events that are not found by their ids, or cannot be added.
+    strangers: u64,
+}
+
+impl Held {
+    fn add(&mut self, key: CellKey, kept: Rollup, sequences: impl Iterator<Item = u64>) {
+        let number = self.cells.len() as u32;
+        self.cells.push(HeldCell { key, kept, counted: None, strangers: 0 });
+        self.events.extend(sequences.map(|sequence| (sequence, number)));
+    }
 }
 
 impl Walk<'_> {
@@ -67,59 +99,80 @@ impl Walk<'_> {
                     cells.push((found.cell, found.customer));
                     Ok::<(), ReadError>(())
                 })?;
+                let mut held = Held::default();
                 part.each_event(block, &cells, |cell, customer, events| {
-                    let sequences: Vec<u64> = events.iter().map(|event| event.sequence).collect();
                     let key = CellKey { hour: cell.hour, event_type, customer: *customer };
-                    self.cell(key, &cell.rollup, &sequences)
+                    held.add(key, cell.rollup, events.iter().map(|event| event.sequence));
+                    if held.events.len() >= EVENTS_AT_ONCE { self.count(&mut held) } else { Ok(()) }
                 })?;
+                self.count(&mut held)?;
             }
         }
         Ok(())
     }
 
     fn deltas(&mut self) -> Result<(), ReadError> {
+        let mut held = Held::default();
         for delta in &self.cells.deltas {
             for key in keys(delta, self.project) {
                 if let Some((rollup, sequences)) = kept(delta, self.project, key) {
-                    self.cell(key, &rollup, &sequences)?;
+                    held.add(key, rollup, sequences.into_iter());
+                }
+                if held.events.len() >= EVENTS_AT_ONCE {
+                    self.count(&mut held)?;
                 }
             }
         }
-        Ok(())
+        self.count(&mut held)
     }
 
-    /// Holds a cell against its events as they were first stored.
-    fn cell(&mut self, key: CellKey, kept: &Rollup, sequences: &[u64]) -> Result<(), ReadError> {
+    /// Holds cells against their events as they were first stored.
+    fn count(&mut self, held: &mut Held) -> Result<(), ReadError> {
+        let Held { mut cells, mut events } = std::mem::take(held);
         let (shared, project) = (self.shared, self.project);
-        self.verified.cells += 1;
-        let found: Vec<Found> = {
-            let memory = shared.memory.read();
-            let void = |sequence: &&u64| {
-                let version = memory.version(project, **sequence, Known::ALL);
-                version.is_some_and(|version| version.voided_at.is_some())
+        self.verified.cells += cells.len() as u64;
+        events.sort_unstable();
+        let cleared_at = self.cells.cleared_at;
+        let mut each = |origin: &Origin, event: &EventRecord<'_>, cell: u32| {
+            let Some(cell) = cells.get_mut(cell as usize) else { return Ok(()) };
+            let id = event.draft.id;
+            let hash = shared.hasher.of(project, id.as_bytes()).after_clear(cleared_at);
+            let found = match shared.ids.candidates(hash).as_slice() {
+                [only] => *only == origin.sequence,
+                // Ids whose hashes have the same bits: the events tell them apart.
+                _ => shared.find(project, id, hash)?.is_some_and(|found| found.sequence == origin.sequence),
             };
-            self.verified.events += sequences.len() as u64 - sequences.iter().filter(void).count() as u64;
-            sequences.iter().filter_map(|sequence| memory.places.find(*sequence)).collect()
-        };
-        let mut finder = Finder::default();
-        let places = found.iter().map(|found| finder.place(found)).collect::<Result<Vec<_>, _>>()?;
-        let mut counted: Option<Rollup> = None;
-        let mut strangers = 0_u64;
-        fetch::each(&places, |place, event| {
-            let hash = shared.hasher.of(project, event.draft.id.as_bytes());
-            let hash = hash.after_clear(self.cells.cleared_at);
-            let found = shared.find(project, event.draft.id, hash)?;
-            strangers += u64::from(found.is_none_or(|found| found.sequence != place.sequence));
-            let mark = Mark { time: event.time, sequence: place.sequence, value: event.draft.value };
-            let added = match &mut counted {
+            let mark = Mark { time: event.time, sequence: origin.sequence, value: event.draft.value };
+            let added = match &mut cell.counted {
                 Some(rollup) => rollup.add(mark),
-                None => Rollup::of(mark).map(|rollup| counted = Some(rollup)),
+                None => Rollup::of(mark).map(|rollup| cell.counted = Some(rollup)),
             };
-            strangers += u64::from(added.is_err());
+            cell.strangers += u64::from(!found) + u64::from(added.is_err());
             Ok::<(), ReadError>(())
-        })?;
-        if counted.as_ref() != Some(kept) || strangers > 0 {
-            self.verified.differs(|| format!("project {project:?}, {key:?}: kept {kept:?}, counted {counted:?}, {strangers} ids not found"));
+        };
+        let mut bulk = Bulk::new(Fields::ALL);
+        let mut finder = Finder::default();
+        for events in events.chunks(PLACES_AT_ONCE) {
+            let found: Vec<(Found, u32)> = {
+                let memory = shared.memory.read();
+                let void = |(sequence, _): &&(u64, u32)| {
+                    let version = memory.version(project, *sequence, Known::ALL);
+                    version.is_some_and(|version| version.voided_at.is_some())
+                };
+                self.verified.events += (events.len() - events.iter().filter(void).count()) as u64;
+                events.iter().filter_map(|(at, cell)| Some((memory.places.find(*at)?, *cell))).collect()
+            };
+            let mut places = Vec::with_capacity(found.len());
+            for (found, cell) in &found {
+                places.extend(finder.place(found)?.map(|place| (place, *cell)));
+            }
+            bulk.take(places, &mut each)?;
+        }
+        bulk.finish(&mut each)?;
+        for HeldCell { key, kept, counted, strangers } in &cells {
+            if counted.as_ref() != Some(kept) || *strangers > 0 {
+                self.verified.differs(|| format!("project {project:?}, {key:?}: kept {kept:?}, counted {counted:?}, {strangers} ids not found"));
+            }
         }
         Ok(())
     }

@@ -8,7 +8,8 @@ use crate::disk::sim::{Faults, Rng, SimDisk};
 use crate::error::AppendError;
 use crate::log::Opened;
 use crate::read::changes::{self, Since};
-use crate::read::list::Cursor;
+use crate::read::export::Export;
+use crate::read::list::{Cursor, ListFilter, Order};
 use crate::read::query::{Query, Row};
 use crate::read::{history, list, query, verify};
 use crate::write::core::Work;
@@ -264,6 +265,11 @@ impl Run {
                 filter.after = Some(Cursor { time: event.time, sequence: event.sequence });
             }
             assert_eq!(list::run(&shared, &filter).expect("lists"), self.model.list(&filter), "{filter:?}");
+            let whole = ListFilter { after: None, limit: usize::MAX, order: Order::LatestFirst, ..filter };
+            let pieces = Export::new(Arc::clone(&shared), whole.clone()).expect("begins");
+            let mut exported = pieces.collect::<Result<Vec<_>, _>>().expect("reads").concat();
+            exported.sort_unstable_by_key(|event| std::cmp::Reverse(event.sequence));
+            assert_eq!(exported, self.model.list(&whole), "{whole:?}");
             self.check_query();
         }
         self.check_changes();

@@ -65,13 +65,15 @@ pub type Answers = Vec<Option<Result<Vec<Outcome>, AppendError>>>;
 /// Commits these batches as one group.
 pub fn commit(opened: &mut Opened, batches: Vec<Batch>) -> Answers {
     let answers = Arc::new(Mutex::new(vec![None; batches.len()]));
-    let hasher = opened.shared.hasher;
     let works: Vec<Work> = batches
         .into_iter()
         .enumerate()
         .map(|(index, batch)| {
             let answers = Arc::clone(&answers);
-            Work::Append(batch.seal(&hasher), Box::new(move |answer| answers.lock()[index] = Some(answer)))
+            let mut batch = batch.seal(&opened.shared.hasher);
+            opened.shared.want(&mut batch);
+            opened.shared.look_up(&mut batch.known).expect("reads");
+            Work::Append(batch, Box::new(move |answer| answers.lock()[index] = Some(answer)))
         })
         .collect();
     opened.core.run(works);

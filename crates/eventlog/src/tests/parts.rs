@@ -1,14 +1,17 @@
 //! What is written down of sealed segments: never anything but what the segments say.
 use super::*;
+use crate::columns;
 use crate::disk::Disk;
 use crate::error::ReadError;
 use crate::log::{EventLog, Opened};
 use crate::part::cells::{BlockBuilder, CellReader, EventAt, HOURS};
 use crate::part::{file_name, segments_of};
+use crate::read::export::Export;
 use crate::read::list::{self, ListFilter, Order};
 use crate::read::query::{self, Query, QueryError};
 use crate::read::verify;
 use proptest::prelude::*;
+use reckoner_domain::event::Event;
 use reckoner_domain::id::MeterId;
 use reckoner_domain::meter::{Aggregation, Meter, MeterKey};
 use reckoner_domain::rollup::{Mark, Rollup};
@@ -55,6 +58,15 @@ fn said(log: &Opened) -> Result<String, QueryError> {
     for order in [Order::NewestFirst, Order::LatestFirst] {
         let filter = ListFilter { order, limit: 50, ..ListFilter::new(PROJECT) };
         said.push_str(&format!("{:?}\n", list::run(&log.shared, &filter)?));
+    }
+    for customer in [None, Some("c3".to_owned())] {
+        let filter = ListFilter { customer, to: Some(at(70 * 3_600)), ..ListFilter::new(PROJECT) };
+        let pieces = Export::new(Arc::clone(&log.shared), filter.clone())?;
+        let mut events: Vec<Event> = pieces.collect::<Result<Vec<_>, _>>()?.concat();
+        events.sort_unstable_by_key(|event| (event.time, event.sequence));
+        let listed = list::run(&log.shared, &ListFilter { order: Order::OldestFirst, ..filter })?;
+        assert_eq!(events, listed);
+        said.push_str(&format!("{}\n", events.len()));
     }
     Ok(said)
 }
@@ -112,6 +124,50 @@ fn a_part_that_is_not_what_was_written_is_told_or_made_anew() {
         assert_eq!(said(&open(&fork).expect("opens")).expect("answers"), expected, "{cut}");
         assert_eq!(fork.bytes(&name), whole, "{cut}");
     }
+}
+
+#[test]
+fn columns_that_are_not_what_was_written_refuse_to_open() {
+    let disk = filled();
+    let names = disk.names().expect("lists");
+    let name = names.iter().find(|name| columns::segments_of(name).is_some()).expect("columns");
+    let whole = disk.bytes(name);
+    let flipped = |place: usize| {
+        let mut bytes = whole.clone();
+        bytes[place] ^= 1 << (place % 8);
+        bytes
+    };
+    let cut = |length: usize| whole[..length].to_vec();
+    let damaged = (0..whole.len()).step_by(811).map(flipped);
+    for bytes in damaged.chain((0..whole.len()).step_by(4_099).map(cut)) {
+        let fork = disk.fork();
+        fork.set_bytes(name, bytes);
+        match open(&fork) {
+            Err(OpenError::Corrupt { file, .. }) => assert_eq!(&file, name),
+            other => panic!("{:?}", other.err()),
+        }
+    }
+}
+
+#[test]
+fn columns_are_not_used_while_their_segments_are_all_that_is_told_of() {
+    let disk = SimDisk::new(1);
+    let mut log = open(&disk).expect("opens");
+    let mut sent = Vec::new();
+    while !disk.names().expect("lists").iter().any(|name| segments_of(name) == Some((2, 2))) {
+        let id = format!("{:0>150}", sent.len());
+        append(&mut log, &[id.as_str()]).expect("commits");
+        sent.push(id);
+    }
+    disk.kill();
+    // What a crash left before the part was written that tells of it.
+    for name in [columns::file_name(1, 2), "events-new-0000000000000001-0000000000000002.tmp".to_owned()] {
+        disk.create(&name).expect("makes").write_at(b"PAR1 and no more", 0).expect("writes");
+    }
+    let log = open(&disk).expect("opens");
+    assert_eq!(ids_of(&log), sent);
+    let names = disk.names().expect("lists");
+    assert!(!names.iter().any(|name| name.starts_with("events-")), "{names:?}");
 }
 
 #[test]

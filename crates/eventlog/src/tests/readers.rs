@@ -1,4 +1,5 @@
 use super::*;
+use crate::columns::Fields;
 use crate::error::ReadError;
 use crate::log::EventLog;
 use crate::read::query::{self, GroupBy, QUERY_ROWS_MAX, Query, QueryError, Row};
@@ -49,8 +50,8 @@ fn a_walk_sees_what_was_committed_when_it_began() {
             commit(&mut log, vec![hourly(50 + slices * 50..100 + slices * 50)]);
             slices += 1;
             events += slice.events.len() as u64;
-            scan.read(&slice, |place, _, _| {
-                assert!(place.sequence <= 50);
+            scan.read(&slice, Fields::ALL, |origin, _, _| {
+                assert!(origin.sequence <= 50);
                 Ok::<(), ReadError>(())
             })
             .expect("reads");
@@ -111,13 +112,13 @@ fn a_full_queue_is_busy_and_everything_in_it_is_answered() {
     let (release, wait) = bounded::<()>(1);
     let (answer, answers) = bounded(10_000);
     let blocked = Box::new(move |_: Result<_, _>| assert!(wait.recv().is_err()));
-    log.submit(batch_of(&[draft("first")], at(1)), blocked).expect("is taken");
+    log.submit(log.seal(batch_of(&[draft("first")], at(1))), blocked).expect("is taken");
     let mut taken = 0;
     let error = loop {
         let answer = answer.clone();
         let done =
             Box::new(move |result: Result<Vec<Outcome>, _>| answer.send(result.is_ok()).expect("is heard"));
-        match log.submit(batch_of(&[draft(&taken.to_string())], at(1)), done) {
+        match log.submit(log.seal(batch_of(&[draft(&taken.to_string())], at(1))), done) {
             Ok(()) => taken += 1,
             Err(error) => break error,
         }
@@ -163,12 +164,13 @@ fn a_callback_may_drop_the_last_handle_and_a_failing_one_stops_the_log() {
         drop(last);
         told.send(()).expect("is heard");
     });
-    log.submit(batch_of(&[draft("a")], at(1)), done).expect("is taken");
+    log.submit(log.seal(batch_of(&[draft("a")], at(1))), done).expect("is taken");
     drop(log);
     tell.recv().expect("is told");
 
     let log = EventLog::open_with(Arc::new(SimDisk::new(1)), &options()).expect("opens");
-    log.submit(batch_of(&[draft("a")], at(1)), Box::new(|_| panic!("a failing callback"))).expect("is taken");
+    log.submit(log.seal(batch_of(&[draft("a")], at(1))), Box::new(|_| panic!("a failing callback")))
+        .expect("is taken");
     log.close();
     assert!(matches!(log.status().health, crate::status::Health::Stopped { .. }));
 }

@@ -3,7 +3,7 @@ use super::builder::Builder;
 use super::corrections::{Corrected, Corrections, OnCorrected};
 use super::outcome::{OnAppended, OnCleared, Outcome, compare, count, read_event};
 use super::segments::{RollError, Segments};
-use crate::batch::Sealed;
+use crate::batch::SealedBatch;
 use crate::error::{AppendError, ReadError};
 use crate::format::frame::{self, FrameHeader, HEADER_BYTES, pad};
 use crate::format::record;
@@ -27,7 +27,7 @@ const RECORDS_MAX: u64 = 1 << 20;
 /// What the committer is asked to do.
 pub(crate) enum Work {
     /// Store a batch.
-    Append(Sealed, OnAppended),
+    Append(SealedBatch, OnAppended),
     /// Void and amend events, all or none.
     Correct(Corrections, OnCorrected),
     /// Forget a project's events.
@@ -103,7 +103,7 @@ impl Core {
         self.flush();
     }
 
-    fn append(&mut self, batch: &Sealed, on_done: OnAppended) {
+    fn append(&mut self, batch: &SealedBatch, on_done: OnAppended) {
         if let Err(error) = self.make_room(batch.bytes.len()) {
             return on_done(Err(error));
         }
@@ -162,7 +162,7 @@ impl Core {
     }
 
     /// Judges a batch's events and puts a frame of those that are new behind the group so far.
-    fn judge_all(&mut self, batch: &Sealed) -> Result<Vec<Outcome>, ReadError> {
+    fn judge_all(&mut self, batch: &SealedBatch) -> Result<Vec<Outcome>, ReadError> {
         let cleared_at = self.shared.memory.read().cleared_at(batch.project);
         let start = self.buffer.len();
         let first_sequence = self.sequence;
@@ -202,7 +202,7 @@ impl Core {
         }
     }
 
-    fn judge(&mut self, batch: &Sealed, id: IdHash, record: &[u8]) -> Result<Outcome, ReadError> {
+    fn judge(&mut self, batch: &SealedBatch, id: IdHash, record: &[u8]) -> Result<Outcome, ReadError> {
         if let Some(pending) = self.pending.get(&id) {
             let known = self.buffer.get(pending.record.clone()).unwrap_or_default();
             let sequence = pending.sequence;
@@ -215,7 +215,7 @@ impl Core {
         }
         if let Some(sent) =
             self.shared.ids.may_have(id).then(|| read_event(record, batch.received_at)).flatten()
-            && let Some(known) = self.shared.find(batch.project, sent.draft.id, id)?
+            && let Some(known) = self.shared.find_among(&batch.known, batch.project, sent.draft.id, id)?
         {
             return Ok(compare(Some(&known), known.sequence, record, batch.received_at));
         }
@@ -236,7 +236,9 @@ impl Core {
     fn clear(&mut self, project: ProjectId, received_at: Timestamp) -> Result<u64, AppendError> {
         let mut payload = Vec::new();
         record::put_cleared(&mut payload);
-        self.commit_alone(project, received_at, 1, payload)
+        let cleared = self.commit_alone(project, received_at, 1, payload);
+        self.shared.note_columns();
+        cleared
     }
 
     fn correct(&mut self, corrections: &Corrections) -> Result<Vec<Corrected>, AppendError> {

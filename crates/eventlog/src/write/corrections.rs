@@ -94,16 +94,16 @@ impl Corrections {
             records: 0,
         };
         let (places, known) = self.versions(shared)?;
-        let mut known = known.into_iter();
         let mut last = None;
-        fetch::each(&places, |place, event| {
-            let Some((index, voided)) = known.next() else { return Ok(()) };
-            let Some(change) = self.changes.get(index) else { return Ok(()) };
+        fetch::each(&places, |number, origin, event| {
+            let Some((index, voided)) = known.get(number).copied() else { return Ok(()) };
+            let change = self.changes.get(index).filter(|_| origin.project == self.project);
+            let Some(change) = change else { return Ok(()) };
             // They come in the order of their events: a second change of one follows the first.
             let outcome = if last.replace(change.target) == Some(change.target) {
                 Corrected::Unchanged
             } else {
-                outcome_of(change, voided, &to_event(place, event))
+                outcome_of(change, voided, &to_event(origin, event))
             };
             if outcome == Corrected::Done {
                 self.put(&mut judged.payload, change, event);
@@ -133,8 +133,7 @@ impl Corrections {
         let mut finder = Finder::default();
         let mut known: Known = Default::default();
         for (index, version) in versions {
-            let place = version.place(&mut finder)?;
-            if place.project == self.project {
+            if let Some(place) = version.place(&mut finder)? {
                 known.0.push(place);
                 known.1.push((index, version.voided_at.is_some()));
             }

@@ -1,6 +1,7 @@
 //! Keeps parts few: as soon as several of one size follow each other they become one.
 use crate::disk::Disk;
 use crate::error::ReadError;
+use crate::format::segment;
 use crate::part::Part;
 use crate::part::merge::merge;
 use crate::shared::Shared;
@@ -85,13 +86,20 @@ impl Work {
             }
             !end.load(Ordering::Relaxed)
         };
-        let Some(mut merged) = merge(self.disk.as_ref(), self.shared.store_id, parts, rest)? else {
+        let Some(mut merged) = merge(self.disk.as_ref(), &self.shared, parts, rest)? else {
             return Ok(false);
         };
         self.shared.memory.read().number(&mut merged);
         self.shared.memory.write().join(parts, merged);
+        self.shared.note_columns();
+        // Whoever reads them still has them open. The segments go first: a part without its segments
+        // and without columns would be told from nothing.
         for part in parts {
-            // Whoever reads it still has it open.
+            for (segment, _) in part.in_log() {
+                self.disk.remove(&segment::file_name(segment.number))?;
+            }
+        }
+        for part in parts {
             self.disk.remove(part.name())?;
         }
         Ok(true)

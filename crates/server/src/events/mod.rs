@@ -5,7 +5,7 @@ use reckoner_domain::id::ProjectId;
 use reckoner_domain::meter::{Filter, Meter};
 use reckoner_domain::time::Timestamp;
 use reckoner_domain::window::Window;
-use reckoner_eventlog::{EventLog, ReadError};
+use reckoner_eventlog::{EventLog, Export, ReadError};
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
@@ -61,6 +61,20 @@ impl UsageQuery {
     }
 }
 
+/// An export on its way.
+pub struct EventsExport(Export);
+
+impl EventsExport {
+    /// The next events, and the export to go on with; `None` after the last.
+    pub async fn next(mut self) -> Result<Option<(Vec<Event>, Self)>, EventsError> {
+        let read = tokio::task::spawn_blocking(move || {
+            let events = self.0.next().transpose()?;
+            Ok::<_, ReadError>(events.map(|events| (events, self)))
+        });
+        Ok(read.await.map_err(|_| EventsError::Stopping)??)
+    }
+}
+
 /// Why events could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum EventsError {
@@ -83,6 +97,17 @@ impl Events {
 
     /// Stores a batch; answers once it is on stable storage.
     pub async fn append(&self, batch: Batch) -> Result<Vec<Outcome>, AppendError> {
+        let mut batch = self.log.seal(batch);
+        if batch.wants_look_up() {
+            let log = self.log.clone();
+            let looked_up = tokio::task::spawn_blocking(move || {
+                // What cannot be read fails again, and with consequences, when the batch is committed.
+                let _ = log.look_up(&mut batch);
+                batch
+            });
+            let stopping = |_| AppendError::Stopped { reason: "the server is shutting down".into() };
+            batch = looked_up.await.map_err(stopping)?;
+        }
         let (done, answer) = oneshot::channel();
         self.log.submit(
             batch,
@@ -94,6 +119,11 @@ impl Events {
         answer
             .await
             .unwrap_or_else(|_| Err(AppendError::Stopped { reason: "the event log was closed".into() }))
+    }
+
+    /// Begins to read all events that pass a filter, in no order.
+    pub async fn export(&self, filter: ListFilter) -> Result<EventsExport, EventsError> {
+        self.read(move |log| log.export(filter)).await.map(EventsExport)
     }
 
     /// A meter's values.

@@ -1,5 +1,5 @@
 //! `GET /v1/events` and one event.
-use super::{export, ndjson};
+use super::{export, ndjson, parquet};
 use crate::events::{Cursor, ListFilter, Order};
 use crate::http::error::{ApiError, choice_error, field_error};
 use crate::http::extract::{By, read_params};
@@ -26,14 +26,15 @@ const SEQUENCE_CURSOR: &str = "sequence.";
 
 /// List or export events, the newest event time or the last commit first.
 ///
-/// JSON comes in pages. `Accept: application/x-ndjson` (an event a line) and `Accept: text/csv` get all
-/// events that pass the filters, streamed, and take neither `limit` nor `cursor`; an export that fails
-/// on its way breaks off before its end.
+/// JSON comes in pages. `Accept: application/x-ndjson` (an event a line), `Accept: text/csv` and
+/// `Accept: application/vnd.apache.parquet` get all events that pass the filters, streamed, in no
+/// order unless one is asked for, which takes longer. They take neither `limit` nor `cursor`; an
+/// export that fails on its way breaks off before its end.
 #[utoipa::path(
     get, path = "/v1/events", operation_id = "list_events", tag = "events",
     params(EventParams, ("filter" = Option<Object>, Query, style = DeepObject, explode, description = "Properties and the values they must have: `filter[region]=eu`.")),
     responses(
-        (status = 200, content((List<Event> = "application/json"), (String = "application/x-ndjson"), (String = "text/csv"))),
+        (status = 200, content((List<Event> = "application/json"), (String = "application/x-ndjson"), (String = "text/csv"), (String = "application/vnd.apache.parquet"))),
         (status = 401, body = Problem, content_type = "application/problem+json"),
         (status = 403, body = Problem, content_type = "application/problem+json"),
         (status = 422, body = Problem, content_type = "application/problem+json"),
@@ -48,9 +49,11 @@ pub async fn list(
 ) -> Result<Response, ApiError> {
     let query = query.unwrap_or_default();
     let (params, mut errors) = read_params::<EventParams>(&query, &["filter"])?;
-    let form = match accept::preferred(&headers, &[accept::JSON, ndjson::CONTENT_TYPE, csv::MEDIA_TYPE]) {
+    let forms = [accept::JSON, ndjson::CONTENT_TYPE, csv::MEDIA_TYPE, parquet::CONTENT_TYPE];
+    let form = match accept::preferred(&headers, &forms) {
         ndjson::CONTENT_TYPE => Some(export::Form::Ndjson),
         csv::MEDIA_TYPE => Some(export::Form::Csv),
+        parquet::CONTENT_TYPE => Some(export::Form::Parquet),
         _ => None,
     };
     let paging = [("limit", &params.limit), ("cursor", &params.cursor)];
@@ -58,13 +61,15 @@ pub async fn list(
         errors.push(field_error(name, "is not for exports, which have all events"));
     }
     let limit = pagination::read_limit(params.limit.as_deref(), &mut errors).rows() as usize;
+    let in_order = params.order.is_some();
     let mut filter = read_filter(caller.project, params, &query, &mut errors);
     if !errors.is_empty() {
         return Err(ApiError::invalid(errors));
     }
     filter.customer = customers::own_id(&app.db, caller.project, filter.customer).await?;
     if let Some(form) = form {
-        return export::respond(&app.events, filter, form).await;
+        let what = if in_order { export::What::InOrder(filter) } else { export::What::All(filter) };
+        return export::respond(&app.events, what, form).await;
     }
     filter.limit = limit + 1;
     let order = filter.order;

@@ -6,3 +6,4 @@ pub mod judge;
 pub mod lines;
 pub mod list;
 pub mod ndjson;
+mod parquet;

@@ -1,0 +1,202 @@
+//! The events of sealed segments, and their corrections, as a Parquet file that other programs read
+//! as well: sorted by project, record, customer, event type and time.
+pub mod convert;
+pub mod file;
+mod read;
+mod schema;
+pub mod told;
+mod write;
+
+use crate::disk::{Disk, File};
+use crate::error::ReadError;
+use crate::format::record::EventRecord;
+use file::{Checked, Source};
+use parking_lot::Mutex;
+use parquet::arrow::arrow_reader::ArrowReaderMetadata;
+use reckoner_domain::decimal::Decimal;
+use reckoner_domain::id::ProjectId;
+use reckoner_domain::time::Timestamp;
+use std::sync::Arc;
+use told::Told;
+
+/// What every file's name begins with.
+const NAME_PREFIX: &str = "events-";
+/// What every file's name ends in.
+const NAME_SUFFIX: &str = ".parquet";
+/// What files are named while they are written.
+pub const TEMPORARY_PREFIX: &str = "events-new";
+
+/// The name of the file with the events of these segments.
+pub fn file_name(first: u64, last: u64) -> String {
+    format!("{NAME_PREFIX}{first:016x}-{last:016x}{NAME_SUFFIX}")
+}
+
+/// The first and last segment in a file's name.
+pub fn segments_of(name: &str) -> Option<(u64, u64)> {
+    let digits = name.strip_prefix(NAME_PREFIX)?.strip_suffix(NAME_SUFFIX)?;
+    let (first, last) = digits.split_once('-')?;
+    let number = |digits| u64::from_str_radix(digits, 16).ok();
+    let (first, last) = (number(first)?, number(last)?);
+    (file_name(first, last) == name && first <= last).then_some((first, last))
+}
+
+/// What is known of a file beside what is in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// The first segment whose events it has.
+    pub first: u64,
+    /// The last one.
+    pub last: u64,
+    /// How many rows.
+    pub rows: u32,
+    /// Its bytes and their checksums.
+    pub checked: Checked,
+}
+
+/// What a row says, in the order of rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// An amendment of an event.
+    Amendment,
+    /// An event as it was first stored.
+    Event,
+    /// The end of an event.
+    Void,
+}
+
+impl Kind {
+    /// As it is written.
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Amendment => "amendment",
+            Self::Event => "event",
+            Self::Void => "void",
+        }
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        [Self::Amendment, Self::Event, Self::Void].into_iter().find(|kind| kind.as_str() == text)
+    }
+}
+
+/// Whose a record is, which it is, and when it arrived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// Whose.
+    pub project: ProjectId,
+    /// Its sequence.
+    pub sequence: u64,
+    /// When it arrived.
+    pub received_at: Timestamp,
+}
+
+/// A row.
+#[derive(Clone, Copy)]
+pub struct Row<'a> {
+    /// Where it comes from.
+    pub origin: Origin,
+    /// What it says.
+    pub kind: Kind,
+    /// The event; of a void its customer, type and time.
+    pub event: EventRecord<'a>,
+    /// What a correction says beside.
+    pub correction: Option<Correction<'a>>,
+}
+
+/// What a correction says beside the event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Correction<'a> {
+    /// The event's sequence.
+    pub target: u64,
+    /// Who made it.
+    pub by: &'a str,
+    /// The value until then.
+    pub before: Decimal,
+}
+
+/// What is known of a row group: the least and the greatest, or less and more than they.
+pub struct Group {
+    /// Its customers.
+    pub customers: Option<(Vec<u8>, Vec<u8>)>,
+    /// Its event types.
+    pub event_types: Option<(Vec<u8>, Vec<u8>)>,
+    /// Its times.
+    pub times: Option<(Timestamp, Timestamp)>,
+}
+
+/// What is read of rows beside project, sequence, receipt, time and value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fields {
+    /// All of it.
+    pub all: bool,
+    /// The subject.
+    pub subject: bool,
+    /// The properties.
+    pub properties: bool,
+}
+
+impl Fields {
+    /// All of it.
+    pub const ALL: Self = Self { all: true, subject: true, properties: true };
+    /// Nothing of it.
+    pub const NONE: Self = Self { all: false, subject: false, properties: false };
+}
+
+/// An open file.
+pub struct Columns {
+    known: Known,
+    source: Source,
+    /// What lies where in it, once it was looked up.
+    metadata: Mutex<Option<ArrowReaderMetadata>>,
+}
+
+impl Columns {
+    /// A file of which this is known.
+    pub fn new(known: Known, file: Arc<dyn File>) -> Self {
+        let name = file_name(known.first, known.last);
+        let source = Source::new(&name, file, known.checked.clone());
+        Self { known, source, metadata: Mutex::new(None) }
+    }
+
+    /// A file of which nothing is known but what is in it; its checksums are taken from what is there.
+    pub fn found(disk: &dyn Disk, (first, last): (u64, u64)) -> Result<Self, ReadError> {
+        let file = disk.open(&file_name(first, last))?;
+        let known = Known { first, last, rows: 0, checked: Checked::of(file.as_ref())? };
+        let found = Self::new(known, file);
+        let rows = found.metadata()?.metadata().file_metadata().num_rows();
+        let known = Known { rows: u32::try_from(rows).map_err(|_| found.damaged())?, ..found.known };
+        Ok(Self { known, ..found })
+    }
+
+    /// What it says of itself.
+    pub fn told(&self) -> Result<Told, ReadError> {
+        let metadata = self.metadata()?;
+        let pairs = metadata.metadata().file_metadata().key_value_metadata();
+        pairs.and_then(|pairs| Told::from_pairs(pairs)).ok_or_else(|| self.damaged())
+    }
+
+    /// What is known of it.
+    pub fn known(&self) -> &Known {
+        &self.known
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        self.source.name()
+    }
+
+    /// Its file.
+    pub fn file(&self) -> &Arc<dyn File> {
+        self.source.file()
+    }
+
+    /// Reads and checks every block; `rest` is called for each and tells whether to go on.
+    pub fn check(&self, rest: impl FnMut() -> bool) -> Result<(), ReadError> {
+        self.source.check(rest)
+    }
+
+    /// It is not what was written.
+    pub fn damaged(&self) -> ReadError {
+        self.source.damaged(0)
+    }
+}

@@ -1,0 +1,3 @@
+//! Files as they lie on disk: those of earlier versions, and those that other programs read.
+mod columns;
+mod kept;
