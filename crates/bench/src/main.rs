@@ -5,6 +5,7 @@
 //! - (c) PostgreSQL: COPY into a staging table, then INSERT ... ON CONFLICT DO NOTHING, without rollups.
 #![expect(clippy::print_stdout, reason = "a program for the command line")]
 
+mod beside_duckdb;
 mod child;
 mod discard;
 mod http;
@@ -63,6 +64,9 @@ enum Command {
         /// How often the server is killed.
         #[arg(long, default_value_t = 3)]
         kills: u64,
+        /// A Python with the package duckdb, which answers the same query from the same files.
+        #[arg(long)]
+        duckdb: Option<PathBuf>,
     },
 }
 
@@ -71,9 +75,9 @@ async fn main() -> Result<()> {
     let args = Args::parse();
     match args.command {
         Some(Command::Discard) => discard::serve().await,
-        Some(Command::Soak { events, kills }) => {
+        Some(Command::Soak { events, kills, duckdb }) => {
             let server = args.server.ok_or("--server names the binary")?;
-            soak::Soak { server, dir: args.dir, events, kills }.run().await
+            soak::Soak { server, dir: args.dir, events, kills, duckdb }.run().await
         }
         None => measure(&args).await,
     }

@@ -3,6 +3,7 @@
 //! Events follow from their numbers alone, so that a batch that was not answered is sent again as it was, and so that
 //! what the totals must be is known without asking the server.
 use crate::Result;
+use crate::beside_duckdb;
 use crate::http::{self, Connection};
 use crate::server::{KEY, Server};
 use crate::soak_events::{CUSTOMERS, DAYS, Expected, Plan, customer_name, scramble};
@@ -39,6 +40,8 @@ pub struct Soak {
     pub events: u64,
     /// How often the server is killed on the way.
     pub kills: u64,
+    /// A Python with the package duckdb.
+    pub duckdb: Option<PathBuf>,
 }
 
 /// What the senders share.
@@ -99,6 +102,10 @@ impl Soak {
         time_queries(&server.child.address, &sending.plan).await?;
         wait_until_sealed(&folder.path().join("data")).await?;
         time_queries(&server.child.address, &sending.plan).await?;
+        if let Some(python) = &self.duckdb {
+            let events = folder.path().join("data/events");
+            beside_duckdb::run(&server.child.address, &sending.plan, python, &events).await?;
+        }
         println!("memory then: {} MiB", server.child.memory_kib("VmRSS").unwrap_or(0) / 1024);
         println!("on disk: {} MiB", size(&folder.path().join("data"))? / (1024 * 1024));
         drop(server);
@@ -274,7 +281,7 @@ async fn query(connection: &mut Connection, plan: &Plan, parameters: &str) -> Re
     query_range(connection, from, to, parameters).await
 }
 
-async fn query_range(
+pub async fn query_range(
     connection: &mut Connection,
     from: Timestamp,
     to: Timestamp,

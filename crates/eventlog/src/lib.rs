@@ -11,6 +11,8 @@ mod columns;
 mod disk;
 mod error;
 mod format;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod hash;
 mod log;
 mod memory;

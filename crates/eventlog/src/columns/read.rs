@@ -51,7 +51,7 @@ impl Columns {
             return Ok(metadata.clone());
         }
         let source = self.source.for_reader();
-        let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Optional);
+        let options = ArrowReaderOptions::new().with_offset_index_policy(PageIndexPolicy::Optional);
         let metadata = ArrowReaderMetadata::load(&source, options).map_err(|_| source.failure())?;
         Ok(known.insert(metadata).clone())
     }

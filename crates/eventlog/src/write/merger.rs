@@ -19,8 +19,12 @@ const PARTS: usize = if cfg!(test) { 3 } else { 8 };
 const SEGMENTS_MAX: usize = PARTS * PARTS;
 /// Bytes of the log that one part tells of at most: places in a block of it have 32 bits.
 const LOG_BYTES_MAX: u64 = 1 << 32;
-/// How long the thread works before it rests as long.
+/// How long the thread works before it rests.
 const WORK: Duration = Duration::from_millis(20);
+/// How many times as long it rests while events come.
+const REST_SHARE: u32 = 3;
+/// Sealed segments in the log from which on it does not rest: some GiB of disk that columns would spare.
+const BEHIND_MAX: usize = 64;
 
 /// The way to the merging thread, or the merger where it has none.
 pub struct Merger {
@@ -79,9 +83,15 @@ impl Work {
     /// Makes one of these parts; whether it did, and was not told to end.
     fn join(&self, parts: &[Arc<Part>], end: &AtomicBool) -> Result<bool, ReadError> {
         let mut worked_from = Instant::now();
+        let accepted = || self.shared.counters.status().accepted;
+        let mut before = accepted();
+        let behind = self.shared.memory.read().parts.iter().filter(|part| part.columns().is_empty()).count();
         let rest = || {
             if self.rests && worked_from.elapsed() > WORK {
-                std::thread::sleep(worked_from.elapsed());
+                let busy = std::mem::replace(&mut before, accepted()) != before;
+                if busy && behind < BEHIND_MAX {
+                    std::thread::sleep(worked_from.elapsed() * REST_SHARE);
+                }
                 worked_from = Instant::now();
             }
             !end.load(Ordering::Relaxed)

@@ -7,7 +7,8 @@ use reckoner_domain::meter::{Aggregation, Meter, MeterKey};
 use reckoner_domain::time::Timestamp;
 use reckoner_domain::window::Window;
 use reckoner_eventlog::{
-    AppendError, Batch, EventLog, OpenError, Options, Outcome, Query, SEGMENT_BYTES_MIN,
+    AppendError, Batch, Change, Content, Corrected, Corrections, EventLog, ListFilter, OpenError, Options,
+    Outcome, Query, SEGMENT_BYTES_MIN,
 };
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -156,4 +157,70 @@ fn another_version_is_refused() {
     fs::write(&path, bytes).expect("writes");
     let error = EventLog::open(&options(dir.path())).err();
     assert!(matches!(error, Some(OpenError::Version { version: 9, .. })), "{error:?}");
+}
+
+/// Ten segments, eight of which become columns, with a void and an amendment among them.
+fn write_sealed(dir: &Path) {
+    let log = EventLog::open(&options(dir)).expect("opens");
+    let plain = *drafts().first().expect("a draft");
+    let mut first = Batch::new(LIVE, received_at());
+    for draft in drafts() {
+        first.push(&draft).expect("fits");
+    }
+    log.append(first).expect("commits");
+    let after = Content {
+        value: Decimal::parse("7.25").expect("a number"),
+        subject: Some("later".to_owned()),
+        properties: None,
+        source_context: None,
+    };
+    let changes = vec![Change { target: 1, after: None }, Change { target: 2, after: Some(after) }];
+    let by = "key".to_owned();
+    let corrections = Corrections { project: LIVE, received_at: received_at(), by, changes };
+    assert_eq!(log.correct(corrections), Ok(vec![Corrected::Done; 2]));
+    let mut number = 0;
+    while log.status().segments < 10 {
+        let mut batch = Batch::new(LIVE, received_at().plus_micros(number));
+        let (id, customer) = (format!("filling-{number}"), format!("customer_{}", number % 7));
+        let text = format!(r#"{{"n":{number},"text":"{}"}}"#, "x".repeat(1_000));
+        batch
+            .push(&EventDraft { id: &id, customer: &customer, properties: Some(&text), ..plain })
+            .expect("fits");
+        log.append(batch).expect("commits");
+        number += 1;
+    }
+}
+
+fn names_in(dir: &Path, end: &str) -> Vec<PathBuf> {
+    let paths = fs::read_dir(dir).expect("a directory").map(|entry| entry.expect("an entry").path());
+    paths.filter(|path| path.to_string_lossy().ends_with(end)).collect()
+}
+
+#[test]
+fn sealed_events_of_version_1_open() {
+    let written = tempfile::tempdir().expect("a directory");
+    write_sealed(written.path());
+    let today = EventLog::open(&options(written.path())).expect("opens");
+    let expected = today.list(&ListFilter::new(LIVE)).expect("lists");
+    let history = today.history(LIVE, "füll").expect("reads");
+    assert_eq!(history.len(), 2);
+    for with_parts in [true, false] {
+        let dir = copy(&fixture("sealed-v1"));
+        assert_eq!(names_in(dir.path(), ".parquet").len(), 1);
+        if !with_parts {
+            for part in names_in(dir.path(), ".idx") {
+                fs::remove_file(part).expect("is there");
+            }
+        }
+        let log = EventLog::open(&options(dir.path())).expect("opens");
+        assert_eq!(log.list(&ListFilter::new(LIVE)).expect("lists"), expected);
+        assert_eq!(log.history(LIVE, "füll").expect("reads"), history);
+        assert_eq!(log.verify().expect("reads").differences, [""; 0]);
+        let mut again = Batch::new(LIVE, received_at());
+        for draft in drafts() {
+            again.push(&draft).expect("fits");
+        }
+        let repeats = (1..).take(drafts().len()).map(|sequence| Outcome::Duplicate { sequence });
+        assert_eq!(log.append(again), Ok(repeats.collect()));
+    }
 }

@@ -5,6 +5,8 @@ pub mod cloudevents;
 pub mod customers;
 pub mod draft;
 pub mod fields;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 pub mod record;
 pub mod rejections;
 pub mod scan;

@@ -1,0 +1,5 @@
+//! The index and the places of a part.
+#![no_main]
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| reckoner_eventlog::fuzzing::part(bytes));
