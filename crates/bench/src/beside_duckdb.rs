@@ -17,9 +17,10 @@ const TIMES: u32 = 3;
 /// What `DuckDB` does, given the files, both ends of the range and how often: prints seconds and rows of each question.
 const SCRIPT: &str = r#"
 import sys, time, duckdb
+connection = duckdb.connect()
 files, start, end, times = sys.argv[1] + "/events-*.parquet", sys.argv[2], sys.argv[3], int(sys.argv[4])
 where = f"from '{files}' where record = 'event' and time >= '{start}' and time < '{end}'"
-duckdb.sql("set timezone = 'UTC'")
+connection.execute("set timezone = 'UTC'")
 for question in [
     f"select customer, date_trunc('day', time), sum(value) {where} group by all",
     f"select properties ->> '$.region', sum(value) {where} group by all",
@@ -27,9 +28,9 @@ for question in [
     best = 1e9
     for _ in range(times):
         began = time.perf_counter()
-        duckdb.sql("create or replace temp table answer as " + question)
+        connection.execute("create or replace temp table answer as " + question)
         best = min(best, time.perf_counter() - began)
-    print(best, duckdb.sql("select count(*) from answer").fetchone()[0])
+    print(best, connection.execute("select count(*) from answer").fetchone()[0])
 "#;
 
 /// Asks both, and prints how long each took and the ratio; an error where they have different rows.
