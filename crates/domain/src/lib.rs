@@ -6,6 +6,7 @@
 
 pub mod access;
 pub mod calendar;
+pub mod currency;
 pub mod decimal;
 pub mod email;
 pub mod event;
@@ -15,7 +16,9 @@ pub mod json;
 pub mod level;
 mod local;
 pub mod meter;
+pub mod money;
 pub mod period;
+pub mod ratio;
 pub mod rollup;
 pub mod sketch;
 pub mod sum;

@@ -1,5 +1,6 @@
 //! Exact totals and quotients in 256 bits.
 use crate::decimal::{Decimal, ONE, SCALE};
+use crate::ratio::Ratio;
 use crate::wide::I256;
 use std::fmt;
 
@@ -100,6 +101,11 @@ impl Quotient {
     /// `numerator / denominator` in units of 10^-18; `None` for a zero denominator.
     pub fn new(numerator: I256, denominator: u128) -> Option<Self> {
         (denominator != 0).then_some(Self { numerator, denominator })
+    }
+
+    /// The same as a fraction; `None` where it does not fit in 256 bits.
+    pub(crate) fn to_ratio(self) -> Option<Ratio> {
+        Ratio::new(self.numerator, I256::from_magnitude(self.denominator).checked_product(I256::from(ONE))?)
     }
 
     /// Shown half to even with at most 18 fractional digits; `None` when out of a decimal's range.

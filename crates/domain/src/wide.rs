@@ -1,4 +1,6 @@
-//! Signed 256-bit integers, as far as sums and integrals need them.
+//! Signed 256-bit integers, as far as sums, integrals and fractions need them.
+mod exact;
+
 use std::fmt::Write;
 
 /// A signed 256-bit integer in two's complement.
