@@ -1,0 +1,45 @@
+//! Golden cases: what is given and what must come of it, in `tests/golden/` and in `docs/BILLING.md`.
+//!
+//! The expected figures were worked out apart from this code. A case says only what it is about: of a
+//! result's fields those are compared that `expect` names.
+mod rates;
+
+use serde_json::Value;
+
+/// What comes of a case of this kind.
+fn run(kind: &str, given: &Value) -> Value {
+    match kind {
+        "rate" => rates::run(given),
+        _ => panic!("no such kind of case: {kind}"),
+    }
+}
+
+/// Runs a list of cases and reports every difference.
+fn check(kind: &str, text: &str) {
+    let cases: Vec<Value> = serde_json::from_str(text).expect("a list of cases");
+    let differences: Vec<String> = cases.iter().flat_map(|case| differences(kind, case)).collect();
+    assert!(!cases.is_empty() && differences.is_empty(), "{}", differences.join("\n"));
+}
+
+fn differences(kind: &str, case: &Value) -> Vec<String> {
+    let expected = case["expect"].as_object().expect("what is expected");
+    let got = run(kind, case);
+    let name = case["name"].as_str().unwrap_or(kind);
+    let wrong = expected.iter().filter(|(field, value)| got[field.as_str()] != **value);
+    wrong
+        .map(|(field, value)| format!("{name}: {field} is {}, expected {value}", got[field.as_str()]))
+        .collect()
+}
+
+fn read<T: serde::de::DeserializeOwned>(value: &Value) -> T {
+    serde_json::from_value(value.clone()).unwrap_or_else(|error| panic!("{error}: {value}"))
+}
+
+fn text<'v>(value: &'v Value, field: &str) -> &'v str {
+    value[field].as_str().unwrap_or_else(|| panic!("{field} must be a text: {value}"))
+}
+
+#[test]
+fn rates() {
+    check("rate", include_str!("../tests/golden/rates.json"));
+}
