@@ -2,6 +2,7 @@
 //!
 //! The expected figures were worked out apart from this code. A case says only what it is about: of a
 //! result's fields those are compared that `expect` names.
+mod periods;
 mod rates;
 
 use serde_json::Value;
@@ -9,6 +10,8 @@ use serde_json::Value;
 /// What comes of a case of this kind.
 fn run(kind: &str, given: &Value) -> Value {
     match kind {
+        "period" => periods::run(given),
+        "proration" => periods::change_plan(given),
         "rate" => rates::run(given),
         _ => panic!("no such kind of case: {kind}"),
     }
@@ -42,4 +45,14 @@ fn text<'v>(value: &'v Value, field: &str) -> &'v str {
 #[test]
 fn rates() {
     check("rate", include_str!("../tests/golden/rates.json"));
+}
+
+#[test]
+fn periods() {
+    check("period", include_str!("../tests/golden/periods.json"));
+}
+
+#[test]
+fn prorations() {
+    check("proration", include_str!("../tests/golden/prorations.json"));
 }

@@ -7,12 +7,14 @@
 pub mod access;
 pub mod calendar;
 pub mod currency;
+pub mod cycle;
 pub mod decimal;
 pub mod email;
 pub mod event;
 #[cfg(test)]
 mod golden;
 pub mod id;
+pub mod interval;
 pub mod js_number;
 pub mod json;
 pub mod key;
@@ -24,6 +26,7 @@ pub mod percent;
 pub mod period;
 pub mod price;
 pub mod problem;
+pub mod proration;
 pub mod rate;
 pub mod ratio;
 pub mod rollup;

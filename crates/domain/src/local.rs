@@ -192,3 +192,23 @@ pub(crate) fn furthest_reading(zone: &TimeZone, instant: i64) -> i64 {
     let ends = stretches(zone, instant - LOOKBACK, instant + 1).map(|stretch| stretch.end + stretch.offset);
     ends.max().unwrap_or(instant + 1) - 1
 }
+
+/// The instant at which the clock reads `reading`: the first where it reads it twice; where it skips
+/// it, as much later as the clock was put forward.
+#[expect(clippy::arithmetic_side_effects, reason = "readings use less than a tenth of 64 bits")]
+pub(crate) fn instant_of_wall_time(zone: &TimeZone, reading: i64) -> i64 {
+    let mut offset_before = None;
+    for stretch in stretches(zone, reading - LOOKBACK, reading + LOOKBACK) {
+        if reading < stretch.end + stretch.offset {
+            let is_read = reading >= stretch.start + stretch.offset;
+            return reading - if is_read { stretch.offset } else { offset_before.unwrap_or(stretch.offset) };
+        }
+        offset_before = Some(stretch.offset);
+    }
+    reading
+}
+
+/// What the clock reads at an instant.
+pub(crate) fn reading_at(zone: &TimeZone, instant: i64) -> i64 {
+    instant.saturating_add(offset_micros(zone.to_offset(zone_instant(instant))))
+}

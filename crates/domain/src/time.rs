@@ -192,7 +192,7 @@ fn read_digits(digits: &[u8]) -> i64 {
         .fold(0, |sum: i64, digit| sum.saturating_mul(10).saturating_add(i64::from(digit.wrapping_sub(b'0'))))
 }
 
-fn days_in_month(year: i64, month: i64) -> i64 {
+pub(crate) fn days_in_month(year: i64, month: i64) -> i64 {
     let leap = year.rem_euclid(4) == 0 && (year.rem_euclid(100) != 0 || year.rem_euclid(400) == 0);
     match month {
         4 | 6 | 9 | 11 => 30,
