@@ -6,10 +6,13 @@
 
 pub mod access;
 pub mod calendar;
+pub mod catalog;
+pub mod coupon;
 pub mod currency;
 pub mod cycle;
 pub mod decimal;
 pub mod email;
+pub mod entitlement;
 pub mod event;
 #[cfg(test)]
 mod golden;
@@ -24,9 +27,11 @@ pub mod meter;
 pub mod money;
 pub mod percent;
 pub mod period;
+pub mod plan;
 pub mod price;
 pub mod problem;
 pub mod proration;
+pub mod quota;
 pub mod rate;
 pub mod ratio;
 pub mod rollup;

@@ -2,6 +2,7 @@
 mod form;
 mod tier;
 
+pub(crate) use form::not_negative;
 pub use form::{PriceForm, TierForm};
 pub use tier::{TIERS_MAX, Tier, Tiers};
 
