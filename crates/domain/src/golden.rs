@@ -2,6 +2,7 @@
 //!
 //! The expected figures were worked out apart from this code. A case says only what it is about: of a
 //! result's fields those are compared that `expect` names.
+pub(crate) mod invoices;
 mod periods;
 mod rates;
 
@@ -10,6 +11,7 @@ use serde_json::Value;
 /// What comes of a case of this kind.
 fn run(kind: &str, given: &Value) -> Value {
     match kind {
+        "invoice" => invoices::run(given),
         "period" => periods::run(given),
         "proration" => periods::change_plan(given),
         "rate" => rates::run(given),
@@ -55,4 +57,9 @@ fn periods() {
 #[test]
 fn prorations() {
     check("proration", include_str!("../tests/golden/prorations.json"));
+}
+
+#[test]
+fn invoices() {
+    check("invoice", include_str!("../tests/golden/invoices.json"));
 }

@@ -48,6 +48,24 @@ pub fn text_of(value: &Value) -> Option<String> {
     }
 }
 
+/// The one text of a value: names in order, nothing between. Texts and whole numbers come out as
+/// RFC 8785 has them.
+pub fn canonical(value: &Value) -> String {
+    match value {
+        Value::Object(map) => {
+            let mut names: Vec<&String> = map.keys().collect();
+            names.sort_unstable_by(|a, b| a.encode_utf16().cmp(b.encode_utf16()));
+            let field = |name: &String| {
+                let value = map.get(name).map(canonical).unwrap_or_default();
+                format!("{}:{value}", Value::from(name.as_str()))
+            };
+            format!("{{{}}}", names.into_iter().map(field).collect::<Vec<_>>().join(","))
+        }
+        Value::Array(list) => format!("[{}]", list.iter().map(canonical).collect::<Vec<_>>().join(",")),
+        other => other.to_string(),
+    }
+}
+
 /// A text is no property path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("must be a property name or a JSON path such as $.model or $.usage.tokens")]
@@ -184,6 +202,16 @@ fn read_bracket(inner: &str) -> Result<(Step, &str), PathError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn canonical_texts_have_names_in_order() {
+        let value: Value = serde_json::from_str(
+            r#"{"b": [1, {"z": null, "a": "x\ny"}], "a": "\u00e9", "\ud83d\ude00": 1, "\ufb33": 2}"#,
+        )
+        .expect("JSON");
+        let expected = "{\"a\":\"é\",\"b\":[1,{\"a\":\"x\\ny\",\"z\":null}],\"😀\":1,\"\u{fb33}\":2}";
+        assert_eq!(canonical(&value), expected);
+    }
 
     #[test]
     fn paths_find_what_they_name() {

@@ -18,6 +18,7 @@ pub mod event;
 mod golden;
 pub mod id;
 pub mod interval;
+pub mod invoice;
 pub mod js_number;
 pub mod json;
 pub mod key;

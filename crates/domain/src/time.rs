@@ -11,7 +11,10 @@ pub const HOUR: i64 = 3_600_000_000;
 pub const DAY: i64 = 86_400_000_000;
 
 /// An instant: microseconds since 1970-01-01T00:00:00Z, in the years 0001 to 9999.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
+#[serde(into = "String", try_from = "String")]
 pub struct Timestamp(i64);
 
 /// Why a text is no [`Timestamp`].
@@ -102,6 +105,19 @@ impl fmt::Display for Timestamp {
     /// RFC 3339 in UTC with six decimals.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.write(6))
+    }
+}
+
+impl From<Timestamp> for String {
+    fn from(time: Timestamp) -> Self {
+        time.to_string()
+    }
+}
+
+impl TryFrom<String> for Timestamp {
+    type Error = TimeError;
+    fn try_from(text: String) -> Result<Self, TimeError> {
+        Self::parse(&text)
     }
 }
 

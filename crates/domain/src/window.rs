@@ -72,7 +72,7 @@ impl FromStr for WindowSize {
 }
 
 /// The instants from `start` to before `end`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub struct Window {
     /// The first instant.
     pub start: Timestamp,

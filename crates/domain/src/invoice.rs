@@ -1,0 +1,18 @@
+//! Invoices as values: lines that come of charges, the draft they make, and what is final.
+mod assemble;
+mod charge;
+mod discount;
+mod finalized;
+mod line;
+mod status;
+mod tax;
+
+pub use assemble::{Draft, Terms, Totals, draft};
+pub use charge::Charge;
+pub use finalized::{FinalInvoice, Header, TamperedInvoice};
+pub use line::{Line, LineKind, Source};
+pub use status::{InvoiceEvent, InvoiceStatus};
+pub use tax::{TaxMode, TaxRate};
+
+#[cfg(test)]
+mod tests;
