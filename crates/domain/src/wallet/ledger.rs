@@ -1,0 +1,31 @@
+//! Accounts of a wallet, and what moves between them.
+use crate::money::Money;
+
+/// Where a wallet's money is, comes from and goes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Account {
+    /// What may be used; never below zero.
+    Available,
+    /// What holds reserve; never below zero.
+    Held,
+    /// What the customer paid in, as a negative balance.
+    Payments,
+    /// What paid invoices, less what they gave back.
+    Invoices,
+    /// What expired.
+    Expired,
+}
+
+/// What one account gets, or loses below zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Posting {
+    /// The account.
+    pub account: Account,
+    /// How much it gets.
+    pub amount: Money,
+}
+
+impl Account {
+    /// Every account; their balances add up to zero.
+    pub const ALL: [Self; 5] = [Self::Available, Self::Held, Self::Payments, Self::Invoices, Self::Expired];
+}
