@@ -5,6 +5,8 @@
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects, clippy::float_arithmetic))]
 
 pub mod access;
+pub mod adjustment;
+pub mod billing_status;
 pub mod calendar;
 pub mod catalog;
 pub mod coupon;
@@ -27,6 +29,7 @@ pub mod level;
 mod local;
 pub mod meter;
 pub mod money;
+pub mod mrr;
 pub mod percent;
 pub mod period;
 pub mod plan;
@@ -39,9 +42,11 @@ pub mod ratio;
 pub mod rollup;
 pub mod share;
 pub mod sketch;
+pub mod subscription;
 pub mod sum;
 pub mod tally;
 pub mod time;
+pub mod trial;
 pub mod wallet;
 pub mod webhook;
 pub mod weights;

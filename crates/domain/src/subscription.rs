@@ -1,0 +1,117 @@
+//! Subscriptions: what a customer has of a plan, and what it goes through.
+mod status;
+
+pub use status::{SubscriptionEvent, SubscriptionStatus};
+
+use crate::cycle::{Alignment, BillingCycle};
+use crate::key::PlanKey;
+use crate::plan::{Billing, Plan};
+use crate::time::Timestamp;
+use crate::trial;
+use jiff::tz::TimeZone;
+
+/// A customer's subscription to a version of a plan, on which it stays until it is moved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subscription {
+    /// The plan.
+    pub plan: PlanKey,
+    /// The plan's version.
+    pub plan_version: u32,
+    /// Where it stands.
+    pub status: SubscriptionStatus,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When its trial ends or ended; absent where it has none.
+    pub trial_ends_at: Option<Timestamp>,
+    /// When its billing periods begin.
+    pub cycle: BillingCycle,
+    /// What happens at the end of the billing period.
+    pub at_period_end: Option<Scheduled>,
+}
+
+/// What happens at the end of the billing period in which it was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scheduled {
+    /// When.
+    pub at: Timestamp,
+    /// What.
+    pub action: ScheduledAction,
+}
+
+/// What may wait for the end of a billing period.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ScheduledAction {
+    /// The subscription ends.
+    Cancel,
+    /// It goes on with another plan, or another version.
+    Change {
+        /// The plan.
+        plan: PlanKey,
+        /// The plan's version.
+        version: u32,
+    },
+}
+
+/// An event that cannot happen to a subscription as it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a subscription that is {} cannot {}", .status.as_str(), .event.as_str())]
+pub struct InvalidTransition {
+    /// Where it stands.
+    pub status: SubscriptionStatus,
+    /// What was to happen.
+    pub event: SubscriptionEvent,
+}
+
+impl Subscription {
+    /// A new subscription. A trial is free: billing begins at its end, which is the anchor.
+    pub fn start(plan: &Plan, at: Timestamp, zone: TimeZone) -> Self {
+        let trial_ends_at = (plan.trial_days > 0).then(|| trial::ends_at(at, plan.trial_days));
+        let alignment = match plan.billing {
+            Billing::Anniversary => Alignment::Anniversary(trial_ends_at.unwrap_or(at)),
+            Billing::Calendar => Alignment::Calendar,
+        };
+        Self {
+            plan: plan.key.clone(),
+            plan_version: plan.version,
+            status: if trial_ends_at.is_some() {
+                SubscriptionStatus::Trialing
+            } else {
+                SubscriptionStatus::Active
+            },
+            started_at: at,
+            trial_ends_at,
+            cycle: BillingCycle { interval: plan.interval, zone, alignment },
+            at_period_end: None,
+        }
+    }
+
+    /// The subscription after an event. One that ends has nothing scheduled.
+    pub fn after(&self, event: SubscriptionEvent) -> Result<Self, InvalidTransition> {
+        let status = self.status.after(event).ok_or(InvalidTransition { status: self.status, event })?;
+        let at_period_end = self.at_period_end.clone().filter(|_| !status.is_over());
+        Ok(Self { status, at_period_end, ..self.clone() })
+    }
+
+    /// Schedules something for the end of the billing period that `now` lies in, or of the trial;
+    /// what was scheduled before is replaced. Nothing can be scheduled once it is over.
+    pub fn schedule(&self, action: ScheduledAction, now: Timestamp) -> Result<Self, InvalidTransition> {
+        let trial_end = self.trial_ends_at.filter(|end| now < *end);
+        let at = trial_end.or_else(|| self.cycle.period_at(now).map(|period| period.end));
+        let Some(at) = at.filter(|_| !self.status.is_over()) else {
+            return Err(InvalidTransition { status: self.status, event: SubscriptionEvent::Cancel });
+        };
+        Ok(Self { at_period_end: Some(Scheduled { at, action }), ..self.clone() })
+    }
+
+    /// Whether its features are granted at an instant: those of a trial end with it, whether or not
+    /// anything has noticed.
+    pub fn entitles_at(&self, now: Timestamp) -> bool {
+        match self.status {
+            SubscriptionStatus::Trialing => self.trial_ends_at.is_none_or(|end| now < end),
+            status => !status.is_over() && status != SubscriptionStatus::Paused,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,63 @@
+//! Trials: days of 24 hours at the start of a subscription, free of charge.
+use crate::time::{DAY, Timestamp};
+
+/// When a trial that starts at an instant ends, and what it entitles to with it.
+pub fn ends_at(start: Timestamp, days: u32) -> Timestamp {
+    start.plus_micros(i64::from(days).saturating_mul(DAY))
+}
+
+/// When a trial ends, as seen from an instant; today and tomorrow are days of UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TrialEnd {
+    /// It has ended.
+    Past,
+    /// Later today.
+    Today,
+    /// Tomorrow: who has it is told.
+    Tomorrow,
+    /// After tomorrow.
+    Later,
+}
+
+/// When a trial ends, as seen from an instant.
+pub fn end_seen_from(now: Timestamp, ends_at: Timestamp) -> TrialEnd {
+    if ends_at <= now {
+        return TrialEnd::Past;
+    }
+    let day = |instant: Timestamp| instant.as_micros().div_euclid(DAY);
+    match day(ends_at).saturating_sub(day(now)) {
+        0 => TrialEnd::Today,
+        1 => TrialEnd::Tomorrow,
+        _ => TrialEnd::Later,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        Timestamp::parse(text).expect("an instant")
+    }
+
+    #[test]
+    fn a_trial_has_days_of_24_hours() {
+        assert_eq!(ends_at(at("2026-03-28T12:00:00+01:00"), 7), at("2026-04-04T11:00:00Z"));
+        assert_eq!(ends_at(at("2026-03-28T12:00:00Z"), 0), at("2026-03-28T12:00:00Z"));
+    }
+
+    #[test]
+    fn tomorrow_is_the_day_of_utc() {
+        let now = at("2026-01-10T10:00:00Z");
+        for (end, seen) in [
+            ("2026-01-10T10:00:00Z", TrialEnd::Past),
+            ("2026-01-10T10:00:00.000001Z", TrialEnd::Today),
+            ("2026-01-10T23:59:59.999999Z", TrialEnd::Today),
+            ("2026-01-11T00:00:00Z", TrialEnd::Tomorrow),
+            ("2026-01-12T00:30:00+01:00", TrialEnd::Tomorrow),
+            ("2026-01-12T00:00:00Z", TrialEnd::Later),
+        ] {
+            assert_eq!(end_seen_from(now, at(end)), seen, "{end}");
+        }
+    }
+}
