@@ -4,6 +4,7 @@ mod charge;
 mod discount;
 mod finalized;
 mod line;
+mod of_plan;
 mod status;
 mod tax;
 
@@ -11,6 +12,7 @@ pub use assemble::{Draft, Terms, Totals, draft};
 pub use charge::Charge;
 pub use finalized::{FinalInvoice, Header, TamperedInvoice};
 pub use line::{Line, LineKind, Source};
+pub use of_plan::{Metering, base_charges, usage_charge};
 pub use status::{InvoiceEvent, InvoiceStatus};
 pub use tax::{TaxMode, TaxRate};
 

@@ -80,21 +80,29 @@ impl Detail {
     }
 }
 
-/// What usage costs before discounts and rounding.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rated {
+/// What a price found used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Measured {
     /// Units used, never below zero.
     pub units: Ratio,
     /// Units of them that cost nothing.
     pub included: Ratio,
     /// Whether the usage was below zero and counts as none.
     pub was_negative: bool,
+    /// Whether the price's maximum was reached.
+    pub is_capped: bool,
+}
+
+/// What usage costs before discounts and rounding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rated {
+    /// What was used.
+    pub measured: Measured,
     /// How the amount comes about, before the maximum.
     pub details: Vec<Detail>,
     /// What the usage costs, exact, after the maximum.
     pub amount: Ratio,
-    /// Whether the maximum was reached.
-    pub is_capped: bool,
     /// The least that the period costs, exact.
     pub minimum: Option<Ratio>,
 }
@@ -110,7 +118,8 @@ pub fn rate(metered: &Metered, usage: Usage, share: Share) -> Result<Rated, Mone
     let amount = details.iter().try_fold(Ratio::ZERO, |sum, detail| sum.plus(detail.amount))?;
     let (amount, is_capped) = minimum::cap(amount, metered.maximum);
     let minimum = metered.minimum.map(|minimum| share.scale(minimum.exact())).transpose()?;
-    Ok(Rated { units, included, was_negative, details, amount, is_capped, minimum })
+    let measured = Measured { units, included, was_negative, is_capped };
+    Ok(Rated { measured, details, amount, minimum })
 }
 
 fn price(model: &Model, units: Ratio, events: u64) -> Result<Vec<Detail>, Overflow> {

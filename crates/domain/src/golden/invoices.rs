@@ -17,6 +17,7 @@ fn charge(given: &Value) -> Charge {
         description: text(given, "description").to_owned(),
         period: Window { start: Timestamp::EPOCH, end: Timestamp::MAX },
         share: Share::WHOLE,
+        measured: None,
         details: Vec::new(),
         exact: read(&given["amount"]),
         minimum: read(&optional("minimum")),

@@ -20,12 +20,12 @@ pub(super) fn run(given: &Value) -> Value {
     let settled = settle(rated.amount, &percents, rated.minimum, currency).expect("fits");
     let amounts = |amounts: &[Money]| amounts.iter().map(|money| money.amount()).collect::<Vec<_>>();
     json!({
-        "units": rated.units,
-        "included": rated.included,
-        "was_negative": rated.was_negative,
+        "units": rated.measured.units,
+        "included": rated.measured.included,
+        "was_negative": rated.measured.was_negative,
         "details": rated.details,
         "exact": rated.amount,
-        "is_capped": rated.is_capped,
+        "is_capped": rated.measured.is_capped,
         "line": settled.amount.amount(),
         "discounts": amounts(&settled.discounts),
         "net": settled.net.amount(),

@@ -3,7 +3,7 @@ use super::line::{Line, LineKind, Source};
 use crate::key::TaxKey;
 use crate::money::{Money, MoneyError};
 use crate::percent::Percent;
-use crate::rate::{Detail, Settled, settle};
+use crate::rate::{Detail, Measured, Settled, settle};
 use crate::ratio::Ratio;
 use crate::share::Share;
 use crate::window::Window;
@@ -19,6 +19,8 @@ pub struct Charge {
     pub period: Window,
     /// The share of the billing period that this is.
     pub share: Share,
+    /// What was used, where usage is charged.
+    pub measured: Option<Measured>,
     /// How the amount comes about.
     pub details: Vec<Detail>,
     /// The amount.
@@ -53,6 +55,7 @@ impl Charge {
             description: self.description,
             period: Some(self.period),
             share: (!self.share.is_whole()).then_some(self.share),
+            measured: self.measured,
             details: self.details,
             exact: Some(self.exact),
             amount,
@@ -63,6 +66,7 @@ impl Charge {
         let minimum = missing.is_positive().then(|| Charged {
             line: Line {
                 kind: LineKind::Minimum,
+                measured: None,
                 details: Vec::new(),
                 exact: None,
                 amount: missing,

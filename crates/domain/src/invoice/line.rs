@@ -1,7 +1,7 @@
 //! Lines of invoices.
 use crate::key::{PlanKey, PriceKey, TaxKey};
 use crate::money::Money;
-use crate::rate::Detail;
+use crate::rate::{Detail, Measured};
 use crate::ratio::Ratio;
 use crate::share::Share;
 use crate::window::Window;
@@ -64,6 +64,9 @@ pub struct Line {
     /// The share of the billing period that this is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub share: Option<Share>,
+    /// What was used, where usage is charged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub measured: Option<Measured>,
     /// How the exact amount comes about.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub details: Vec<Detail>,
@@ -92,6 +95,7 @@ impl Line {
             description,
             period: None,
             share: None,
+            measured: None,
             details: Vec::new(),
             exact: None,
             amount,

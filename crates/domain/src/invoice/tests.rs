@@ -1,6 +1,9 @@
 use super::*;
 use crate::golden::invoices::assemble;
 use crate::money::Money;
+use crate::rate::Usage;
+use crate::ratio::Ratio;
+use crate::share::Share;
 use crate::time::Timestamp;
 use crate::window::Window;
 use proptest::prelude::*;
@@ -141,4 +144,47 @@ proptest! {
         prop_assert_eq!(one.subtotal, other.subtotal);
         prop_assert!(!single_rate || one == other);
     }
+}
+
+#[test]
+fn a_plan_charges_fees_in_advance_and_usage_in_arrears() {
+    let text = r#"{"key":"team","name":"Team","currency":"USD","base_price":"31","interval":"month","commitment":"62",
+        "entitlements":[{"feature":"calls","type":"metered","meter":"api.calls","behaviour":"overage","limit":"1000"}],
+        "prices":[{"model":"per_unit","meter":"api.calls","unit_price":"0.01","included":"1000"},
+                  {"model":"per_unit","meter":"mails","unit_price":"1"},
+                  {"key":"support","model":"flat","amount":"15.50"}]}"#;
+    let form: crate::plan::PlanForm = serde_json::from_str(text).expect("a form");
+    let plan = form.read(4, &mut crate::problem::Problems::default()).expect("a plan");
+    let period = Window { start: at("2026-01-01T00:00:00Z"), end: at("2026-02-01T00:00:00Z") };
+    let rest = Window { start: at("2026-01-11T00:00:00Z"), end: period.end };
+    let share = Share::of(rest, period);
+    let fees = base_charges(&plan, rest, share, None).expect("fits");
+    let shown: Vec<_> =
+        fees.iter().map(|fee| format!("{:?} {} {}", fee.kind, fee.description, fee.exact)).collect();
+    assert_eq!(shown, ["Base Team 21", "Base Prepaid commitment 42", "Base support 10.5"]);
+
+    let metering = |quantity: &str| Metering {
+        usage: Usage { quantity: Ratio::parse(quantity).expect("a number"), events: 0 },
+        meter: Some("mtr_1".to_owned()),
+        aggregation: Some("acme_monthly_202601".to_owned()),
+    };
+    let charge = |index: usize, quantity| {
+        usage_charge(&plan, &plan.prices[index], metering(quantity), rest, share, None).expect("fits")
+    };
+    let calls = charge(0, "3100").expect("metered");
+    // 1000 x 21/31 calls are included.
+    assert_eq!((calls.kind, calls.exact.to_string()), (LineKind::Overage, "751/31".to_owned()));
+    let source = calls.source.expect("a source");
+    assert_eq!(
+        (source.plan.as_str(), source.plan_version, source.meter.as_deref()),
+        ("team", 4, Some("mtr_1"))
+    );
+    assert_eq!(source.price.map(String::from).as_deref(), Some("api.calls"));
+    assert_eq!(source.aggregation.as_deref(), Some("acme_monthly_202601"));
+    let mails = charge(1, "-2").expect("metered");
+    assert_eq!(
+        (mails.kind, mails.measured.map(|measured| measured.was_negative)),
+        (LineKind::Usage, Some(true))
+    );
+    assert_eq!(charge(2, "1"), None);
 }
