@@ -5,16 +5,25 @@
 pub(crate) mod invoices;
 mod periods;
 mod rates;
+mod values;
 
 use serde_json::Value;
 
 /// What comes of a case of this kind.
 fn run(kind: &str, given: &Value) -> Value {
     match kind {
+        "adjustment" => values::adjust(given),
+        "bill" => invoices::bill(given),
+        "catalog" => values::catalog(given),
+        "credit_notes" => values::credit_notes(given),
         "invoice" => invoices::run(given),
+        "mrr" => values::mrr(given),
         "period" => periods::run(given),
+        "problems" => values::problems(given),
         "proration" => periods::change_plan(given),
+        "quota" => values::quota(given),
         "rate" => rates::run(given),
+        "wallet" => values::wallet(given),
         _ => panic!("no such kind of case: {kind}"),
     }
 }
@@ -62,4 +71,25 @@ fn prorations() {
 #[test]
 fn invoices() {
     check("invoice", include_str!("../tests/golden/invoices.json"));
+}
+
+/// The fenced blocks of the guide that name a kind of case after their language.
+#[test]
+fn the_examples_of_the_guide() {
+    let guide = include_str!("../../../docs/BILLING.md");
+    let mut examples = 0;
+    let mut wrong = Vec::new();
+    for block in guide.split("\n```").skip(1).step_by(2) {
+        let (fence, body) = block.split_once('\n').expect("a fence ends its line");
+        let Some((language, kind)) = fence.split_once(' ') else { continue };
+        let case: Value = match language {
+            "json" => serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {body}")),
+            "toml" => toml::from_str(body).unwrap_or_else(|error| panic!("{error}: {body}")),
+            _ => panic!("no such language of examples: {language}"),
+        };
+        wrong.extend(differences(kind, &case));
+        examples += 1;
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(examples > 20, "only {examples} examples were found");
 }

@@ -2,9 +2,11 @@
 use super::{read, text};
 use crate::coupon::{Coupon, CouponForm};
 use crate::currency::Currency;
-use crate::invoice::{Charge, Draft, TaxMode, Terms, draft};
+use crate::invoice::{Charge, Draft, Metering, TaxMode, Terms, base_charges, draft, usage_charge};
 use crate::money::Money;
+use crate::plan::PlanForm;
 use crate::problem::Problems;
+use crate::rate::Usage;
 use crate::share::Share;
 use crate::time::Timestamp;
 use crate::window::Window;
@@ -50,13 +52,42 @@ pub(crate) fn assemble(given: &Value) -> Draft {
 }
 
 pub(super) fn run(given: &Value) -> Value {
-    let Draft { lines, totals, .. } = assemble(given);
-    let shown = lines.iter().map(|line| {
+    shown(&assemble(given))
+}
+
+/// A period of a plan: its usage, and the fees of the next one.
+pub(super) fn bill(given: &Value) -> Value {
+    let plan = read::<PlanForm>(&given["plan"]).read(1, &mut Problems::default()).expect("a plan");
+    let period: Window = read(&given["period"]);
+    let next: Window = read(&given["next_period"]);
+    let mut charges = base_charges(&plan, next, Share::WHOLE, None).expect("fits");
+    for price in &plan.prices {
+        let Some(meter) = price.meter() else { continue };
+        let usage = &given["usage"][meter.as_str()];
+        let usage =
+            Usage { quantity: read(&usage["quantity"]), events: usage["events"].as_u64().unwrap_or(0) };
+        let metering = Metering { usage, meter: None, aggregation: None };
+        charges.extend(usage_charge(&plan, price, metering, period, Share::WHOLE, None).expect("fits"));
+    }
+    let terms = Terms {
+        currency: plan.currency,
+        coupons: Vec::new(),
+        commitment: plan.commitment,
+        taxes: Vec::new(),
+        tax_mode: TaxMode::Exclusive,
+        wallet: Money::zero(plan.currency),
+    };
+    shown(&draft(charges, &terms).expect("fits"))
+}
+
+fn shown(draft: &Draft) -> Value {
+    let Draft { lines, totals, .. } = draft;
+    let texts = lines.iter().map(|line| {
         let kind = serde_json::to_value(line.kind).expect("a name");
         format!("{} {} {}", kind.as_str().expect("a name"), line.amount.amount(), line.description)
     });
     json!({
-        "lines": shown.collect::<Vec<_>>(),
+        "lines": texts.collect::<Vec<_>>(),
         "nets": lines.iter().filter_map(|line| Some(line.net?.amount())).collect::<Vec<_>>(),
         "subtotal": totals.subtotal.amount(),
         "tax": totals.tax.amount(),
