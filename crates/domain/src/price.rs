@@ -1,9 +1,10 @@
 //! Prices: what a meter's usage, or a period, costs.
 mod form;
+mod read;
 mod tier;
 
-pub(crate) use form::not_negative;
 pub use form::{PriceForm, TierForm};
+pub(crate) use read::not_negative;
 pub use tier::{TIERS_MAX, Tier, Tiers};
 
 use crate::decimal::Decimal;
