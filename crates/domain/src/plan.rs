@@ -1,6 +1,8 @@
 //! Plans: what customers subscribe to.
+mod difference;
 mod form;
 
+pub use difference::{Difference, differences};
 pub use form::PlanForm;
 
 use crate::currency::Currency;

@@ -4,6 +4,7 @@ mod status;
 pub use status::{SubscriptionEvent, SubscriptionStatus};
 
 use crate::cycle::{Alignment, BillingCycle};
+use crate::invoice::LineKind;
 use crate::key::PlanKey;
 use crate::plan::{Billing, Plan};
 use crate::time::Timestamp;
@@ -25,8 +26,19 @@ pub struct Subscription {
     pub trial_ends_at: Option<Timestamp>,
     /// When its billing periods begin.
     pub cycle: BillingCycle,
+    /// Who collects what it costs.
+    pub collection: Collection,
     /// What happens at the end of the billing period.
     pub at_period_end: Option<Scheduled>,
+}
+
+/// Who collects what a subscription costs. Nothing is collected by both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Collection {
+    /// Reckoner, by its own invoices.
+    Reckoner,
+    /// Stripe bills the base; usage and overage are sent to it as invoice items.
+    Stripe,
 }
 
 /// What happens at the end of the billing period in which it was asked for.
@@ -62,9 +74,27 @@ pub struct InvalidTransition {
     pub event: SubscriptionEvent,
 }
 
+impl Collection {
+    /// Both, as named in the API.
+    pub const NAMES: [&'static str; 2] = ["reckoner", "stripe"];
+
+    /// The name in the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Reckoner => "reckoner",
+            Self::Stripe => "stripe",
+        }
+    }
+
+    /// Whether a charge of this kind is for Reckoner to make.
+    pub fn charges(self, kind: LineKind) -> bool {
+        self == Self::Reckoner || matches!(kind, LineKind::Usage | LineKind::Overage)
+    }
+}
+
 impl Subscription {
     /// A new subscription. A trial is free: billing begins at its end, which is the anchor.
-    pub fn start(plan: &Plan, at: Timestamp, zone: TimeZone) -> Self {
+    pub fn start(plan: &Plan, at: Timestamp, zone: TimeZone, collection: Collection) -> Self {
         let trial_ends_at = (plan.trial_days > 0).then(|| trial::ends_at(at, plan.trial_days));
         let alignment = match plan.billing {
             Billing::Anniversary => Alignment::Anniversary(trial_ends_at.unwrap_or(at)),
@@ -81,6 +111,7 @@ impl Subscription {
             started_at: at,
             trial_ends_at,
             cycle: BillingCycle { interval: plan.interval, zone, alignment },
+            collection,
             at_period_end: None,
         }
     }

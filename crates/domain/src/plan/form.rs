@@ -1,7 +1,7 @@
 //! How plans are written in catalogues and requests, in JSON and TOML alike.
 use super::{Billing, ENTITLEMENTS_MAX, NAME_BYTES_MAX, PRICES_MAX, Plan, TRIAL_DAYS_MAX};
 use crate::currency::Currency;
-use crate::entitlement::{Entitlement, EntitlementForm};
+use crate::entitlement::{Entitlement, EntitlementForm, Grant};
 use crate::interval::Interval;
 use crate::key::PlanKey;
 use crate::money::Money;
@@ -84,11 +84,16 @@ impl PlanForm {
             problems.note("entitlements", format_args!("must be at most {ENTITLEMENTS_MAX}"));
             return None;
         }
-        let mut features = BTreeSet::new();
+        let (mut features, mut meters) = (BTreeSet::new(), BTreeSet::new());
         problems.each("entitlements", &self.entitlements, |problems, form| {
             let entitlement = form.read(problems)?;
             if !features.insert(entitlement.feature.clone()) {
                 problems.note("feature", "must be named once");
+            }
+            if let Grant::Metered(quota) = &entitlement.grant
+                && !meters.insert(quota.meter.clone())
+            {
+                problems.note("meter", "must have one quota");
             }
             Some(entitlement)
         })
@@ -130,7 +135,7 @@ struct Amounts {
 /// Use beyond a limit that is allowed and billed must have a price.
 fn refuse_unpriced_overage(entitlements: &[Entitlement], prices: &[Price], problems: &mut Problems) {
     for (index, entitlement) in entitlements.iter().enumerate() {
-        let super::Grant::Metered(quota) = &entitlement.grant else { continue };
+        let Grant::Metered(quota) = &entitlement.grant else { continue };
         let priced = prices.iter().any(|price| price.meter() == Some(&quota.meter));
         if matches!(quota.limit, Limit::Overage(_)) && !priced {
             problems.note(&format!("entitlements[{index}].behaviour"), "needs a price for the meter");

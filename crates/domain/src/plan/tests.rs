@@ -51,6 +51,10 @@ fn names_are_given_once_and_overage_has_a_price() {
             "prices[1].key: must be named once".into()
         ])
     );
+    let quotas = r#"{"key":"p","currency":"USD","interval":"month",
+        "entitlements":[{"feature":"a","type":"metered","meter":"m","behaviour":"unlimited"},
+                        {"feature":"b","type":"metered","meter":"m","behaviour":"block","limit":"1"}]}"#;
+    assert_eq!(read(quotas), Err(vec!["entitlements[1].meter: must have one quota".into()]));
     let unpriced = r#"{"key":"p","currency":"USD","interval":"month",
         "entitlements":[{"feature":"a","type":"metered","meter":"m","behaviour":"overage","limit":"1"}]}"#;
     assert_eq!(read(unpriced), Err(vec!["entitlements[0].behaviour: needs a price for the meter".into()]));
@@ -63,4 +67,33 @@ fn names_are_given_once_and_overage_has_a_price() {
         "commitment: must not be negative",
     ];
     assert_eq!(read(bad), Err(expected.map(ToOwned::to_owned).to_vec()));
+}
+
+#[test]
+fn what_another_version_changes_is_told_field_by_field() {
+    let before = read(WHOLE).expect("a plan");
+    let changed = WHOLE
+        .replace("10.500", "12.000")
+        .replace(r#""limit":"10""#, r#""limit":"20""#)
+        .replace(r#","commitment":"100.000""#, "")
+        .replace(r#"{"feature":"sso","type":"boolean"},"#, "")
+        .replace(r#""unit_price":"0.0005""#, r#""unit_price":"0.0004","maximum":"9.000""#);
+    let after = read(&changed).expect("a plan");
+    let told: Vec<String> = differences(&before, &after)
+        .into_iter()
+        .map(|d| {
+            format!("{}: {} -> {}", d.field, d.before.unwrap_or("-".into()), d.after.unwrap_or("-".into()))
+        })
+        .collect();
+    let expected = [
+        "base_price: 10.500 -> 12.000",
+        "commitment: 100.000 -> -",
+        "entitlements[calls].limit: 10 -> 20",
+        "entitlements[sso].feature: sso -> -",
+        "entitlements[sso].type: boolean -> -",
+        "prices[calls].maximum: - -> 9.000",
+        "prices[calls].unit_price: 0.0005 -> 0.0004",
+    ];
+    assert_eq!(told, expected);
+    assert_eq!(differences(&before, &Plan { version: 9, ..before.clone() }), []);
 }
