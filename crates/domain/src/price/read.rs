@@ -22,21 +22,23 @@ impl PriceForm {
     pub fn read(&self, currency: Currency, problems: &mut Problems) -> Option<Price> {
         let fields = problems.choose("model", &self.model, &Model::NAMES, &FIELDS)?;
         self.refuse_others(fields, problems);
-        let meter = self.meter.as_deref();
-        if self.model != "flat" {
-            problems.required("meter", meter);
-        }
-        let meter = meter.map(|text| problems.keep("meter", MeterKey::parse(text)));
-        let key = self.key.as_deref().or(self.meter.as_deref());
-        let key = problems.required("key", key).and_then(|text| problems.keep("key", PriceKey::parse(text)));
-        let charges = match meter {
-            None => self.read_amount(currency, problems).map(|amount| Charges::Flat { amount }),
-            Some(meter) => {
-                let metered = self.read_metered(currency, problems);
-                meter.zip(metered).map(|(meter, metered)| Charges::Metered { meter, metered })
+        if self.model == "flat" {
+            let key = problems.required("key", self.key.as_deref());
+            let key = key.and_then(|text| problems.keep("key", PriceKey::parse(text)));
+            if self.meter.is_some() {
+                problems.note("meter", "must be absent: a flat price has no usage");
             }
+            let amount = self.read_amount(currency, problems)?;
+            return Some(Price { key: key?, charges: Charges::Flat { amount } });
+        }
+        let meter = problems.required("meter", self.meter.as_deref());
+        let meter = meter.and_then(|text| problems.keep("meter", MeterKey::parse(text)));
+        let key = match self.key.as_deref() {
+            Some(text) => problems.keep("key", PriceKey::parse(text)),
+            None => self.meter.as_deref().and_then(|text| PriceKey::parse(text).ok()),
         };
-        Some(Price { key: key?, charges: charges? })
+        let metered = self.read_metered(currency, problems);
+        Some(Price { key: key?, charges: Charges::Metered { meter: meter?, metered: metered? } })
     }
 
     fn read_amount(&self, currency: Currency, problems: &mut Problems) -> Option<Money> {
@@ -90,16 +92,12 @@ impl PriceForm {
             }
             "graduated" => self.read_tiers(problems).map(Model::Graduated),
             "volume" => self.read_tiers(problems).map(Model::Volume),
-            "percentage" => {
+            _ => {
                 let percent = problems.required("percent", self.percent.as_deref());
                 let percent = percent.and_then(|text| problems.keep("percent", Percent::parse(text)));
                 let fee = UnitPrice::parse(self.event_fee.as_deref().unwrap_or("0"));
                 let event_fee = problems.keep("event_fee", fee);
                 Some(Model::Percentage { percent: percent?, event_fee: event_fee? })
-            }
-            _ => {
-                problems.note("meter", "must be absent: a flat price has no usage");
-                None
             }
         }
     }
