@@ -1,4 +1,5 @@
 //! Lines of invoices.
+use crate::id::MeterId;
 use crate::key::{PlanKey, PriceKey, TaxKey};
 use crate::money::Money;
 use crate::rate::{Detail, Measured};
@@ -44,7 +45,7 @@ pub struct Source {
     pub price: Option<PriceKey>,
     /// The meter's version, where usage is priced.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub meter: Option<String>,
+    pub meter: Option<MeterId>,
     /// The aggregation that holds the usage.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub aggregation: Option<String>,

@@ -1,6 +1,7 @@
 //! What a plan charges: fees in advance, usage in arrears.
 use super::charge::Charge;
 use super::line::{LineKind, Source};
+use crate::id::MeterId;
 use crate::key::{PriceKey, TaxKey};
 use crate::money::{Money, MoneyError};
 use crate::plan::{Plan, UsageKind};
@@ -16,7 +17,7 @@ pub struct Metering {
     /// What it counted.
     pub usage: Usage,
     /// The meter's version.
-    pub meter: Option<String>,
+    pub meter: Option<MeterId>,
     /// The aggregation that holds it.
     pub aggregation: Option<String>,
 }

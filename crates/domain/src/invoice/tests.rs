@@ -1,5 +1,6 @@
 use super::*;
 use crate::golden::invoices::assemble;
+use crate::id::MeterId;
 use crate::money::Money;
 use crate::rate::Usage;
 use crate::ratio::Ratio;
@@ -165,7 +166,7 @@ fn a_plan_charges_fees_in_advance_and_usage_in_arrears() {
 
     let metering = |quantity: &str| Metering {
         usage: Usage { quantity: Ratio::parse(quantity).expect("a number"), events: 0 },
-        meter: Some("mtr_1".to_owned()),
+        meter: Some(MeterId::from_bits(1)),
         aggregation: Some("acme_monthly_202601".to_owned()),
     };
     let charge = |index: usize, quantity| {
@@ -176,8 +177,8 @@ fn a_plan_charges_fees_in_advance_and_usage_in_arrears() {
     assert_eq!((calls.kind, calls.exact.to_string()), (LineKind::Overage, "751/31".to_owned()));
     let source = calls.source.expect("a source");
     assert_eq!(
-        (source.plan.as_str(), source.plan_version, source.meter.as_deref()),
-        ("team", 4, Some("mtr_1"))
+        (source.plan.as_str(), source.plan_version, source.meter),
+        ("team", 4, Some(MeterId::from_bits(1)))
     );
     assert_eq!(source.price.map(String::from).as_deref(), Some("api.calls"));
     assert_eq!(source.aggregation.as_deref(), Some("acme_monthly_202601"));

@@ -51,6 +51,23 @@ fn commitments_are_drawn_in_order_until_they_are_used_up() {
 }
 
 #[test]
+fn a_hundred_gigabytes_for_half_a_month_are_fifty_gigabyte_months() {
+    use crate::level::Levels;
+    use crate::meter::Input;
+    use crate::sum::Sum;
+    use crate::time::{DAY, Timestamp};
+    let day = |day: i64| Timestamp::from_micros_clamped(day * DAY);
+    let held = Sum::ZERO.plus("107374182400".parse().expect("a number")).expect("fits");
+    let mut levels = Levels::new(Input::Delta, day(0), Sum::ZERO);
+    levels.apply(day(15), held).expect("in order");
+    let month = levels.close(day(30)).expect("in order");
+    let mean = month.integral.per_micros(30 * DAY as u64).map(Ratio::try_from);
+    let price = metered(r#""model":"per_unit","unit_price":"0.05","unit_size":"1073741824""#);
+    let exact = amount(&price, mean.expect("a month").expect("fits"), 0);
+    assert_eq!(exact.to_string(), "2.5");
+}
+
+#[test]
 fn what_does_not_fit_is_an_error() {
     let price = metered(r#""model":"per_unit","unit_price":"100000000000000000""#);
     let huge = Ratio::parse("999999999999999999").expect("a number");
