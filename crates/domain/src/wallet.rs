@@ -2,7 +2,7 @@
 mod change;
 mod ledger;
 
-pub use ledger::{Account, Posting};
+pub use ledger::{Account, Funding, Posting};
 
 use crate::currency::Currency;
 use crate::money::{Money, MoneyError};
@@ -91,17 +91,17 @@ impl Wallet {
         Money::total(parts, self.currency).ok()
     }
 
-    /// Puts credit in: paid by the customer, or given back by an invoice.
+    /// Puts credit in.
     pub fn add(
         &self,
         amount: Money,
-        from: Account,
+        from: Funding,
         at: Timestamp,
         expires_at: Option<Timestamp>,
     ) -> Result<Change, WalletError> {
         let mut change = self.begin(amount, at)?;
         change.wallet.lots.push(Lot { added_at: at, expires_at, available: amount });
-        change.post(from, Account::Available, amount)?;
+        change.post(from.account(), Account::Available, amount)?;
         change.expire(at)?;
         Ok(change)
     }

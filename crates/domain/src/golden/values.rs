@@ -13,7 +13,7 @@ use crate::proration::BaseFee;
 use crate::quota::Limit;
 use crate::ratio::Ratio;
 use crate::time::Timestamp;
-use crate::wallet::{Account, Wallet};
+use crate::wallet::{Account, Funding, Wallet};
 use crate::window::Window;
 use serde_json::{Value, json};
 
@@ -85,9 +85,9 @@ pub(super) fn wallet(given: &Value) -> Value {
         let at: Timestamp = read(&step["at"]);
         let amount = |field: &str| step.get(field).map(|amount| money(amount, currency));
         let change = if let Some(paid) = amount("add") {
-            wallet.add(paid, Account::Payments, at, step.get("expires_at").map(read))
+            wallet.add(paid, Funding::Payment, at, step.get("expires_at").map(read))
         } else if let Some(given_back) = amount("refund") {
-            wallet.add(given_back, Account::Invoices, at, None)
+            wallet.add(given_back, Funding::Invoice, at, None)
         } else if let Some(due) = amount("deduct") {
             wallet.deduct(due, at)
         } else if let Some(reserved) = amount("hold") {

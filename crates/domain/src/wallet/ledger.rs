@@ -16,6 +16,24 @@ pub enum Account {
     Expired,
 }
 
+/// Where credit comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Funding {
+    /// The customer paid it in.
+    Payment,
+    /// An invoice gave it back: a credit, or the refund of what it took.
+    Invoice,
+}
+
+impl Funding {
+    pub(super) fn account(self) -> Account {
+        match self {
+            Self::Payment => Account::Payments,
+            Self::Invoice => Account::Invoices,
+        }
+    }
+}
+
 /// What one account gets, or loses below zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Posting {

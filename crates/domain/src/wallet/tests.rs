@@ -10,7 +10,7 @@ fn at(day: i64) -> Timestamp {
 }
 
 fn add(wallet: &Wallet, amount: &str, day: i64, expires: Option<i64>) -> Wallet {
-    wallet.add(euro(amount), Account::Payments, at(day), expires.map(at)).expect("positive").wallet
+    wallet.add(euro(amount), Funding::Payment, at(day), expires.map(at)).expect("positive").wallet
 }
 
 fn balances(wallet: &Wallet) -> Vec<String> {
@@ -87,7 +87,7 @@ fn a_hold_reserves_and_what_it_releases_late_has_expired() {
 #[test]
 fn what_an_invoice_gives_back_is_credit_again() {
     let paid = filled().deduct(euro("42"), at(3)).expect("enough").wallet;
-    let back = paid.add(euro("40"), Account::Invoices, at(4), None).expect("positive").wallet;
+    let back = paid.add(euro("40"), Funding::Invoice, at(4), None).expect("positive").wallet;
     assert_eq!(balances(&back), ["40.00", "0.00", "-42.00", "2.00", "0.00"]);
 }
 
@@ -95,7 +95,7 @@ fn what_an_invoice_gives_back_is_credit_again() {
 fn refuses_what_is_no_amount() {
     let wallet = filled();
     assert_eq!(wallet.deduct(euro("0"), at(3)), Err(WalletError::NotPositive));
-    assert_eq!(wallet.add(euro("-1"), Account::Payments, at(3), None), Err(WalletError::NotPositive));
+    assert_eq!(wallet.add(euro("-1"), Funding::Payment, at(3), None), Err(WalletError::NotPositive));
     let dollar = Money::parse("1", "USD".parse().expect("a currency")).expect("an amount");
     assert!(matches!(wallet.deduct(dollar, at(3)), Err(WalletError::Money(MoneyError::Currencies(..)))));
 }
@@ -134,8 +134,8 @@ proptest! {
             now += days;
             let name = |hold: u8| hold.to_string();
             let change = match step {
-                Step::Add(cents, days) => wallet.add(money(cents), Account::Payments, at(now), days.map(|days| at(now + days))),
-                Step::Refund(cents) => wallet.add(money(cents), Account::Invoices, at(now), None),
+                Step::Add(cents, days) => wallet.add(money(cents), Funding::Payment, at(now), days.map(|days| at(now + days))),
+                Step::Refund(cents) => wallet.add(money(cents), Funding::Invoice, at(now), None),
                 Step::Deduct(cents) => wallet.deduct(money(cents), at(now)),
                 Step::Hold(hold, cents) => wallet.hold(&name(hold), money(cents), at(now)),
                 Step::Release(hold) => wallet.release(&name(hold), at(now)),
