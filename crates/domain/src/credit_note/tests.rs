@@ -63,6 +63,23 @@ fn tax_is_in_proportion_and_the_last_takes_the_rest() {
 }
 
 #[test]
+fn no_more_tax_is_given_back_than_there_is() {
+    let invoice = invoice(&json!({
+        "currency": "EUR",
+        "charges": [{"kind": "base", "amount": "10", "description": "Base", "tax": "t"}],
+        "taxes": [{"key": "t", "name": "Tax", "percent": "6"}],
+    }));
+    // 0.10 of 10 is 0.006 of the tax of 0.60: rounded up, it is used up by the 60th note.
+    let mut notes: Vec<CreditNote> = Vec::new();
+    for _ in 0..100 {
+        notes.push(credit(&invoice, &notes, &[part(0, "0.10")]).expect("within the line"));
+    }
+    let totals: Vec<Money> = notes.iter().map(|note| note.total).collect();
+    assert_eq!(totals[..60], [euro("0.11"); 60]);
+    assert_eq!(totals[60..], [euro("0.10"); 40]);
+}
+
+#[test]
 fn tax_that_is_contained_does_not_add_to_the_note() {
     let note = credit(&two_lines("inclusive"), &[], &[part(0, "10")]).expect("within the lines");
     // 1.60 of 10.05 is tax; 10 of 10.05 of it.

@@ -91,13 +91,18 @@ fn quotients_of_meters_keep_every_digit() {
     assert_eq!(ratio("2/3").to_decimal().map(|d| d.to_string()).as_deref(), Some("0.666666666666666667"));
 }
 
+/// Small ones share their whole parts often.
+fn fraction() -> impl Strategy<Value = (i64, u32)> {
+    prop_oneof![(any::<i64>(), 1_u32..), (-30_i64..30, 1_u32..30)]
+}
+
 proptest! {
     #[test]
-    fn order_is_the_same_by_parts(a in any::<(i64, u32)>(), b in any::<(i64, u32)>()) {
+    fn order_is_the_same_by_parts(a in fraction(), b in fraction()) {
         let make = |(above, below): (i64, u32)| {
-            Ratio::new(I256::from(i128::from(above)), I256::from(i128::from(below) + 1)).expect("positive")
+            Ratio::new(I256::from(i128::from(above)), I256::from(i128::from(below))).expect("positive")
         };
-        let crossed = (i128::from(a.0) * (i128::from(b.1) + 1)).cmp(&(i128::from(b.0) * (i128::from(a.1) + 1)));
+        let crossed = (i128::from(a.0) * i128::from(b.1)).cmp(&(i128::from(b.0) * i128::from(a.1)));
         prop_assert_eq!(make(a).cmp(&make(b)), crossed);
         prop_assert_eq!(compare_by_parts(make(a), make(b)), crossed);
         prop_assert_eq!(make(a).minus(make(b)).map(|rest| rest.cmp(&Ratio::ZERO)), Ok(crossed));

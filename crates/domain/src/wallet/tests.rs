@@ -17,13 +17,13 @@ fn balances(wallet: &Wallet) -> Vec<String> {
     Account::ALL.iter().map(|account| wallet.balance(*account).amount()).collect()
 }
 
-/// 10 that expire on day 30, 20 that expire on day 20, 5 and 7 that stay.
+/// 10 that expire on day 30, 20 that were added later and expire on day 20, 5 and 7 that stay.
 fn filled() -> Wallet {
     let wallet = Wallet::new(euro("0").currency());
     let wallet = add(&wallet, "7", 2, None);
     let wallet = add(&wallet, "5", 1, None);
     let wallet = add(&wallet, "10", 1, Some(30));
-    add(&wallet, "20", 1, Some(20))
+    add(&wallet, "20", 2, Some(20))
 }
 
 fn left(wallet: &Wallet) -> Vec<String> {
