@@ -10,10 +10,12 @@ use crate::entitlement::{Entitlement, Grant};
 use crate::interval::Interval;
 use crate::key::{FeatureKey, PlanKey};
 use crate::meter::MeterKey;
-use crate::money::Money;
+use crate::money::{Money, MoneyError};
 use crate::price::Price;
 use crate::proration::BaseFee;
 use crate::quota::{Limit, Quota};
+use crate::rate::flat;
+use crate::share::Share;
 
 /// Most entitlements of a plan.
 pub const ENTITLEMENTS_MAX: usize = 100;
@@ -109,6 +111,12 @@ impl Plan {
     /// What is due in advance, and how often.
     pub fn base_fee(&self) -> BaseFee {
         BaseFee { amount: self.base_price, interval: self.interval }
+    }
+
+    /// The commitment of a period, or of a part of one: what was paid for it, and so what usage draws on.
+    pub fn commitment_in(&self, share: Share) -> Result<Option<Money>, MoneyError> {
+        let paid = |amount| Money::rounded(flat(amount, share)?, self.currency);
+        self.commitment.map(paid).transpose()
     }
 
     /// Whether another version says the same.

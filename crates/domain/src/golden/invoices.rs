@@ -72,7 +72,7 @@ pub(super) fn bill(given: &Value) -> Value {
     let terms = Terms {
         currency: plan.currency,
         coupons: Vec::new(),
-        commitment: plan.commitment,
+        commitment: plan.commitment_in(Share::WHOLE).expect("fits"),
         taxes: Vec::new(),
         tax_mode: TaxMode::Exclusive,
         wallet: Money::zero(plan.currency),

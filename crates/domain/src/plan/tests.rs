@@ -33,6 +33,14 @@ fn features_quotas_and_kinds_of_usage() {
 }
 
 #[test]
+fn a_commitment_is_scaled_by_time_and_rounded_as_its_line_is() {
+    let plan = read(WHOLE).expect("a plan");
+    let paid = |part_s| plan.commitment_in(Share { part_s, whole_s: 3 }).expect("fits").map(Money::amount);
+    assert_eq!((paid(3).as_deref(), paid(2).as_deref()), (Some("100.000"), Some("66.667")));
+    assert_eq!(Plan { commitment: None, ..plan }.commitment_in(Share::WHOLE), Ok(None));
+}
+
+#[test]
 fn versions_that_say_the_same_differ_in_number_alone() {
     let plan = read(WHOLE).expect("a plan");
     assert!(plan.says_the_same(&Plan { version: 4, ..plan.clone() }));
