@@ -88,7 +88,7 @@ impl Snapshot {
 
     fn try_take(from: &dyn Disk, store_id: u128) -> Result<Self, OpenError> {
         let names = from.names().map_err(while_doing("list the files"))?;
-        let numbers = segment_numbers(&names)?;
+        let numbers = segment_numbers(&names);
         let mut parts = load(from, &names, (store_id, &numbers), None)?.parts;
         parts.retain(|part| part.in_log().is_empty());
         let covered =

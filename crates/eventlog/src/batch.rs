@@ -112,6 +112,8 @@ pub struct Known {
     pub wanted: Vec<u64>,
     /// Those that are.
     pub events: HashMap<u64, Event, RandomState>,
+    /// Bytes of their texts, about.
+    pub bytes: u64,
 }
 
 impl SealedBatch {

@@ -37,6 +37,9 @@ pub enum ReadError {
         /// Where its record begins.
         offset: u32,
     },
+    /// What was being read is gone.
+    #[error("the project was cleared meanwhile")]
+    Cleared,
     /// Sealed events are not what was written.
     #[error("{file} is damaged at offset {offset}: restore the directory from a backup")]
     DamagedEvents {

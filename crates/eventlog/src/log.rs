@@ -106,6 +106,7 @@ pub(crate) fn open_on(disk: Arc<dyn Disk>, options: &Options) -> Result<Opened, 
     let active = recovery.run(&numbers)?;
     let group = recovery.group;
     shared.note_columns();
+    builder.wake();
     let segment_bytes = options.segment_bytes.clamp(SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX);
     let plan = Plan {
         store_id: manifest.store_id,

@@ -1,4 +1,5 @@
 //! Opening: every segment is read, its frames are checked and taken in, an unclean tail is cut.
+use crate::columns;
 use crate::disk::{Disk, File};
 use crate::error::OpenError;
 use crate::format::frame::{self, ALIGNMENT_BYTES, Frame};
@@ -20,10 +21,11 @@ const MANIFEST_TEMPORARY: &str = "MANIFEST.tmp";
 /// Reads the manifest, or makes a store when there is none; files that were never in use go.
 pub fn open_store(disk: &dyn Disk, new: Manifest) -> Result<(Manifest, Vec<u64>), OpenError> {
     let names = disk.names().map_err(while_doing("list the files"))?;
-    let numbers = segment_numbers(&names)?;
+    let numbers = segment_numbers(&names);
+    let sealed = names.iter().any(|name| columns::segments_of(name).is_some());
     let manifest = if names.iter().any(|name| name == manifest::FILE_NAME) {
         read_manifest(disk)?
-    } else if numbers.is_empty() {
+    } else if numbers.is_empty() && !sealed {
         write_manifest(disk, &new).map_err(while_doing("write the manifest"))?;
         new
     } else {
@@ -38,18 +40,11 @@ pub fn open_store(disk: &dyn Disk, new: Manifest) -> Result<(Manifest, Vec<u64>)
     Ok((manifest, numbers))
 }
 
-/// The numbers of the segments among these files: without gaps, from 1 on or from those on that have
-/// become columns.
-pub fn segment_numbers(names: &[String]) -> Result<Vec<u64>, OpenError> {
+/// The numbers of the segments among these files, in order.
+pub fn segment_numbers(names: &[String]) -> Vec<u64> {
     let mut numbers: Vec<u64> = names.iter().filter_map(|name| segment::number_of(name)).collect();
     numbers.sort_unstable();
-    let first = numbers.first().copied().unwrap_or(1);
-    match numbers.iter().zip(first..).find(|(number, expected)| **number != *expected) {
-        Some((_, expected)) => {
-            Err(corrupt(&segment::file_name(expected), 0, "it is missing, and later ones are there"))
-        }
-        None => Ok(numbers),
-    }
+    numbers
 }
 
 /// The manifest of a store.

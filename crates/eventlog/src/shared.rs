@@ -81,6 +81,10 @@ impl Shared {
         let places = found.iter().filter_map(|found| finder.place(found).transpose());
         let places = places.collect::<Result<Vec<_>, _>>()?;
         fetch::each(&places, |_, origin, record| {
+            let draft = &record.draft;
+            let texts =
+                [Some(draft.id), Some(draft.customer), draft.subject, draft.properties, draft.source_context];
+            known.bytes += texts.into_iter().flatten().map(|text| text.len() as u64).sum::<u64>();
             known.events.insert(origin.sequence, to_event(origin, record));
             Ok::<(), ReadError>(())
         })

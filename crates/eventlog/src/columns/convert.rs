@@ -1,7 +1,8 @@
 //! Makes columns of sealed segments.
+use super::file::Checked;
 use super::told::Told;
 use super::write::RowWriter;
-use super::{Columns, Correction, Kind, Known, Origin, Row, TEMPORARY_PREFIX, file_name};
+use super::{Columns, Correction, Fields, Kind, Known, Origin, Row, TEMPORARY_PREFIX, file_name};
 use crate::check::{self, Sealed};
 use crate::disk::{Disk, File};
 use crate::error::{OpenError, ReadError};
@@ -20,6 +21,8 @@ use std::sync::Arc;
 
 /// Records after which the thread may rest.
 const REST_RECORDS: usize = 1_000;
+/// Rows of a finished file that are looked at together.
+const CHECKED_ROWS: usize = 1 << 16;
 
 /// Segments as columns, and the row of each record, by its sequence; cleared ones have none.
 pub struct Converted {
@@ -32,6 +35,11 @@ pub struct Converted {
 }
 
 impl Converted {
+    /// The name of the file.
+    pub fn name(&self) -> &str {
+        self.columns.name()
+    }
+
     /// The rows of records of a segment from one on, and the first segment whose events the file has;
     /// `None` where it has not that segment's.
     pub fn rows_of(&self, segment: u64, sequence: u64) -> Option<(u64, &[Option<u32>])> {
@@ -67,6 +75,8 @@ struct Spot {
     segment: u32,
     offset: u32,
     bytes: u32,
+    /// Of the bytes that its frame's checksum was about.
+    checksum: u32,
     /// Which of the frames it came in.
     frame: u32,
 }
@@ -116,17 +126,69 @@ pub fn convert(
         }
     }
     let temporary = format!("{TEMPORARY_PREFIX}-{:016x}-{:016x}.tmp", first.number, last.number);
-    let written = survey.write(disk.create(&temporary)?, &files, &mut rest);
-    let Some(checked) = written.inspect_err(|_| drop(disk.remove(&temporary)))? else {
-        disk.remove(&temporary)?;
-        return Ok(None);
+    let name = file_name(first.number, last.number);
+    let mut write = || {
+        let Some((checked, digest)) = survey.write(disk.create(&temporary)?, &files, &mut rest)? else {
+            return Ok(None);
+        };
+        let known =
+            Known { first: first.number, last: last.number, rows: survey.spots.len() as u32, checked };
+        let columns = Columns::new(known, disk.open(&temporary)?);
+        if !is_as_written(&columns, digest, &mut rest)? {
+            return Ok(None);
+        }
+        disk.rename(&temporary, &name)?;
+        disk.sync_names()?;
+        Ok(Some(columns))
     };
-    let known = Known { first: first.number, last: last.number, rows: survey.spots.len() as u32, checked };
-    let name = file_name(known.first, known.last);
-    disk.rename(&temporary, &name)?;
-    disk.sync_names()?;
-    let columns = Columns::new(known, disk.open(&name)?);
-    Ok(Some(Converted { columns, first_sequence: first.first_sequence, rows }))
+    match write() {
+        Ok(Some(columns)) => Ok(Some(Converted { columns, first_sequence: first.first_sequence, rows })),
+        other => {
+            // Whatever is left is of no use, and takes space.
+            let _ = disk.remove(&temporary);
+            other.map(|_| None)
+        }
+    }
+}
+
+/// Reads the file back before its segments go: every block, and of every row what totals are made of.
+/// Whether it was not told to end.
+fn is_as_written(
+    columns: &Columns,
+    digest: Digest,
+    rest: &mut impl FnMut() -> bool,
+) -> Result<bool, ReadError> {
+    columns.check(&mut *rest)?;
+    let mut read = Digest::default();
+    let rows: Vec<u32> = (0..columns.known().rows).collect();
+    for rows in rows.chunks(CHECKED_ROWS) {
+        if !rest() {
+            return Ok(false);
+        }
+        columns.read(rows, Fields::NONE, |_, row| {
+            read.add(&row.origin, &row.event);
+            Ok::<(), ReadError>(())
+        })?;
+    }
+    if read == digest { Ok(true) } else { Err(columns.damaged()) }
+}
+
+/// What rows have in common, whatever their order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Digest {
+    rows: u64,
+    sequences: u64,
+    times: i64,
+    values: i128,
+}
+
+impl Digest {
+    fn add(&mut self, origin: &Origin, event: &EventRecord<'_>) {
+        self.rows += 1;
+        self.sequences = self.sequences.wrapping_add(origin.sequence);
+        self.times = self.times.wrapping_add(event.time.as_micros());
+        self.values = self.values.wrapping_add(event.draft.value.units());
+    }
 }
 
 impl Survey<'_> {
@@ -175,6 +237,12 @@ impl Survey<'_> {
                 segment,
                 offset,
                 bytes: (before - rest.len()) as u32,
+                checksum: crc32c::crc32c(
+                    frame
+                        .payload
+                        .get(frame.payload.len() - before..frame.payload.len() - rest.len())
+                        .unwrap_or_default(),
+                ),
                 frame: self.frames.len() as u32 - 1,
             });
         }
@@ -212,8 +280,9 @@ impl Survey<'_> {
         to: Arc<dyn File>,
         segments: &[Arc<dyn File>],
         rest: &mut impl FnMut() -> bool,
-    ) -> Result<Option<super::file::Checked>, ReadError> {
+    ) -> Result<Option<(Checked, Digest)>, ReadError> {
         let mut writer = RowWriter::new(to, self.told)?;
+        let mut digest = Digest::default();
         let mut buffer = Vec::new();
         for spots in self.spots.chunks(REST_RECORDS) {
             if !rest() {
@@ -224,7 +293,11 @@ impl Survey<'_> {
                 let damaged = || ReadError::Damaged { segment, offset: spot.offset };
                 let file = segments.get(spot.segment as usize).ok_or_else(damaged)?;
                 buffer.resize(spot.bytes as usize, 0);
-                file.read_at(&mut buffer, u64::from(spot.offset))?;
+                let got = file.read_at(&mut buffer, u64::from(spot.offset))?;
+                // The log was read before, and is gone afterwards.
+                if got < buffer.len() || crc32c::crc32c(&buffer) != spot.checksum {
+                    return Err(damaged());
+                }
                 let received_at = *self.frames.get(spot.frame as usize).ok_or_else(damaged)?;
                 let record = record::take(&mut buffer.as_slice(), received_at)
                     .ok()
@@ -234,10 +307,11 @@ impl Survey<'_> {
                 let (kind, event, correction) = record;
                 let sequence = self.first_sequence + u64::from(spot.sequence);
                 let origin = Origin { project: group.project, sequence, received_at };
+                digest.add(&origin, &event);
                 writer.push(&Row { origin, kind, event, correction })?;
             }
         }
-        Ok(Some(writer.finish()?))
+        Ok(Some((writer.finish()?, digest)))
     }
 }
 

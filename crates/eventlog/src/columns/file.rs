@@ -43,12 +43,19 @@ pub struct Sink {
     buffer: Vec<u8>,
     written: u64,
     checksums: Vec<u32>,
+    /// CRC-32C of all bytes so far.
+    checksum: u32,
 }
 
 impl Sink {
     /// Writes to an empty file.
     pub fn new(file: Arc<dyn File>) -> Self {
-        Self { file, buffer: Vec::new(), written: 0, checksums: Vec::new() }
+        Self { file, buffer: Vec::new(), written: 0, checksums: Vec::new(), checksum: 0 }
+    }
+
+    /// How many bytes it was given, and their checksum.
+    pub fn so_far(&self) -> (u64, u32) {
+        (self.written + self.buffer.len() as u64, self.checksum)
     }
 
     fn put(&mut self, bytes: usize) -> io::Result<()> {
@@ -71,6 +78,7 @@ impl Sink {
 impl Write for Sink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.buffer.extend_from_slice(bytes);
+        self.checksum = crc32c::crc32c_append(self.checksum, bytes);
         if self.buffer.len() >= WRITE_BYTES {
             self.put(self.buffer.len() / BLOCK_BYTES * BLOCK_BYTES)?;
         }
@@ -131,6 +139,16 @@ impl Source {
             self.read(start, WRITE_BYTES.min((self.checked.bytes - start) as usize))?;
         }
         Ok(())
+    }
+
+    /// CRC-32C of the first bytes.
+    pub fn checksum(&self, bytes: u64) -> Result<u32, ReadError> {
+        let mut checksum = 0;
+        for start in (0..bytes).step_by(WRITE_BYTES) {
+            let piece = self.read(start, WRITE_BYTES.min((bytes - start) as usize))?;
+            checksum = crc32c::crc32c_append(checksum, &piece);
+        }
+        Ok(checksum)
     }
 
     /// So many bytes from an offset.

@@ -116,6 +116,8 @@ pub struct Correction<'a> {
 
 /// What is known of a row group: the least and the greatest, or less and more than they.
 pub struct Group {
+    /// Its projects.
+    pub projects: Option<(u32, u32)>,
     /// Its customers.
     pub customers: Option<(Vec<u8>, Vec<u8>)>,
     /// Its event types.
@@ -158,13 +160,21 @@ impl Columns {
         Self { known, source, metadata: Mutex::new(None) }
     }
 
-    /// A file of which nothing is known but what is in it; its checksums are taken from what is there.
+    /// A file of which nothing is known but what is in it. Its rows are checked; checksums of its blocks
+    /// are taken from what is there.
     pub fn found(disk: &dyn Disk, (first, last): (u64, u64)) -> Result<Self, ReadError> {
         let file = disk.open(&file_name(first, last))?;
         let known = Known { first, last, rows: 0, checked: Checked::of(file.as_ref())? };
         let found = Self::new(known, file);
-        let rows = found.metadata()?.metadata().file_metadata().num_rows();
-        let known = Known { rows: u32::try_from(rows).map_err(|_| found.damaged())?, ..found.known };
+        let metadata = found.metadata()?;
+        let file = metadata.metadata().file_metadata();
+        let rows = u32::try_from(file.num_rows()).map_err(|_| found.damaged())?;
+        let told = file.key_value_metadata().and_then(|pairs| told::checksum_of(pairs));
+        let (bytes, checksum) = told.ok_or_else(|| found.damaged())?;
+        if found.source.checksum(bytes)? != checksum {
+            return Err(found.damaged());
+        }
+        let known = Known { rows, ..found.known };
         Ok(Self { known, ..found })
     }
 

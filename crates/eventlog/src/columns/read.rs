@@ -73,7 +73,13 @@ impl Columns {
                 let known = statistics(Column::Time)?;
                 Some((instant(known.min_bytes_opt()?)?, instant(known.max_bytes_opt()?)?))
             };
+            let number = |bytes: &[u8]| Some(u32::from_le_bytes(bytes.try_into().ok()?));
+            let projects = || {
+                let known = statistics(Column::Project)?;
+                Some((number(known.min_bytes_opt()?)?, number(known.max_bytes_opt()?)?))
+            };
             let known = Group {
+                projects: projects(),
                 customers: texts(Column::Customer),
                 event_types: texts(Column::Meter),
                 times: times(),

@@ -9,6 +9,10 @@ use std::sync::Arc;
 
 /// Rows of a row group.
 const GROUP_ROWS: usize = 128 * 1024;
+/// Bytes of a row group, about: it is held while it is written.
+const GROUP_BYTES: usize = 64 * 1024 * 1024;
+/// Bytes of a column's dictionary in a row group, which is decoded with every page.
+const DICTIONARY_BYTES: usize = 64 * 1024;
 /// Rows of a page: one event is read by reading one page of each column.
 const PAGE_ROWS: usize = 2 * 1024;
 /// Digits of a value, the point not counted.
@@ -126,6 +130,8 @@ pub fn properties(pairs: Vec<KeyValue>) -> WriterProperties {
     let mut properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
         .set_max_row_group_row_count(Some(GROUP_ROWS))
+        .set_max_row_group_bytes(Some(GROUP_BYTES))
+        .set_dictionary_page_size_limit(DICTIONARY_BYTES)
         .set_data_page_row_count_limit(PAGE_ROWS)
         .set_key_value_metadata(Some(pairs))
         .set_statistics_enabled(EnabledStatistics::None)

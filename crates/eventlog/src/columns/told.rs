@@ -11,6 +11,7 @@ const STORE_KEY: &str = "reckoner.store";
 const SEGMENTS_KEY: &str = "reckoner.segments";
 const LAST_KEY: &str = "reckoner.last";
 const CLEARED_KEY: &str = "reckoner.cleared";
+const CHECKSUM_KEY: &str = "reckoner.checksum";
 
 /// What is true of the segments whose events a file has.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,7 +28,32 @@ pub struct Told {
     pub cleared: Vec<(ProjectId, u64)>,
 }
 
+/// What tells the checksum of all rows: how many bytes they take from the front, and their CRC-32C.
+pub fn checksum_pair(bytes: u64, checksum: u32) -> KeyValue {
+    KeyValue::new(CHECKSUM_KEY.to_owned(), format!("{bytes}:{checksum}"))
+}
+
+/// The bytes and the checksum.
+pub fn checksum_of(pairs: &[KeyValue]) -> Option<(u64, u32)> {
+    let pair = pairs.iter().find(|pair| pair.key == CHECKSUM_KEY)?;
+    let [bytes, checksum] = numbers(pair.value.as_deref()?)?;
+    Some((bytes, u32::try_from(checksum).ok()?))
+}
+
 impl Told {
+    /// Whether segments and sequences follow each other, and are not more than a file can tell of.
+    fn is_sound(&self) -> bool {
+        let follow = |pair: &[Covered]| match pair {
+            [a, b] => a.number + 1 == b.number && a.first_sequence <= b.first_sequence,
+            _ => false,
+        };
+        let first = self.first_sequence();
+        first > 0
+            && self.segments.windows(2).all(follow)
+            && self.segments.last().is_some_and(|last| last.first_sequence <= self.last_sequence + 1)
+            && self.last_sequence - first < u64::from(u32::MAX)
+    }
+
     /// The sequence of the last clearing of a project; 0 when it never was.
     pub fn cleared_at(&self, project: ProjectId) -> u64 {
         self.cleared.iter().find(|(of, _)| *of == project).map_or(0, |(_, at)| *at)
@@ -66,13 +92,14 @@ impl Told {
         let segment = |[number, first_sequence, bytes]: [u64; 3]| Covered { number, first_sequence, bytes };
         let [last_sequence, last_group] = numbers(value(LAST_KEY)?)?;
         let cleared = |[project, at]: [u64; 2]| Some((ProjectId(u32::try_from(project).ok()?), at));
-        Some(Self {
+        let told = Self {
             store_id: u128::from_str_radix(value(STORE_KEY)?, 16).ok()?,
             segments: list(value(SEGMENTS_KEY)?)?.into_iter().map(segment).collect(),
             last_sequence,
             last_group,
             cleared: list(value(CLEARED_KEY)?)?.into_iter().map(cleared).collect::<Option<_>>()?,
-        })
+        };
+        told.is_sound().then_some(told)
     }
 }
 

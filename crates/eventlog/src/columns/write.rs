@@ -1,6 +1,6 @@
 //! Writes rows.
 use super::file::{Checked, Sink};
-use super::told::Told;
+use super::told::{self, Told};
 use super::{Kind, Row, schema};
 use crate::disk::File;
 use arrow_array::builder::{
@@ -64,6 +64,10 @@ impl RowWriter {
     /// Ends the file and makes it durable.
     pub fn finish(mut self) -> io::Result<Checked> {
         self.hand_on()?;
+        self.writer.flush().map_err(as_io)?;
+        self.writer.sync()?;
+        let (bytes, checksum) = self.writer.inner().so_far();
+        self.writer.append_key_value_metadata(told::checksum_pair(bytes, checksum));
         self.writer.into_inner().map_err(as_io)?.finish()
     }
 }

@@ -2,7 +2,7 @@
 use super::build::TEMPORARY_PREFIX;
 use super::rebuild::rebuild;
 use super::{Part, file_name, segments_of};
-use crate::columns::{self, Columns};
+use crate::columns::{self, Columns, Known};
 use crate::disk::Disk;
 use crate::error::{OpenError, ReadError};
 use crate::format::segment;
@@ -46,6 +46,7 @@ pub fn load(
             let opened = open(disk, &file_name(first, last), store_id)?;
             part = opened
                 .filter(|part| part.is_of(first, last) && follows(parts.last(), part) && part.has(in_log));
+            part = part.map(|part| instead_of_log(part, in_log)).transpose()?.flatten();
             if part.is_some() {
                 break;
             }
@@ -54,12 +55,17 @@ pub fn load(
             let from = sealed.iter().filter(begins).max();
             part = from.zip(anew).map(|(from, shared)| from_columns(disk, shared, *from)).transpose()?;
         }
-        let Some(part) = part else { break };
+        let Some(part) = part.filter(|part| follows(parts.last(), part)) else { break };
         next = part.index().segments.last().map_or(next, |last| last.number) + 1;
         parts.push(part);
     }
-    if !in_log.contains(&next) && (next > 1 || !in_log.is_empty() || !sealed.is_empty()) {
-        return Err(corrupt(&segment::file_name(next), 0, "it is missing, and later ones are there"));
+    // Of those that have become columns some may have been left by a crash.
+    let needed = in_log.iter().filter(|segment| **segment >= next);
+    let gap =
+        needed.zip(next..).find(|(segment, expected)| **segment != *expected).map(|(_, missing)| missing);
+    let none = newest < next && (next > 1 || !sealed.is_empty());
+    if let Some(missing) = gap.or(none.then_some(next)) {
+        return Err(corrupt(&segment::file_name(missing), 0, "it is missing, and later ones are there"));
     }
     let used = |name: &str| {
         parts.iter().any(|part| part.name() == name || part.columns().iter().any(|of| of.name() == name))
@@ -72,6 +78,25 @@ pub fn load(
     };
     let unneeded = names.iter().filter(of_parts).filter(|name| !used(name)).cloned().collect();
     Ok(Loaded { parts, unneeded })
+}
+
+/// A part whose columns are as they were written, where their segments are still there to be told
+/// from; they go because of it.
+fn instead_of_log(part: Part, in_log: &[u64]) -> Result<Option<Part>, OpenError> {
+    for columns in part.columns() {
+        let Known { first, last, .. } = columns.known();
+        let mut segments = *first..=*last;
+        if !segments.clone().any(|segment| in_log.contains(&segment)) {
+            continue;
+        }
+        match columns.check(|| true) {
+            Ok(()) => {}
+            Err(ReadError::Io(error)) => return Err(while_doing("read sealed events")(error)),
+            Err(_) if segments.all(|segment| in_log.contains(&segment)) => return Ok(None),
+            Err(error) => return Err(corrupt(columns.name(), 0, &error.to_string())),
+        }
+    }
+    Ok(Some(part))
 }
 
 /// Tells a part from its columns.

@@ -65,7 +65,7 @@ pub fn merge(
     };
     let name = file_name(first.number, last.number);
     let temporary = format!("{TEMPORARY_PREFIX}-{:016x}-{:016x}.tmp", first.number, last.number);
-    let mut index = Index {
+    let index = Index {
         last_sequence: newest.last_sequence(),
         last_group: newest.index().last_group,
         segments,
@@ -82,34 +82,50 @@ pub fn merge(
             None => return Ok(None),
         }
     }
-    let mut out = PageWriter::new(disk.create(&temporary)?);
-    put_places(&mut out, &mut index, parts, &converted)?;
+    let written = write(disk, shared, parts, (index, &converted), (&temporary, &name), &mut rest);
+    if !matches!(written, Ok(Some(_))) {
+        // Whatever is left is of no use, and takes space.
+        for name in
+            [&temporary, &name].into_iter().map(String::as_str).chain(converted.iter().map(Converted::name))
+        {
+            let _ = disk.remove(name);
+        }
+    }
+    written
+}
+
+/// Writes and opens the part, beside columns that are new.
+fn write(
+    disk: &dyn Disk,
+    shared: &Shared,
+    parts: &[Arc<Part>],
+    (mut index, converted): (Index, &[Converted]),
+    (temporary, name): (&str, &str),
+    rest: &mut impl FnMut() -> bool,
+) -> Result<Option<Part>, ReadError> {
+    let mut out = PageWriter::new(disk.create(temporary)?);
+    put_places(&mut out, &mut index, parts, converted)?;
     put_ids(&mut out, &mut index, parts)?;
     let projects: BTreeSet<ProjectId> =
         parts.iter().flat_map(|part| part.index().sections.iter().map(|section| section.project)).collect();
     for project in projects {
-        match section(&mut out, parts, project, index.first_sequence(), &mut rest)? {
+        match section(&mut out, parts, project, index.first_sequence(), rest)? {
             Some(section) => index.sections.push(section),
-            None => {
-                disk.remove(&temporary)?;
-                return Ok(None);
-            }
+            None => return Ok(None),
         }
     }
     out.finish(&index.encode(), shared.store_id)?;
-    disk.rename(&temporary, &name)?;
+    disk.rename(temporary, name)?;
     disk.sync_names()?;
-    Part::open(disk, &name, shared.store_id).map(Some)
+    Part::open(disk, name, shared.store_id).map(Some)
 }
 
 /// What is true of the segments of some parts.
 fn told(shared: &Shared, parts: &[Arc<Part>]) -> Told {
     let memory = shared.memory.read();
-    let sections = parts.iter().flat_map(|part| &part.index().sections);
-    let projects: BTreeSet<ProjectId> = sections.map(|section| section.project).collect();
     let last = parts.last();
     let last_sequence = last.map_or(0, |part| part.last_sequence());
-    let cleared = projects.into_iter().map(|project| (project, memory.cleared_at(project)));
+    let cleared = memory.projects.iter().map(|(project, known)| (*project, known.cleared_at));
     Told {
         store_id: shared.store_id,
         segments: parts.iter().flat_map(|part| part.index().segments.iter().copied()).collect(),

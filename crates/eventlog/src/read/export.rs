@@ -31,14 +31,16 @@ fn may_pass(filter: &ListFilter, group: &Group) -> bool {
         name.as_ref()
             .is_none_or(|name| least.as_slice() <= name.as_bytes() && name.as_bytes() <= greatest.as_slice())
     };
-    group.customers.as_ref().is_none_or(|range| has(&filter.customer, range))
+    group.projects.is_none_or(|(least, greatest)| (least..=greatest).contains(&filter.project.0))
+        && group.customers.as_ref().is_none_or(|range| has(&filter.customer, range))
         && group.event_types.as_ref().is_none_or(|range| has(&filter.event_type, range))
         && group.times.is_none_or(|(first, last)| {
             filter.from.is_none_or(|from| last >= from) && filter.to.is_none_or(|to| first < to)
         })
 }
 
-/// An export on its way: all events that were there when it began, as they stood then.
+/// An export on its way: all events that were there when it began, as they stood then. It fails where
+/// the project is cleared meanwhile.
 pub struct Export {
     shared: Arc<Shared>,
     filter: ListFilter,
@@ -73,9 +75,6 @@ impl Export {
 
     fn read_on(&mut self) -> Result<Option<Vec<Event>>, ReadError> {
         loop {
-            if self.shared.memory.read().cleared_at(self.filter.project) != self.cleared_at {
-                return Ok(None);
-            }
             let events = match self.rows.front_mut() {
                 Some((columns, rows)) => {
                     let columns = Arc::clone(columns);
@@ -145,6 +144,10 @@ impl Export {
         let mut corrected: BTreeMap<u64, Version> = BTreeMap::new();
         {
             let memory = self.shared.memory.read();
+            // Without its corrections an event would be shown as it first was.
+            if memory.cleared_at(self.filter.project) != self.cleared_at {
+                return Err(ReadError::Cleared);
+            }
             let version = |event: &Event| {
                 let version = memory.version(self.filter.project, event.sequence, self.known)?;
                 version.is_corrected().then_some((event.sequence, version))

@@ -3,6 +3,7 @@ use super::*;
 use crate::columns;
 use crate::disk::Disk;
 use crate::error::ReadError;
+use crate::format::segment;
 use crate::log::{EventLog, Opened};
 use crate::part::cells::{BlockBuilder, CellReader, EventAt, HOURS};
 use crate::part::{file_name, segments_of};
@@ -168,6 +169,78 @@ fn columns_are_not_used_while_their_segments_are_all_that_is_told_of() {
     assert_eq!(ids_of(&log), sent);
     let names = disk.names().expect("lists");
     assert!(!names.iter().any(|name| name.starts_with("events-")), "{names:?}");
+}
+
+/// A file that was there: its name and its bytes.
+type Saved = (String, Vec<u8>);
+
+/// A log with columns, the ids in it, and the segments they were made of, which are gone.
+fn sealed() -> (SimDisk, Vec<String>, Vec<Saved>) {
+    let disk = SimDisk::new(1);
+    let mut log = open(&disk).expect("opens");
+    let (mut sent, mut segments) = (Vec::new(), std::collections::BTreeMap::new());
+    let has_columns = || disk.names().expect("lists").iter().any(|name| columns::segments_of(name).is_some());
+    while !has_columns() {
+        for name in disk.names().expect("lists").into_iter().filter(|name| segment::number_of(name).is_some())
+        {
+            let bytes = disk.bytes(&name);
+            segments.insert(name, bytes);
+        }
+        let id = format!("{:0>150}", sent.len());
+        append(&mut log, &[id.as_str()]).expect("commits");
+        sent.push(id);
+    }
+    disk.kill();
+    let left = disk.names().expect("lists");
+    (disk, sent, segments.into_iter().filter(|(name, _)| !left.contains(name)).collect())
+}
+
+fn put(disk: &SimDisk, files: &[Saved]) {
+    for (name, bytes) in files {
+        disk.create(name).expect("makes").write_at(bytes, 0).expect("writes");
+    }
+}
+
+#[test]
+fn segments_left_beside_their_columns_go_once_those_are_good() {
+    let (disk, sent, segments) = sealed();
+    assert_eq!(segments.len(), 3);
+    let names = disk.names().expect("lists");
+    let columns = names.iter().find(|name| columns::segments_of(name).is_some()).expect("columns");
+    let mut damaged = disk.bytes(columns);
+    damaged[100] ^= 1;
+    // All of them, the last ones, and some with a gap between.
+    for left in [vec![0, 1, 2], vec![2], vec![0, 2]] {
+        let files: Vec<_> = left.iter().map(|at| segments[*at].clone()).collect();
+        let good = disk.fork();
+        put(&good, &files);
+        assert_eq!(ids_of(&open(&good).expect("opens")), sent, "{left:?}");
+        let after = good.names().expect("lists");
+        assert!(!files.iter().any(|(name, _)| after.contains(name)), "{after:?}");
+        let bad = disk.fork();
+        put(&bad, &files);
+        bad.set_bytes(columns, damaged.clone());
+        match open(&bad) {
+            Ok(log) if left.len() == 3 => assert_eq!(ids_of(&log), sent),
+            Err(OpenError::Corrupt { file, .. }) if left.len() < 3 => assert_eq!(&file, columns),
+            other => panic!("{left:?}: {:?}", other.err()),
+        }
+    }
+}
+
+#[test]
+fn an_export_of_a_project_that_is_cleared_meanwhile_fails() {
+    let disk = SimDisk::new(1);
+    let mut log = open(&disk).expect("opens");
+    for n in 0..40 {
+        append(&mut log, &[n.to_string().as_str()]).expect("commits");
+    }
+    let mut export = Export::new(Arc::clone(&log.shared), ListFilter::new(PROJECT)).expect("begins");
+    assert!(matches!(export.next(), Some(Ok(events)) if !events.is_empty()));
+    log.core.run([Work::Clear(PROJECT, at(200), Box::new(|cleared| assert!(cleared.is_ok())))]);
+    assert!(matches!(export.next(), Some(Err(ReadError::Cleared))));
+    let after = Export::new(Arc::clone(&log.shared), ListFilter::new(PROJECT)).expect("begins");
+    assert_eq!(after.count(), 0);
 }
 
 #[test]

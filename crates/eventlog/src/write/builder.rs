@@ -18,6 +18,8 @@ const QUEUE_SEGMENTS_MAX: usize = 1;
 pub struct Builder {
     queue: Option<Sender<SealedSegment>>,
     here: Option<Work>,
+    /// Wakes the merging thread.
+    merger: Option<Sender<()>>,
     _thread: Option<Thread>,
 }
 
@@ -33,9 +35,10 @@ impl Builder {
     /// A builder with a thread, or one that works while it is called.
     pub fn start(disk: Arc<dyn Disk>, shared: Arc<Shared>, on_thread: bool) -> io::Result<Self> {
         let merger = Merger::start(Arc::clone(&disk), Arc::clone(&shared), on_thread)?;
+        let waker = merger.waker();
         let mut work = Work { disk, shared, waiting: VecDeque::new(), merger };
         if !on_thread {
-            return Ok(Self { queue: None, here: Some(work), _thread: None });
+            return Ok(Self { queue: None, here: Some(work), merger: None, _thread: None });
         }
         let (queue, sealed): (Sender<SealedSegment>, Receiver<SealedSegment>) = bounded(QUEUE_SEGMENTS_MAX);
         let thread = Thread::start("eventlog-parts", move |end| {
@@ -47,7 +50,17 @@ impl Builder {
                 work.write_down(sealed);
             }
         })?;
-        Ok(Self { queue: Some(queue), here: None, _thread: Some(thread) })
+        Ok(Self { queue: Some(queue), here: None, merger: waker, _thread: Some(thread) })
+    }
+
+    /// Looks whether there is something to merge.
+    pub fn wake(&self) {
+        match (&self.merger, &self.here) {
+            // Where it is woken already, or has ended, nothing is to be done.
+            (Some(merger), _) => drop(merger.try_send(())),
+            (None, Some(work)) => work.merger.wake(),
+            (None, None) => {}
+        }
     }
 
     /// Writes down what is known of a segment, soon.

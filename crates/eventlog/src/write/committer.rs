@@ -63,6 +63,8 @@ impl Committer {
         if bytes > self.batch_bytes_max {
             return Err(AppendError::TooLarge);
         }
+        let read_ahead = if let Work::Append(batch, _) = &work { batch.known.bytes } else { 0 };
+        let bytes = bytes + read_ahead;
         let queue = self.queue.read();
         let Some(queue) = queue.as_ref() else { return Err(closed()) };
         let counters = &self.shared.counters;

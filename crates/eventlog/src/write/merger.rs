@@ -5,9 +5,9 @@ use crate::format::segment;
 use crate::part::Part;
 use crate::part::merge::merge;
 use crate::shared::Shared;
-use crate::status::add;
+use crate::status::{Health, add};
 use crate::thread::Thread;
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,6 +23,10 @@ const LOG_BYTES_MAX: u64 = 1 << 32;
 const WORK: Duration = Duration::from_millis(20);
 /// How many times as long it rests while events come.
 const REST_SHARE: u32 = 3;
+/// Longest rest at once, so that closing does not wait for it.
+const REST_MAX: Duration = Duration::from_millis(100);
+/// How long after a failure it is tried again, where nothing else wakes the thread.
+const RETRY: Duration = Duration::from_mins(1);
 /// Sealed segments in the log from which on it does not rest: some GiB of disk that columns would spare.
 const BEHIND_MAX: usize = 64;
 
@@ -48,8 +52,20 @@ impl Merger {
             return Ok(Self { wake: None, here: Some(work), _thread: None });
         }
         let (wake, woken): (Sender<()>, Receiver<()>) = bounded(1);
-        let thread = Thread::start("eventlog-merge", move |end| woken.iter().for_each(|()| work.run(end)))?;
+        let thread = Thread::start("eventlog-merge", move |end| {
+            // Not before it is woken first: until then the log is being opened.
+            let mut next = woken.recv().map_err(|_| RecvTimeoutError::Disconnected);
+            while !matches!(next, Err(RecvTimeoutError::Disconnected)) {
+                work.run(end);
+                next = woken.recv_timeout(RETRY);
+            }
+        })?;
         Ok(Self { wake: Some(wake), here: None, _thread: Some(thread) })
+    }
+
+    /// Wakes the thread, where it has one.
+    pub fn waker(&self) -> Option<Sender<()>> {
+        self.wake.clone()
     }
 
     /// There is another part.
@@ -71,9 +87,12 @@ impl Work {
             match self.join(&parts, end) {
                 Ok(true) => {}
                 Ok(false) => return,
-                Err(_) => {
-                    // They stay several, and are tried again with the next part.
+                Err(error) => {
+                    // They stay several, and are tried again later.
                     add(&self.shared.counters.part_failures, 1);
+                    if let ReadError::Damaged { .. } | ReadError::DamagedEvents { .. } = error {
+                        *self.shared.health.lock() = Health::Stopped { reason: error.to_string().into() };
+                    }
                     return;
                 }
             }
@@ -90,7 +109,7 @@ impl Work {
             if self.rests && worked_from.elapsed() > WORK {
                 let busy = std::mem::replace(&mut before, accepted()) != before;
                 if busy && behind < BEHIND_MAX {
-                    std::thread::sleep(worked_from.elapsed() * REST_SHARE);
+                    std::thread::sleep((worked_from.elapsed() * REST_SHARE).min(REST_MAX));
                 }
                 worked_from = Instant::now();
             }
@@ -116,15 +135,18 @@ impl Work {
     }
 }
 
-/// The first parts of one size that follow each other and are enough to become one.
+/// The first parts of one size that follow each other and are enough to become one. Segments become
+/// columns from the first one on.
 fn next(parts: &[Arc<Part>]) -> Option<Vec<Arc<Part>>> {
     let size = |part: &Arc<Part>| part.index().segments.len();
     let bytes = |part: &Arc<Part>| part.index().segments.iter().map(|covered| covered.bytes).sum::<u64>();
-    let same = |parts: &&[Arc<Part>]| {
-        parts.iter().map(bytes).sum::<u64>() <= LOG_BYTES_MAX
+    let in_log = parts.iter().position(|part| part.columns().is_empty()).unwrap_or(parts.len());
+    let same = |(at, parts): &(usize, &[Arc<Part>])| {
+        (*at == in_log || at + PARTS <= in_log)
+            && parts.iter().map(bytes).sum::<u64>() <= LOG_BYTES_MAX
             && parts
                 .iter()
                 .all(|part| size(part) < SEGMENTS_MAX && Some(size(part)) == parts.first().map(size))
     };
-    parts.windows(PARTS).find(same).map(<[Arc<Part>]>::to_vec)
+    parts.windows(PARTS).enumerate().find(same).map(|(_, parts)| parts.to_vec())
 }

@@ -7,7 +7,7 @@ use reckoner_domain::time::Timestamp;
 use reckoner_domain::window::Window;
 use reckoner_eventlog::{EventLog, Export, ReadError};
 use std::sync::Arc;
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 
 pub use reckoner_eventlog::{
     AppendError, BATCH_EVENTS_MAX, Batch, COMMIT_MICROS_BOUNDS, CORRECTIONS_MAX, Change, Changes, Content,
@@ -15,10 +15,15 @@ pub use reckoner_eventlog::{
     Revision, Row, SEGMENT_BYTES, Since, Stats, Status,
 };
 
+/// Batches that are looked up among old events at once: each holds what it finds.
+const LOOK_UPS_MAX: usize = 4;
+
 /// The event engine of this process.
 #[derive(Clone)]
 pub struct Events {
     log: EventLog,
+    /// Batches whose ids are looked up among old events at once.
+    look_ups: Arc<Semaphore>,
 }
 
 /// A usage query with everything it needs.
@@ -92,13 +97,14 @@ pub enum EventsError {
 impl Events {
     /// Over an open log.
     pub fn new(log: EventLog) -> Self {
-        Self { log }
+        Self { log, look_ups: Arc::new(Semaphore::new(LOOK_UPS_MAX)) }
     }
 
     /// Stores a batch; answers once it is on stable storage.
     pub async fn append(&self, batch: Batch) -> Result<Vec<Outcome>, AppendError> {
         let mut batch = self.log.seal(batch);
         if batch.wants_look_up() {
+            let _few = self.look_ups.acquire().await;
             let log = self.log.clone();
             let looked_up = tokio::task::spawn_blocking(move || {
                 // What cannot be read fails again, and with consequences, when the batch is committed.

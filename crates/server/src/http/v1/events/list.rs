@@ -68,7 +68,11 @@ pub async fn list(
     }
     filter.customer = customers::own_id(&app.db, caller.project, filter.customer).await?;
     if let Some(form) = form {
-        let what = if in_order { export::What::InOrder(filter) } else { export::What::All(filter) };
+        let what = if in_order || filter.id.is_some() {
+            export::What::InOrder(filter)
+        } else {
+            export::What::All(filter)
+        };
         return export::respond(&app.events, what, form).await;
     }
     filter.limit = limit + 1;
