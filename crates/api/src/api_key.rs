@@ -45,3 +45,25 @@ pub struct CreatedApiKey {
     /// Its value.
     pub key: String,
 }
+
+/// How a key is to be replaced.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RotateApiKey {
+    /// For how long the old key works beside the new one, in hours: 0 to 168, by default 24.
+    #[schema(maximum = 168)]
+    pub overlap_hours: Option<u32>,
+    /// When the new key ceases to work; when the old one would have, unless said.
+    #[schema(format = DateTime)]
+    pub expires_at: Option<String>,
+}
+
+/// A new key with its value, which is never shown again, and the key in whose place it is.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct RotatedApiKey {
+    /// The new key.
+    #[serde(flatten)]
+    pub created: CreatedApiKey,
+    /// The old one, which works until it expires.
+    pub replaced: ApiKey,
+}

@@ -3,6 +3,7 @@
 //! Times are RFC 3339 in UTC with microseconds, decimals are strings, ranges are half-open.
 pub mod aggregation;
 pub mod api_key;
+pub mod audit;
 pub mod clear;
 pub mod customer;
 pub mod error;

@@ -2,7 +2,7 @@
 mod definitions;
 mod people;
 
-pub use definitions::{apply_definitions, check_definitions};
+pub use definitions::{apply_definitions, check_definitions, reapply_definitions};
 
 use crate::auth::accounts::{AdminError, Resets};
 use crate::auth::bootstrap::{self, BootstrapError, ShownKey};
@@ -200,7 +200,7 @@ impl Server {
         app.accounts.prepare_admins(&app.projects).await?;
         jobs::change_project_zones(&app.db, &app.clock, &app.config.time_zone).await?;
         // What follows cannot fail: keys that are made are shown.
-        let shown_keys = bootstrap::run(&app.db, &app.config, &app.projects, app.clock.real()).await?;
+        let shown_keys = bootstrap::run(&app.db, &app.config, &app.projects, &app.clock).await?;
         let dispatcher = Dispatcher::start(sending, &waker);
         let mail = mail::Dispatcher::start(mailing);
         let days = app.config.webhooks.retention_days;

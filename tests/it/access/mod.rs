@@ -1,4 +1,5 @@
 //! Who may do what, and what others see of it.
+mod audit;
 mod errors;
 mod routes;
 mod secrets;

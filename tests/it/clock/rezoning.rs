@@ -281,7 +281,7 @@ async fn an_open_aggregation_is_completed_at_its_later_end(db: Db) {
     };
     let start = at("2026-01-14T00:00:00Z");
     assert_eq!(edges().await, (start, at("2026-01-15T00:00:00Z"), false, 1));
-    worker.change_zone(LIVE, &id, version, &zoned("America/New_York")).await.expect("changed");
+    worker.change_zone(&"a test", (LIVE, &id), version, &zoned("America/New_York")).await.expect("changed");
     world.clock.move_real(12 * HOUR);
     world.send(&[("a".into(), at("2026-01-15T00:00:00Z"))]).await;
     // Where the day ended before is nothing due; open aggregations learn of the new end.
@@ -304,9 +304,12 @@ async fn a_clock_that_lags_behind_a_run_changes_nothing_closed(db: Db) {
     worker.run_aggregate(LIVE, false).await.expect("runs").expect("has its turn");
     // The machine's clock is set back into the day that was closed.
     world.clock.move_real(-HOUR);
-    let changed = worker.change_zone(LIVE, &id, version, &zoned("America/New_York")).await.expect("changed");
+    let changed = worker
+        .change_zone(&"a test", (LIVE, &id), version, &zoned("America/New_York"))
+        .await
+        .expect("changed");
     assert_eq!(changed.version, version + 1);
-    let stale = worker.change_zone(LIVE, &id, version, &zoned("Asia/Kolkata")).await;
+    let stale = worker.change_zone(&"a test", (LIVE, &id), version, &zoned("Asia/Kolkata")).await;
     assert!(matches!(stale, Err(StoreError::Stale)), "{stale:?}");
     world.clock.move_real(31 * HOUR);
     world.send(&[("a".into(), at("2026-01-14T23:30:00Z")), ("a".into(), at("2026-01-15T00:30:00Z"))]).await;

@@ -19,9 +19,9 @@ async fn a_clock_that_waits_for_its_turn_delays_no_other_project(db: Db) {
     let until = at(START).plus_micros(HOUR);
     assert!(leases::claim(&world.db, lease, at(START), until).await.expect("claimed"));
     let freezing = jobs.clone();
-    let freezing = tokio::spawn(async move { freezing.freeze(TEST, at(START)).await });
+    let freezing = tokio::spawn(async move { freezing.freeze(&"a test", TEST, at(START)).await });
     for _ in 0..10 {
-        jobs.clear(LIVE, false).await.expect("cleared");
+        jobs.clear(&"a test", LIVE, false).await.expect("cleared");
     }
     assert!(!freezing.is_finished());
     leases::release(&world.db, lease).await.expect("given back");

@@ -93,11 +93,12 @@ async fn customers_change_one_version_at_a_time(db: Db) {
     let stored = customers::get_by_external_id(&db, LIVE, "acme").await.expect("there");
     assert_eq!(stored, acme);
     let details = Details { display_name: None, ..acme.details.clone() };
-    let changed = customers::update(&db, LIVE, &acme.id, 1, &details).await.expect("changed");
+    let mut tx = db.begin().await.expect("begins");
+    let changed = customers::update(&mut tx, LIVE, &acme.id, 1, &details).await.expect("changed");
     assert_eq!(changed, Customer { details: details.clone(), version: 2, ..acme.clone() });
-    let stale = customers::update(&db, LIVE, &acme.id, 1, &details).await;
+    let stale = customers::update(&mut tx, LIVE, &acme.id, 1, &details).await;
     assert!(matches!(stale, Err(StoreError::Stale)), "{stale:?}");
-    let foreign = customers::update(&db, TEST, &acme.id, 2, &details).await;
+    let foreign = customers::update(&mut tx, TEST, &acme.id, 2, &details).await;
     assert!(matches!(foreign, Err(StoreError::NotFound)), "{foreign:?}");
 }
 

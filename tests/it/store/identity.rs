@@ -4,6 +4,7 @@ use crate::support::database::on_both;
 use reckoner_domain::access::Role;
 use reckoner_domain::id::{SessionId, UserId};
 use reckoner_domain::time::{DAY, MINUTE, Timestamp};
+use reckoner_server::clock::Clock;
 use reckoner_server::store::customers::{self, Customer, Details};
 use reckoner_server::store::login_failures::{self, Rule, Standing};
 use reckoner_server::store::memberships::{self, Membership};
@@ -114,7 +115,8 @@ async fn a_refresh_token_works_once(db: Db) {
     let other = session(&db, &user, "other", at(10)).await;
     let rotate = async |old: &str, new: &str, now| {
         let end = Timestamp::plus_micros(now, 7 * DAY);
-        sessions::rotate(&db, TokenHash::of(old), TokenHash::of(new), now, end).await.expect("done")
+        let hashes = (TokenHash::of(old), TokenHash::of(new));
+        sessions::rotate(&db, &Clock::manual(now), hashes, end).await.expect("done")
     };
     assert_eq!(rotate("nobody's", "x", at(11)).await, Rotated::Unknown);
     let Rotated::Renewed(renewed) = rotate("one", "two", at(20)).await else { panic!("renewed") };
@@ -136,7 +138,8 @@ async fn of_two_refreshes_at_once_one_wins_and_the_family_ends(db: Db) {
         let db = db.clone();
         both.spawn(async move {
             let new = TokenHash::of(&format!("new {number}"));
-            sessions::rotate(&db, TokenHash::of("one"), new, at(20), at(1_000)).await.expect("done")
+            let hashes = (TokenHash::of("one"), new);
+            sessions::rotate(&db, &Clock::manual(at(20)), hashes, at(1_000)).await.expect("done")
         });
     }
     let outcomes = both.join_all().await;

@@ -1,6 +1,7 @@
 //! The control plane, every test on SQLite and on PostgreSQL.
 
 mod aggregations;
+mod audit;
 mod basics;
 mod catalogue;
 mod customers;

@@ -207,6 +207,12 @@ async fn keys_are_made_listed_and_revoked_over_http_and_in_the_store() {
             listed.as_array().expect("a list").iter().filter_map(|one| one["id"].as_str()).collect();
         assert!(ids.contains(id), "{listed}");
         assert!(!listed.to_string().contains(key));
+        let new = done(&server, &[&["keys", "rotate", id, "--overlap-hours", "1"], place].concat());
+        let new_key = new["key"].as_str().expect("a key");
+        assert!(run_as(&server, key, &["query", "events"]).code == 0 && new["replaced"]["id"] == *id);
+        assert_eq!(run_as(&server, new_key, &["query", "events"]).code, 0);
+        let long = run(&server, &[&["keys", "rotate", id, "--overlap-hours", "169"], place].concat());
+        assert!(long.code > 0 && long.err.contains("at most 168"), "{long:?}");
         let revoked = done(&server, &[&["keys", "revoke", id], place].concat());
         assert!(revoked["revoked_at"].is_string());
         // The store's revocation reaches a running server within two seconds.

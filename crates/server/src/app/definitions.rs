@@ -4,6 +4,7 @@ use crate::config::{ConfigError, Definitions, FileWebhook, Problem};
 use crate::http::error::ApiError;
 use crate::http::state::App;
 use crate::http::v1;
+use crate::store::audit::{self, Change, OPERATOR};
 use crate::store::meters::Source;
 use crate::store::projects::Project;
 use crate::store::{StoreError, Tx, webhook_endpoints};
@@ -12,6 +13,7 @@ use crate::webhooks::guard::EndpointUrl;
 use crate::webhooks::service::WebhookError;
 use reckoner_domain::id::{MeterId, ProjectId};
 use reckoner_domain::meter::{Catalogue, Meter, MeterKey};
+use serde_json::json;
 use std::sync::Arc;
 
 /// How often it is tried again when a client changes an endpoint of the file at the same moment.
@@ -21,13 +23,32 @@ const RETRIES_MAX: u32 = 5;
 /// nothing. Where no file says anything, meters and endpoints stay what they were: whoever forgets to
 /// name a file does not lose what is to be delivered.
 pub async fn apply_definitions(app: &App, definitions: Definitions) -> Result<(), StartError> {
+    apply(app, definitions, None).await
+}
+
+/// The same for files that were read again, which is written down.
+pub async fn reapply_definitions(app: &App, definitions: Definitions) -> Result<(), StartError> {
+    let shown = |definitions: &Definitions| {
+        json!({
+            "periods": definitions.periods.iter().map(|period| period.as_str()).collect::<Vec<_>>(),
+            "event_types": definitions.events.len(),
+            "meters": definitions.meters.len(),
+            "webhook_endpoints": definitions.webhooks.len(),
+        })
+    };
+    let change = Change::new(None, OPERATOR, "configuration.read_again", "configuration");
+    let change = change.before(shown(&app.definitions())).after(shown(&definitions));
+    apply(app, definitions, Some(change)).await
+}
+
+async fn apply(app: &App, definitions: Definitions, read_again: Option<Change>) -> Result<(), StartError> {
     let meters = meters_of(&definitions).map_err(|problems| StartError::Config(ConfigError(problems)))?;
     let endpoints = endpoints_of(&definitions);
     // Until the catalogues in memory are those of the store again.
     let _changing = app.meters_changing.lock().await;
     let mut retries = 0;
     let catalogues = loop {
-        match store(app, &definitions, &meters, &endpoints).await {
+        match store(app, &definitions, &meters, &endpoints, read_again.clone()).await {
             Err(StartError::Webhooks(WebhookError::Store(StoreError::Conflict | StoreError::Stale)))
                 if retries < RETRIES_MAX =>
             {
@@ -50,26 +71,36 @@ async fn store(
     definitions: &Definitions,
     meters: &[Meter],
     endpoints: &[FileEndpoint],
+    read_again: Option<Change>,
 ) -> Result<Vec<(ProjectId, Catalogue)>, StartError> {
     let failed = |error: ApiError| StartError::Other(format!("meters: {}", error.detail()));
-    let mut catalogues = Vec::new();
+    let (mut catalogues, mut changes) = (Vec::new(), Vec::new());
     let mut tx = app.db.begin().await?;
     for Project { id, .. } in &app.projects {
         for meter in meters {
-            v1::meters::put_in(&mut tx, &app.clock, *id, meter.clone(), Source::File)
-                .await
-                .map_err(failed)?;
+            v1::meters::put_in(
+                &mut tx,
+                &app.clock,
+                (&OPERATOR, *id),
+                meter.clone(),
+                Source::File,
+                &mut changes,
+            )
+            .await
+            .map_err(failed)?;
         }
         if definitions.from_file {
-            v1::meters::archive_left_out(&mut tx, &app.clock, *id, meters).await?;
+            v1::meters::archive_left_out(&mut tx, &app.clock, *id, meters, &mut changes).await?;
         }
         catalogues.push((*id, v1::meters::in_force(&mut tx, *id).await?));
     }
     if definitions.from_file {
-        app.webhooks.sync_file_in(&mut tx, endpoints).await?;
+        app.webhooks.sync_file_in(&mut tx, endpoints, &mut changes).await?;
     } else {
         tell_what_stays(&mut tx).await?;
     }
+    changes.extend(read_again);
+    audit::write(&mut tx, &app.clock, changes).await?;
     tx.commit().await?;
     Ok(catalogues)
 }

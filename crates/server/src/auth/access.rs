@@ -97,6 +97,8 @@ pub const ROUTES: &[(&str, &str, Access)] = &[
     ("GET", "/v1/api-keys", ADMIN),
     ("POST", "/v1/api-keys", ADMIN),
     ("DELETE", "/v1/api-keys/{id}", ADMIN),
+    ("POST", "/v1/api-keys/{id}/rotate", ADMIN),
+    ("GET", "/v1/audit", ADMIN),
     ("GET", "/v1/test-clock", READ),
     ("PUT", "/v1/test-clock", ADMIN),
     ("DELETE", "/v1/test-clock", ADMIN),

@@ -1,8 +1,11 @@
 //! The administrator keys of the first start.
+use super::key_changes;
 use super::keys::{make_key, to_row};
+use crate::clock::Clock;
 use crate::config::{Config, Secret};
 use crate::random::NoRandomness;
 use crate::store::api_keys::{self, KeyHash};
+use crate::store::audit::{self, Change, OPERATOR, SYSTEM};
 use crate::store::projects::Project;
 use crate::store::{Db, Limit, Scopes, StoreError, Tx};
 use reckoner_domain::time::Timestamp;
@@ -50,16 +53,18 @@ pub async fn run(
     db: &Db,
     config: &Config,
     projects: &[Project],
-    now: Timestamp,
+    clock: &Clock,
 ) -> Result<Vec<ShownKey>, BootstrapError> {
-    let mut shown = Vec::new();
+    let now = clock.real();
+    let (mut shown, mut changes) = (Vec::new(), Vec::new());
     let mut tx = db.begin().await?;
     for project in projects {
         match configured(config, project) {
-            Some(key) => give(&mut tx, project, key, now).await?,
-            None => shown.extend(make_first(&mut tx, project, now).await?),
+            Some(key) => give(&mut tx, project, key, now, &mut changes).await?,
+            None => shown.extend(make_first(&mut tx, project, now, &mut changes).await?),
         }
     }
+    audit::write(&mut tx, clock, changes).await?;
     tx.commit().await?;
     Ok(shown)
 }
@@ -72,16 +77,23 @@ fn configured<'a>(config: &'a Config, project: &Project) -> Option<&'a Secret> {
     }
 }
 
-async fn give(tx: &mut Tx, project: &Project, key: &Secret, now: Timestamp) -> Result<(), BootstrapError> {
+async fn give(
+    tx: &mut Tx,
+    project: &Project,
+    key: &Secret,
+    now: Timestamp,
+    changes: &mut Vec<Change>,
+) -> Result<(), BootstrapError> {
     let row = to_row(key.expose(), project.id, "bootstrap", Scopes::all(), now)?;
     match api_keys::insert_in(tx, &row).await {
         Ok(known) => {
-            if known.revoked_at.is_some() {
-                let project = &project.name;
-                tracing::warn!(
-                    project,
-                    "the bootstrap key was revoked and stays so: configure another or none"
-                );
+            if known.id == row.id {
+                changes.push(key_changes::created(&OPERATOR, &known));
+            }
+            if !known.is_valid_at(now) {
+                let (project, why) =
+                    (&project.name, if known.revoked_at.is_some() { "was revoked" } else { "has expired" });
+                tracing::warn!(project, "the bootstrap key {why} and stays so: configure another or none");
             }
             Ok(())
         }
@@ -94,12 +106,14 @@ async fn make_first(
     tx: &mut Tx,
     project: &Project,
     now: Timestamp,
+    changes: &mut Vec<Change>,
 ) -> Result<Option<ShownKey>, BootstrapError> {
     let any = api_keys::list(&mut *tx, project.id, None, Limit::default()).await?;
     if !any.items.is_empty() {
         return Ok(None);
     }
     let key = make_key(&project.name)?;
-    api_keys::insert_in(tx, &to_row(&key, project.id, "first", Scopes::all(), now)?).await?;
+    let stored = api_keys::insert_in(tx, &to_row(&key, project.id, "first", Scopes::all(), now)?).await?;
+    changes.push(key_changes::created(&SYSTEM, &stored));
     Ok(Some(ShownKey { project: project.name.clone(), key }))
 }

@@ -5,6 +5,7 @@ mod attempts;
 pub mod bootstrap;
 pub mod caller;
 pub mod error;
+pub mod key_changes;
 pub mod keys;
 pub mod passwords;
 pub mod people;

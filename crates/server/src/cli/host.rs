@@ -77,6 +77,7 @@ must be that of this program, and stays as it is.
 Examples:
   reckoner keys create --name ci --scope ingest --scope read
   reckoner keys list --json
+  reckoner keys rotate key_0123456789abcdef0123456789abcdef --overlap-hours 48
   reckoner keys revoke key_0123456789abcdef0123456789abcdef
   reckoner keys create --scope admin,read,ingest --data-dir ./data --project test")]
 pub struct KeysArgs {
@@ -94,6 +95,8 @@ pub enum KeysCommand {
     List(KeysListArgs),
     /// Makes a key useless from now on.
     Revoke(KeysRevokeArgs),
+    /// Makes a key in the place of another, which works beside it for a while, and shows it, this once.
+    Rotate(KeysRotateArgs),
 }
 
 /// Whose keys: those behind a server, or those of a store.
@@ -157,6 +160,25 @@ pub struct KeysRevokeArgs {
     pub json: bool,
 }
 
+/// `reckoner keys rotate`.
+#[derive(Args, Clone, Debug)]
+pub struct KeysRotateArgs {
+    /// Whose keys.
+    #[command(flatten)]
+    pub place: KeysPlace,
+    /// The old key's id, `key_...`.
+    pub id: String,
+    /// For how long the old key works beside the new one, in hours: 0 to 168.
+    #[arg(long, value_name = "HOURS", default_value_t = 24)]
+    pub overlap_hours: u32,
+    /// When the new key ends, RFC 3339; when the old one would have, if left out.
+    #[arg(long, value_name = "TIME")]
+    pub expires_at: Option<reckoner_domain::time::Timestamp>,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// `reckoner openapi`: prints the OpenAPI document.
 #[derive(Args, Clone, Debug, Default)]
 pub struct OpenapiArgs {
@@ -189,6 +211,7 @@ mod tests {
             "x keys create --scope ingest,read --expires-at 2027-01-01T00:00:00Z",
             "x keys list --json",
             "x keys revoke key_1",
+            "x keys rotate key_1 --overlap-hours 0",
             "x openapi",
         ] {
             assert!(Host::try_parse_from(line.split(' ')).is_ok(), "{line}");

@@ -2,18 +2,20 @@
 use super::client::{self, Client, JSON, Request, RetryPolicy};
 use super::error::CliError;
 use super::host::{
-    KeysArgs, KeysCommand, KeysCreateArgs, KeysListArgs, KeysPlace, KeysRevokeArgs, ServeArgs,
+    KeysArgs, KeysCommand, KeysCreateArgs, KeysListArgs, KeysPlace, KeysRevokeArgs, KeysRotateArgs,
 };
 use super::output::{self, Out};
-use super::serve;
+use super::stored;
 use super::table::{Align, Table};
-use crate::app;
+use crate::auth::key_changes::{self, Rotation};
 use crate::auth::keys::{make_key, to_row};
 use crate::clock::Clock;
-use crate::http::v1::api_keys::{check, to_api};
+use crate::http::v1::api_keys::{check, check_rotation, to_api, to_api_rotated};
+use crate::store::audit::OPERATOR;
 use crate::store::projects::{self, Project};
 use crate::store::{Cursor, Db, LIMIT_MAX, Limit, Scopes, api_keys};
-use reckoner_api::api_key::{ApiKey, CreatedApiKey};
+use reckoner_api::api_key::{ApiKey, CreatedApiKey, RotatedApiKey};
+use reckoner_api::error::FieldError;
 use reckoner_api::list::List;
 use reckoner_domain::id::ApiKeyId;
 use reckoner_domain::time::Timestamp;
@@ -25,6 +27,7 @@ pub async fn run(args: KeysArgs, out: Out<'_>) -> Result<(), CliError> {
         KeysCommand::Create(args) => create(args, out).await,
         KeysCommand::List(args) => list(args, out).await,
         KeysCommand::Revoke(args) => revoke(args, out).await,
+        KeysCommand::Rotate(args) => rotate(args, out).await,
     }
 }
 
@@ -45,15 +48,8 @@ async fn keeper(place: KeysPlace) -> Result<Keeper, CliError> {
         }
         return Ok(Keeper::Server(target.client(RetryPolicy::ONCE)?));
     }
-    let told = ServeArgs { data_dir, database_url, ..ServeArgs::default() };
-    let loaded = serve::load(&told).map_err(|error| CliError::usage(error.to_string()))?;
+    let db = stored::open(data_dir, database_url).await?;
     let failed = |error: crate::store::StoreError| CliError::failed(format!("the store: {error}"));
-    if loaded.config.database_url.is_none() && !loaded.config.data_dir.join(app::CONTROL_PLANE).is_file() {
-        let dir = loaded.config.data_dir.display();
-        return Err(CliError::usage(format!("{dir} is no data directory: no server was started on it")));
-    }
-    // A server may be running: what it works on is not changed under it.
-    let db = app::open_db(&loaded.config, false).await.map_err(failed)?;
     let clock = Clock::system();
     projects::ensure(&db, clock.real()).await.map_err(failed)?;
     let project = projects::get_by_name(&db, project.as_deref().unwrap_or("live")).await;
@@ -76,7 +72,8 @@ async fn create(args: KeysCreateArgs, out: Out<'_>) -> Result<(), CliError> {
             let row =
                 to_row(&key, project.id, &name, scopes, clock.real()).map_err(|error| failed(&error))?;
             let row = api_keys::ApiKey { expires_at: args.expires_at, ..row };
-            let stored = api_keys::insert(&db, &row).await.map_err(|error| failed(&error))?;
+            let stored =
+                key_changes::create(&db, &clock, &OPERATOR, &row).await.map_err(|error| failed(&error))?;
             db.close().await;
             CreatedApiKey { api_key: to_api(stored), key }
         }
@@ -102,10 +99,49 @@ fn checked_scopes(
 ) -> Result<Scopes, CliError> {
     let mut errors = Vec::new();
     let scopes = check(name, scopes, expires_at, now, &mut errors);
+    told_as_options(&errors)?;
+    scopes.ok_or_else(|| CliError::usage("--scope must name at least one"))
+}
+
+/// Fields that are wrong, as the options that give them.
+fn told_as_options(errors: &[FieldError]) -> Result<(), CliError> {
     let option = |field: &str| if field == "scopes" { "scope".to_owned() } else { field.replace('_', "-") };
     let told: Vec<String> =
         errors.iter().map(|error| format!("--{} {}", option(&error.field), error.reason)).collect();
-    scopes.filter(|_| told.is_empty()).ok_or_else(|| CliError::usage(told.join("; ")))
+    if told.is_empty() { Ok(()) } else { Err(CliError::usage(told.join("; "))) }
+}
+
+async fn rotate(args: KeysRotateArgs, out: Out<'_>) -> Result<(), CliError> {
+    let rotated: RotatedApiKey = match keeper(args.place).await? {
+        Keeper::Server(client) => {
+            let expires_at = args.expires_at.map(|time| time.to_string());
+            let body = json!({"overlap_hours": args.overlap_hours, "expires_at": expires_at});
+            let path = format!("/v1/api-keys/{}/rotate", client::segment(&args.id));
+            client.json(&Request::post(path, JSON, client::body(&body))).await?
+        }
+        Keeper::Store { db, project, clock } => {
+            let rotation = Rotation { overlap_hours: args.overlap_hours, expires_at: args.expires_at };
+            let mut errors = Vec::new();
+            check_rotation(rotation, clock.real(), &mut errors);
+            told_as_options(&errors)?;
+            let id = ApiKeyId::parse(&args.id).map_err(|error| CliError::usage(error.to_string()))?;
+            let rotated = key_changes::rotate(&db, &clock, &OPERATOR, (&project, &id), rotation).await;
+            let rotated = rotated.map_err(|error| CliError::failed(format!("{}: {error}", args.id)))?;
+            db.close().await;
+            to_api_rotated(rotated)
+        }
+    };
+    if args.json {
+        return output::json(out, &rotated);
+    }
+    let RotatedApiKey { created, replaced } = rotated;
+    writeln!(out, "{}", created.key)?;
+    let end = replaced.expires_at.unwrap_or_default();
+    Ok(writeln!(
+        out,
+        "{}: keep it, it is not shown again. {} works until {end}",
+        created.api_key.id, replaced.id
+    )?)
 }
 
 async fn list(args: KeysListArgs, out: Out<'_>) -> Result<(), CliError> {
@@ -175,7 +211,7 @@ async fn revoke(args: KeysRevokeArgs, out: Out<'_>) -> Result<(), CliError> {
         }
         Keeper::Store { db, project, clock } => {
             let id = ApiKeyId::parse(&args.id).map_err(|error| CliError::usage(error.to_string()))?;
-            let revoked = api_keys::revoke(&db, project.id, &id, clock.real()).await;
+            let revoked = key_changes::revoke(&db, &clock, &OPERATOR, (project.id, &id)).await;
             let revoked = revoked.map_err(|error| CliError::failed(format!("{}: {error}", args.id)))?;
             db.close().await;
             to_api(revoked)

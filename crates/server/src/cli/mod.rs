@@ -8,6 +8,7 @@ use error::CliError;
 use output::Out;
 use std::process::ExitCode;
 
+pub mod audit;
 pub mod backup;
 pub mod clear;
 pub mod client;
@@ -28,6 +29,7 @@ pub mod random;
 pub mod receive;
 pub mod serve;
 pub mod signals;
+pub mod stored;
 pub mod table;
 pub mod target;
 mod unset;
@@ -52,8 +54,10 @@ pub struct Cli {
 pub enum Command {
     /// Runs the server.
     Serve(host::ServeArgs),
-    /// Makes, lists and revokes API keys.
+    /// Makes, lists, replaces and revokes API keys.
     Keys(host::KeysArgs),
+    /// Checks the record of changes.
+    Audit(audit::AuditArgs),
     /// Looks after the configuration.
     Config(host::ConfigArgs),
     /// Shows what mails say.
@@ -88,6 +92,7 @@ impl Command {
         match self {
             Self::Serve(args) => serve::run(args, out).await,
             Self::Keys(args) => keys::run(args, out).await,
+            Self::Audit(args) => audit::run(args, out).await,
             Self::Config(args) => config_check::run(args, out),
             Self::Mail(args) => mail::run(args, out),
             Self::Openapi(args) => openapi::run(args, out),

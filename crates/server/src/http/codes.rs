@@ -1,7 +1,7 @@
 //! The codes of problems, for programs: none is ever renamed.
 
 /// Each code with what it means. `/docs` lists them, and `type` of a problem leads there.
-pub const CODES: [(&str, &str); 24] = [
+pub const CODES: [(&str, &str); 25] = [
     ("malformed", "The request cannot be read: no JSON, no UTF-8, nested too deep, a body that ended early."),
     ("unauthenticated", "No credential, or one that is unknown, revoked or expired."),
     ("forbidden", "The key lacks the scope that the route asks for."),
@@ -14,6 +14,7 @@ pub const CODES: [(&str, &str); 24] = [
     ("aggregation_conflict", "Aggregations of these ids exist with other content; nothing was imported."),
     ("clock_not_frozen", "Only a frozen test clock can be advanced."),
     ("clock_backwards", "The test clock would move back, and the project has events."),
+    ("key_ended", "The API key is revoked or has expired, and is not replaced: make a new one."),
     ("endpoint_disabled", "The webhook endpoint is disabled: enable it first."),
     ("endpoint_of_file", "The webhook endpoint comes from the operator's file and is changed there."),
     ("too_many_endpoints", "The project has as many webhook endpoints as it may have."),

@@ -70,6 +70,8 @@ fn native() -> OpenApiRouter<App> {
         .routes(routes!(v1::webhook_deliveries::resend))
         .routes(routes!(v1::api_keys::list, v1::api_keys::create))
         .routes(routes!(v1::api_keys::revoke))
+        .routes(routes!(v1::api_keys::rotate))
+        .routes(routes!(v1::audit::list))
         .routes(routes!(v1::test_clock::get, v1::test_clock::put, v1::test_clock::release))
         .routes(routes!(v1::test_clock::advance))
         .routes(routes!(v1::clear::clear))

@@ -3,11 +3,14 @@ use super::run::{JobError, Moment, Turn, detached, pause_before_claim};
 use super::view::View;
 use super::{AGGREGATE, Jobs};
 use crate::clock::Backwards;
+use crate::store::audit::{self, Change};
 use crate::store::{customer_zones, project_zones, projects, watermarks};
 use futures_util::FutureExt;
 use reckoner_domain::id::ProjectId;
 use reckoner_domain::time::Timestamp;
+use serde_json::json;
 use std::collections::HashMap;
+use std::fmt::Display;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use tokio::sync::{Mutex, OwnedMutexGuard};
@@ -47,14 +50,20 @@ pub enum ClockError {
 impl Jobs {
     /// Freezes a clock at `to`: any time while the project has no events, afterwards not before
     /// what it shows.
-    pub async fn freeze(&self, project: ProjectId, to: Timestamp) -> Result<(), ClockError> {
+    pub async fn freeze(
+        &self,
+        by: &impl Display,
+        project: ProjectId,
+        to: Timestamp,
+    ) -> Result<(), ClockError> {
+        let change = Change::new(Some(project), by, "test_clock.frozen", "test_clock");
         let jobs = self.clone();
         detached(async move {
             let _moving = jobs.moving.turn(project).await;
             jobs.allow_move(project, to)?;
             let before = jobs.clock.frozen_at(project);
             jobs.alone(project).await?;
-            let set = jobs.set_frozen(project, before, Some(to)).await;
+            let set = jobs.set_frozen(project, (before, Some(to)), change).await;
             if set.is_ok() {
                 jobs.clock.freeze(project, to);
             }
@@ -65,14 +74,15 @@ impl Jobs {
     }
 
     /// Lets a clock follow real time again.
-    pub async fn release(&self, project: ProjectId) -> Result<(), ClockError> {
+    pub async fn release(&self, by: &impl Display, project: ProjectId) -> Result<(), ClockError> {
+        let change = Change::new(Some(project), by, "test_clock.released", "test_clock");
         let jobs = self.clone();
         detached(async move {
             let _moving = jobs.moving.turn(project).await;
             let Some(before) = jobs.clock.frozen_at(project) else { return Ok(()) };
             jobs.allow_move(project, jobs.clock.real())?;
             jobs.alone(project).await?;
-            let set = jobs.set_frozen(project, Some(before), None).await;
+            let set = jobs.set_frozen(project, (Some(before), None), change).await;
             if set.is_ok() {
                 jobs.clock.release(project);
             }
@@ -85,18 +95,35 @@ impl Jobs {
     /// Moves a frozen clock to `target`, tick by tick where there is something to do; ticks without
     /// work are skipped. Answers how many runs there were once all is done; goes on to the end when
     /// nobody waits for the answer.
-    pub async fn advance(&self, project: ProjectId, target: Timestamp) -> Result<u64, ClockError> {
+    pub async fn advance(
+        &self,
+        by: &impl Display,
+        project: ProjectId,
+        target: Timestamp,
+    ) -> Result<u64, ClockError> {
+        let change = Change::new(Some(project), by, "test_clock.advanced", "test_clock");
         let jobs = self.clone();
-        detached(async move { jobs.advance_by_ticks(project, target).await }).await
+        detached(async move { jobs.advance_by_ticks(project, target, change).await }).await
     }
 
-    async fn advance_by_ticks(&self, project: ProjectId, target: Timestamp) -> Result<u64, ClockError> {
+    async fn advance_by_ticks(
+        &self,
+        project: ProjectId,
+        target: Timestamp,
+        change: Change,
+    ) -> Result<u64, ClockError> {
         let _moving = self.moving.turn(project).await;
         let now = self.clock.frozen_at(project).ok_or(ClockError::NotFrozen)?;
         if target < now {
             return Err(Backwards { now }.into());
         }
         let mut turn = self.alone(project).await?;
+        // Before the first step: a clock that stops on its way has moved too.
+        let change = told(change, Some(now), Some(target));
+        if let Err(error) = audit::write_alone(&self.db, &self.clock, change).await {
+            self.unclaim(project).await?;
+            return Err(JobError::from(error).into());
+        }
         let ticks = AssertUnwindSafe(self.tick(&mut turn, now, target)).catch_unwind().await;
         self.unclaim(project).await?;
         ticks.unwrap_or(Err(JobError::Panicked.into()))
@@ -135,8 +162,8 @@ impl Jobs {
     async fn set_frozen(
         &self,
         project: ProjectId,
-        from: Option<Timestamp>,
-        to: Option<Timestamp>,
+        (from, to): (Option<Timestamp>, Option<Timestamp>),
+        change: Change,
     ) -> Result<(), JobError> {
         let mut tx = self.db.begin().await?;
         projects::set_frozen_time(&mut tx, project, from, to).await?;
@@ -150,6 +177,7 @@ impl Jobs {
                 project_zones::forget_changes(&mut tx, project).await?;
             }
         }
+        audit::write(&mut tx, &self.clock, vec![told(change, from, to)]).await?;
         Ok(tx.commit().await?)
     }
 
@@ -173,4 +201,10 @@ impl Jobs {
         }
         Err(ClockError::Busy)
     }
+}
+
+/// A change of where the clock stands still.
+fn told(change: Change, from: Option<Timestamp>, to: Option<Timestamp>) -> Change {
+    let frozen = |at: Option<Timestamp>| json!({"frozen_time": at.map(|at| at.to_string())});
+    change.before(frozen(from)).after(frozen(to))
 }

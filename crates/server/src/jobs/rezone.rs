@@ -1,18 +1,21 @@
 //! Changing the time zone of a project or a customer, from its next periods on.
 use super::{AGGREGATE, Jobs};
 use crate::clock::Clock;
-use crate::store::customers::{Customer, Details};
+use crate::store::audit::{self, Change, OPERATOR};
+use crate::store::customers::{self, Customer, Details};
 use crate::store::projects::{self, Project};
-use crate::store::{Db, StoreError, aggregations, customer_zones, project_zones, watermarks};
+use crate::store::{Db, StoreError, aggregations, changes, customer_zones, project_zones, watermarks};
 use reckoner_domain::id::{CustomerId, ProjectId};
+use serde_json::json;
+use std::fmt::Display;
 
 impl Jobs {
     /// Changes a customer that is still at `version`, its time zone included;
     /// [`StoreError::NotFound`], or [`StoreError::Stale`] when it has another version.
     pub async fn change_zone(
         &self,
-        project: ProjectId,
-        id: &CustomerId,
+        by: &impl Display,
+        (project, id): (ProjectId, &CustomerId),
         version: u32,
         details: &Details,
     ) -> Result<Customer, StoreError> {
@@ -21,7 +24,10 @@ impl Jobs {
         // change comes after whatever a run may have looked at, and no run begins before it is there.
         let now = self.clock.of_project(project);
         let made_at = watermarks::reach(&mut tx, project, AGGREGATE, now).await?;
+        let before = customers::lock(&mut tx, project, id).await?;
         let changed = customer_zones::change(&mut tx, project, id, version, details, made_at).await?;
+        let change = changes::customer_updated(by, &before, &changed);
+        audit::write(&mut tx, &self.clock, vec![change]).await?;
         tx.commit().await?;
         Ok(changed)
     }
@@ -60,5 +66,8 @@ pub async fn change_project_zone(
             "the time zone of periods changes as each open one ends"
         );
     }
+    let change = Change::new(Some(project.id), OPERATOR, "project.time_zone_changed", &project.name);
+    let change = change.before(json!({"time_zone": project.time_zone})).after(json!({"time_zone": name}));
+    audit::write(&mut tx, clock, vec![change]).await?;
     tx.commit().await
 }

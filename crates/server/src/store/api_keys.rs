@@ -137,6 +137,12 @@ pub async fn get(on: impl Exec, project: ProjectId, id: &ApiKeyId) -> Result<Api
     from_row(on.one(sql!("select * from api_keys where project_id = $1 and id = $2", project, id)).await?)
 }
 
+/// The same, held until the transaction ends.
+pub async fn lock(tx: &mut Tx, project: ProjectId, id: &ApiKeyId) -> Result<ApiKey> {
+    let query = sql!("select * from api_keys where project_id = $1 and id = $2", project, id).locking();
+    from_row(tx.one(query).await?)
+}
+
 /// Keys in the order of making.
 pub async fn list(
     on: impl Exec,
@@ -159,6 +165,17 @@ pub async fn revoke(on: impl Exec, project: ProjectId, id: &ApiKeyId, now: Times
         "update api_keys set revoked_at = coalesce(revoked_at, $1)
          where project_id = $2 and id = $3 returning *",
         now,
+        project,
+        id
+    );
+    from_row(on.one(query).await?)
+}
+
+/// Lets a key end at an instant of real time, and returns it.
+pub async fn end_at(on: impl Exec, project: ProjectId, id: &ApiKeyId, at: Timestamp) -> Result<ApiKey> {
+    let query = sql!(
+        "update api_keys set expires_at = $1 where project_id = $2 and id = $3 returning *",
+        at,
         project,
         id
     );

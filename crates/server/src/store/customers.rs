@@ -1,5 +1,5 @@
 //! Customers, made on first use or by API.
-use super::db::Db;
+use super::db::{Db, Tx};
 use super::error::{Result, StoreError};
 use super::exec::Exec;
 use super::page::{Cursor, Limit, Page};
@@ -139,6 +139,12 @@ pub async fn get(on: impl Exec, project: ProjectId, id: &CustomerId) -> Result<C
     from_row(on.one(query).await?)
 }
 
+/// The same, held until the transaction ends.
+pub async fn lock(tx: &mut Tx, project: ProjectId, id: &CustomerId) -> Result<Customer> {
+    let query = sql!("select * from customers where project_id = $1 and id = $2", project, id).locking();
+    from_row(tx.one(query).await?)
+}
+
 /// The customer with this own id.
 pub async fn get_by_external_id(on: impl Exec, project: ProjectId, external_id: &str) -> Result<Customer> {
     let query =
@@ -178,7 +184,7 @@ pub async fn own_id(on: impl Exec, project: ProjectId, either: Option<String>) -
 /// [`StoreError::Stale`] when it has another version. Its time zone stays: that changes with
 /// [`super::customer_zones::change`].
 pub async fn update(
-    db: &Db,
+    tx: &mut Tx,
     project: ProjectId,
     id: &CustomerId,
     version: u32,
@@ -193,9 +199,9 @@ pub async fn update(
         id,
         version
     );
-    match db.opt(query).await? {
+    match tx.opt(query).await? {
         Some(row) => from_row(row),
-        None => get(db, project, id).await.and(Err(StoreError::Stale)),
+        None => get(tx, project, id).await.and(Err(StoreError::Stale)),
     }
 }
 

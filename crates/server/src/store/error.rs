@@ -1,4 +1,5 @@
 //! What can go wrong in the store, as callers tell it apart.
+use crate::random::NoRandomness;
 
 /// A result of the store.
 pub type Result<T> = std::result::Result<T, StoreError>;
@@ -29,6 +30,9 @@ pub enum StoreError {
         /// Why it is unreadable.
         reason: String,
     },
+    /// No random bytes.
+    #[error(transparent)]
+    Random(#[from] NoRandomness),
     /// The schema could not be brought up to date.
     #[error("the schema could not be migrated: {0}")]
     Migration(#[from] sqlx::migrate::MigrateError),

@@ -5,6 +5,9 @@
 //! together. Every function names the project it acts on.
 pub mod aggregations;
 pub mod api_keys;
+pub mod audit;
+pub mod audit_check;
+pub mod changes;
 pub mod customer_zones;
 pub mod customers;
 mod db;

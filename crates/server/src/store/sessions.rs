@@ -1,13 +1,16 @@
 //! Sessions and their refresh tokens. All times are real.
+use super::audit::{self, ANONYMOUS, Change};
 use super::error::Result;
 use super::exec::Exec;
 use super::query::Val;
 use super::row;
 use super::token_hash::TokenHash;
 use super::{Db, Tx};
+use crate::clock::Clock;
 use crate::sql;
 use reckoner_domain::id::{SessionId, UserId};
 use reckoner_domain::time::Timestamp;
+use serde_json::json;
 
 /// Most sessions that a user has at once; a further login ends the oldest.
 pub const PER_USER_MAX: u32 = 50;
@@ -148,11 +151,11 @@ pub enum Rotated {
 /// Puts `new` in the place of `old`, or ends the session when `old` was used before.
 pub async fn rotate(
     db: &Db,
-    old: TokenHash,
-    new: TokenHash,
-    now: Timestamp,
+    clock: &Clock,
+    (old, new): (TokenHash, TokenHash),
     expires_at: Timestamp,
 ) -> Result<Rotated> {
+    let now = clock.real();
     let mut tx = db.begin().await?;
     let known: Option<(String,)> =
         tx.opt(sql!("select session_id from refresh_tokens where hash = $1", old.0.as_slice())).await?;
@@ -168,7 +171,11 @@ pub async fn rotate(
         ))
         .await?;
     if used == 0 {
-        end(&mut tx, &session.user, &id, Ended::Reuse, now).await?;
+        if end(&mut tx, &session.user, &id, Ended::Reuse, now).await?.is_some() {
+            let change = Change::new(None, ANONYMOUS, "session.ended_by_reuse", &id);
+            let change = change.before(json!({"user": session.user.as_str()}));
+            audit::write(&mut tx, clock, vec![change]).await?;
+        }
         tx.commit().await?;
         return Ok(Rotated::Reused(session));
     }

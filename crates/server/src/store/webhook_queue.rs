@@ -2,6 +2,8 @@
 //!
 //! A claim is a lease in real time. A worker that dies leaves it to others when the lease has run
 //! out; whoever records an attempt first decides what came of it.
+use super::audit::{self, Change, SYSTEM};
+use super::changes;
 use super::error::Result;
 use super::exec::Exec;
 use super::query::Val;
@@ -9,6 +11,7 @@ use super::row;
 use super::webhook_deliveries::{self, Attempt, Delivery, State};
 use super::webhook_endpoints::{self, Disabled, Endpoint, Moment};
 use super::{Db, StoreError, Tx};
+use crate::clock::Clock;
 use crate::sql;
 use reckoner_domain::id::{DeliveryId, EndpointId, ProjectId};
 use reckoner_domain::time::Timestamp;
@@ -165,6 +168,7 @@ pub struct Outcome {
 /// another worker had recorded an attempt of this number before: then nothing changes.
 pub async fn record(
     db: &Db,
+    clock: &Clock,
     outcome: &Outcome,
     judge: &(impl Fn(Option<&Endpoint>) -> Verdict + Sync),
 ) -> Result<Option<Verdict>> {
@@ -184,7 +188,8 @@ pub async fn record(
         verdict.disable = None;
     }
     if let Some(endpoint) = endpoint {
-        follow(&mut tx, endpoint, outcome, verdict).await?;
+        let change = follow(&mut tx, endpoint, outcome, verdict).await?;
+        audit::write(&mut tx, clock, change.into_iter().collect()).await?;
     }
     tx.commit().await?;
     Ok(Some(verdict))
@@ -220,7 +225,12 @@ async fn settle(tx: &mut Tx, outcome: &Outcome, next: Next) -> Result<()> {
 }
 
 /// Remembers at the endpoint whether it fails, and disables it where that follows.
-async fn follow(tx: &mut Tx, mut endpoint: Endpoint, outcome: &Outcome, verdict: Verdict) -> Result<()> {
+async fn follow(
+    tx: &mut Tx,
+    mut endpoint: Endpoint,
+    outcome: &Outcome,
+    verdict: Verdict,
+) -> Result<Option<Change>> {
     let failing_since = match verdict.next {
         Next::Delivered => None,
         Next::Retry(_) | Next::Failed => endpoint.failing_since.or(Some(outcome.at)),
@@ -230,12 +240,15 @@ async fn follow(tx: &mut Tx, mut endpoint: Endpoint, outcome: &Outcome, verdict:
         endpoint.failing_since = failing_since;
     }
     if let Some(reason) = verdict.disable {
+        let before = endpoint.clone();
         endpoint.disabled = Some(reason);
         endpoint.updated_at = outcome.at.project;
         webhook_endpoints::save(&mut *tx, &endpoint).await?;
         webhook_deliveries::cancel_pending(&mut *tx, &endpoint.id).await?;
+        endpoint.version = endpoint.version.saturating_add(1);
+        return Ok(changes::endpoint(&SYSTEM, "webhook_endpoint.disabled", Some(&before), Some(&endpoint)));
     }
-    Ok(())
+    Ok(None)
 }
 
 /// The next instant of real time after `now` at which a delivery falls due or a lease runs out.

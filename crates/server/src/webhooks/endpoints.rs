@@ -5,7 +5,7 @@ use super::vault::Secret;
 use crate::store::webhook_deliveries;
 use crate::store::webhook_endpoints::{self, Disabled, Endpoint, Previous, Source};
 use crate::store::webhook_messages::{self, NewMessage};
-use crate::store::{Cursor, Limit, Page, StoreError};
+use crate::store::{Cursor, Limit, Page, StoreError, Tx, audit, changes};
 use reckoner_domain::id::{EndpointId, MessageId, ProjectId};
 use reckoner_domain::time::{HOUR, Timestamp};
 use reckoner_domain::webhook;
@@ -112,6 +112,7 @@ impl Webhooks {
             return Err(WebhookError::TooMany);
         }
         webhook_endpoints::create(&mut tx, &endpoint).await?;
+        self.note(&mut tx, "webhook_endpoint.created", None, Some(&endpoint)).await?;
         tx.commit().await?;
         Ok(reveal(endpoint, secret))
     }
@@ -148,7 +149,8 @@ impl Webhooks {
             }
             Ok(())
         };
-        let endpoint = self.change(project, id, changes.if_version, change).await?;
+        let action = "webhook_endpoint.updated";
+        let endpoint = self.change(action, (project, id), changes.if_version, change).await?;
         self.waker.wake();
         Ok(endpoint)
     }
@@ -196,17 +198,20 @@ impl Webhooks {
             endpoint.previous = (overlap_hours > 0).then_some(Previous { secret: old, expires_at });
             Ok(())
         };
-        Ok(reveal(self.change(project, id, None, change).await?, secret))
+        let action = "webhook_endpoint.secret_rotated";
+        Ok(reveal(self.change(action, (project, id), None, change).await?, secret))
     }
 
     /// Deletes an endpoint and gives up what is pending for it.
     pub async fn delete(&self, project: ProjectId, id: &EndpointId) -> Result<()> {
         let mut tx = self.db.begin().await?;
-        if webhook_endpoints::get(&mut tx, project, id).await?.source == Source::File {
+        let endpoint = webhook_endpoints::get(&mut tx, project, id).await?;
+        if endpoint.source == Source::File {
             return Err(WebhookError::OfFile);
         }
         webhook_endpoints::delete(&mut tx, project, id, self.now(project).project).await?;
         webhook_deliveries::cancel_pending(&mut tx, id).await?;
+        self.note(&mut tx, "webhook_endpoint.deleted", Some(&endpoint), None).await?;
         tx.commit().await?;
         Ok(())
     }
@@ -256,8 +261,8 @@ impl Webhooks {
     /// Changes an endpoint while nobody else does.
     async fn change(
         &self,
-        project: ProjectId,
-        id: &EndpointId,
+        action: &'static str,
+        (project, id): (ProjectId, &EndpointId),
         if_version: Option<u32>,
         change: impl FnOnce(&mut Endpoint) -> Result<()>,
     ) -> Result<Endpoint> {
@@ -269,12 +274,25 @@ impl Webhooks {
         if if_version.is_some_and(|version| version != endpoint.version) {
             return Err(StoreError::Stale.into());
         }
+        let before = endpoint.clone();
         change(&mut endpoint)?;
         endpoint.updated_at = self.now(project).project;
         webhook_endpoints::save(&mut tx, &endpoint).await?;
-        tx.commit().await?;
         endpoint.version = endpoint.version.saturating_add(1);
+        self.note(&mut tx, action, Some(&before), Some(&endpoint)).await?;
+        tx.commit().await?;
         Ok(endpoint)
+    }
+
+    async fn note(
+        &self,
+        tx: &mut Tx,
+        action: &'static str,
+        before: Option<&Endpoint>,
+        after: Option<&Endpoint>,
+    ) -> Result<()> {
+        let change = changes::endpoint(&self.actor, action, before, after);
+        Ok(audit::write(tx, &self.clock, change.into_iter().collect()).await?)
     }
 
     fn checked_url(&self, text: &str, problems: &mut Vec<Problem>) -> Option<EndpointUrl> {

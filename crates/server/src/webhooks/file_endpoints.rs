@@ -4,6 +4,8 @@ use super::guard::EndpointUrl;
 use super::service::{Problem, Result, WebhookError, Webhooks, generate_secret};
 use super::vault::Secret;
 use crate::config::shown_url;
+use crate::store::audit::{self, Change};
+use crate::store::changes;
 use crate::store::webhook_deliveries;
 use crate::store::webhook_endpoints::{self, Disabled, Endpoint, Previous, Source};
 use crate::store::{StoreError, Tx, projects};
@@ -54,33 +56,47 @@ impl Webhooks {
 
     async fn try_sync_file(&self, file: &[FileEndpoint]) -> Result<()> {
         let mut tx = self.db.begin().await?;
-        self.sync_file_in(&mut tx, file).await?;
+        let mut changes = Vec::new();
+        self.sync_file_in(&mut tx, file, &mut changes).await?;
+        audit::write(&mut tx, &self.clock, changes).await?;
         tx.commit().await?;
         self.waker.wake();
         Ok(())
     }
 
-    /// The same in a transaction, once. The caller commits and wakes the dispatcher, or begins again
-    /// where another process was faster ([`StoreError::Conflict`], [`StoreError::Stale`]).
-    pub async fn sync_file_in(&self, tx: &mut Tx, file: &[FileEndpoint]) -> Result<()> {
+    /// The same in a transaction, once, with what changed noted. The caller writes that down, commits
+    /// and wakes the dispatcher, or begins again where another process was faster
+    /// ([`StoreError::Conflict`], [`StoreError::Stale`]).
+    pub async fn sync_file_in(
+        &self,
+        tx: &mut Tx,
+        file: &[FileEndpoint],
+        noted: &mut Vec<Change>,
+    ) -> Result<()> {
         let known: Vec<(ProjectId, String)> =
             projects::list(&mut *tx).await?.into_iter().map(|project| (project.id, project.name)).collect();
         let entries = read(file, &known)?;
         for endpoint in webhook_endpoints::list_of_file(&mut *tx).await? {
             if !entries.contains_key(&(endpoint.project, endpoint.url.clone())) {
-                self.remove(tx, endpoint).await?;
+                noted.extend(self.remove(tx, endpoint).await?);
             }
         }
         for ((project, url), entry) in entries {
             match webhook_endpoints::get_of_file(&mut *tx, project, &url).await? {
-                None => self.add(tx, project, url, entry).await?,
-                Some(endpoint) => self.adjust(tx, endpoint, entry).await?,
+                None => noted.extend(self.add(tx, project, url, entry).await?),
+                Some(endpoint) => noted.extend(self.adjust(tx, endpoint, entry).await?),
             }
         }
         Ok(())
     }
 
-    async fn add(&self, tx: &mut Tx, project: ProjectId, url: String, entry: Entry) -> Result<()> {
+    async fn add(
+        &self,
+        tx: &mut Tx,
+        project: ProjectId,
+        url: String,
+        entry: Entry,
+    ) -> Result<Option<Change>> {
         let id = EndpointId::from_bits(self.id_bits()?);
         let secret = entry.secret.map_or_else(generate_secret, Ok)?;
         let now = self.now(project).project;
@@ -99,12 +115,13 @@ impl Webhooks {
             updated_at: now,
             version: 1,
         };
-        Ok(webhook_endpoints::create(tx, &endpoint).await?)
+        webhook_endpoints::create(tx, &endpoint).await?;
+        Ok(changes::endpoint(&self.actor, "webhook_endpoint.created", None, Some(&endpoint)))
     }
 
     /// What the file decides follows it; what was decided here (by hand, gone, failing) stays until the
     /// file disables the endpoint and enables it again.
-    async fn adjust(&self, tx: &mut Tx, endpoint: Endpoint, entry: Entry) -> Result<()> {
+    async fn adjust(&self, tx: &mut Tx, endpoint: Endpoint, entry: Entry) -> Result<Option<Change>> {
         let mut changed = endpoint.clone();
         changed.disabled = match endpoint.disabled {
             _ if !entry.enabled => Some(Disabled::File),
@@ -129,21 +146,27 @@ impl Webhooks {
             }
         }
         if changed == endpoint {
-            return Ok(());
+            return Ok(None);
         }
         changed.updated_at = self.now(endpoint.project).project;
-        Ok(webhook_endpoints::save(tx, &changed).await?)
+        webhook_endpoints::save(tx, &changed).await?;
+        changed.version = changed.version.saturating_add(1);
+        let rotated = changed.secret != endpoint.secret;
+        let action = if rotated { "webhook_endpoint.secret_rotated" } else { "webhook_endpoint.updated" };
+        Ok(changes::endpoint(&self.actor, action, Some(&endpoint), Some(&changed)))
     }
 
-    async fn remove(&self, tx: &mut Tx, mut endpoint: Endpoint) -> Result<()> {
+    async fn remove(&self, tx: &mut Tx, mut endpoint: Endpoint) -> Result<Option<Change>> {
         if endpoint.disabled == Some(Disabled::Removed) {
-            return Ok(());
+            return Ok(None);
         }
+        let before = endpoint.clone();
         endpoint.disabled = Some(Disabled::Removed);
         endpoint.updated_at = self.now(endpoint.project).project;
         webhook_endpoints::save(&mut *tx, &endpoint).await?;
         webhook_deliveries::cancel_pending(tx, &endpoint.id).await?;
-        Ok(())
+        endpoint.version = endpoint.version.saturating_add(1);
+        Ok(changes::endpoint(&self.actor, "webhook_endpoint.removed", Some(&before), Some(&endpoint)))
     }
 }
 

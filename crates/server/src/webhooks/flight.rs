@@ -127,7 +127,7 @@ async fn record(
 ) -> Result<Option<Verdict>, StoreError> {
     let mut retries = 0;
     loop {
-        match webhook_queue::record(&parts.db, outcome, judge).await {
+        match webhook_queue::record(&parts.db, &parts.clock, outcome, judge).await {
             Err(StoreError::Unavailable(why)) if retries < RECORD_RETRIES_MAX => {
                 tracing::warn!(delivery = %outcome.delivery, "recording an attempt again: {why}");
                 retries += 1;

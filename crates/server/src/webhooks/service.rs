@@ -5,12 +5,14 @@ use super::moment;
 use super::vault::{NONCE_BYTES, Purpose, Secret, Vault, VaultError};
 use crate::clock::Clock;
 use crate::random::{self, NoRandomness};
+use crate::store::audit::OPERATOR;
 use crate::store::webhook_endpoints::Moment;
 use crate::store::{Db, StoreError};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use reckoner_domain::id::{EndpointId, ProjectId};
 use reckoner_domain::webhook::SECRET_PREFIX;
+use std::fmt::Display;
 
 /// Random bytes of a generated secret (Standard Webhooks asks for 24 to 64).
 const SECRET_BYTES: usize = 32;
@@ -67,12 +69,19 @@ pub struct Webhooks {
     pub(super) vault: Vault,
     pub(super) guard: Guard,
     pub(super) waker: Waker,
+    /// Who is written down for changes.
+    pub(super) actor: String,
 }
 
 impl Webhooks {
     /// Over these parts; `waker` wakes whoever dispatches.
     pub fn new(db: Db, clock: Clock, vault: Vault, guard: Guard, waker: Waker) -> Self {
-        Self { db, clock, vault, guard, waker }
+        Self { db, clock, vault, guard, waker, actor: OPERATOR.to_owned() }
+    }
+
+    /// The same in the name of somebody, who is written down for changes; otherwise the operator is.
+    pub fn by(&self, actor: impl Display) -> Self {
+        Self { actor: actor.to_string(), ..self.clone() }
     }
 
     /// Wakes the dispatcher after messages were stored by others.

@@ -3,6 +3,8 @@ use super::Accounts;
 use super::register::new_user;
 use crate::auth::error::AuthError;
 use crate::config::BootstrapAdmin;
+use crate::store::audit::{self, Change, OPERATOR};
+use crate::store::changes;
 use crate::store::memberships::{self, Membership};
 use crate::store::projects::Project;
 use crate::store::users::{self, User};
@@ -10,6 +12,7 @@ use crate::store::{StoreError, Tx};
 use reckoner_domain::access::Role;
 use reckoner_domain::email::Email;
 use reckoner_domain::id::{ProjectId, UserId};
+use serde_json::json;
 
 /// Why administrators could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -50,9 +53,13 @@ impl Accounts {
             Err(StoreError::Conflict) => return Ok(()),
             made => made?,
         }
+        let made = changes::user(&OPERATOR, "user.created", &user.id).after(json!({"email": user.email}));
+        let mut noted = vec![made];
         for project in projects {
-            join(&mut tx, project.id, &user, Role::Owner).await?;
+            let membership = join(&mut tx, project.id, &user, Role::Owner).await?;
+            noted.push(changes::membership_created(&OPERATOR, &membership));
         }
+        audit::write(&mut tx, &self.clock, noted).await?;
         tx.commit().await?;
         tracing::info!(user = %user.id, "made the first administrator");
         Ok(())
@@ -76,24 +83,28 @@ impl Accounts {
         };
         for user in users {
             let mut tx = self.db.begin().await?;
-            self.promote_if_listed(&mut tx, &user).await?;
+            let noted = self.promote_if_listed(&mut tx, &user).await?;
+            audit::write(&mut tx, &self.clock, noted).await?;
             tx.commit().await?;
         }
         Ok(())
     }
 
     /// Makes a user whom the list names administrator of every project that the user is a member of. An
-    /// address counts once it is verified: anybody can register with any.
-    pub(super) async fn promote_if_listed(&self, tx: &mut Tx, user: &User) -> Result<(), AuthError> {
+    /// address counts once it is verified: anybody can register with any. The caller writes down what
+    /// changed.
+    pub(super) async fn promote_if_listed(&self, tx: &mut Tx, user: &User) -> Result<Vec<Change>, AuthError> {
+        let mut noted = Vec::new();
         if !self.is_listed(user).await? {
-            return Ok(());
+            return Ok(noted);
         }
         for membership in memberships::of_user(&mut *tx, &user.id).await? {
             if memberships::promote(&mut *tx, membership.project, &user.id).await? {
                 tracing::info!(user = %user.id, "made an administrator: listed in admin_ids");
+                noted.push(changes::role_changed(&OPERATOR, &membership, Role::Admin));
             }
         }
-        Ok(())
+        Ok(noted)
     }
 
     async fn is_listed(&self, user: &User) -> Result<bool, AuthError> {
@@ -110,9 +121,9 @@ impl Accounts {
     }
 }
 
-async fn join(tx: &mut Tx, project: ProjectId, user: &User, role: Role) -> Result<(), AuthError> {
+async fn join(tx: &mut Tx, project: ProjectId, user: &User, role: Role) -> Result<Membership, AuthError> {
     let created_at = user.created_at;
     let membership = Membership { project, user: user.id.clone(), role, customer: None, created_at };
     memberships::join(&mut *tx, &membership).await?;
-    Ok(())
+    Ok(membership)
 }

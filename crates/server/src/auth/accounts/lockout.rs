@@ -2,9 +2,13 @@
 use super::Accounts;
 use crate::auth::error::AuthError;
 use crate::store::TokenHash;
+use crate::store::audit::{self, ANONYMOUS, Change};
 use crate::store::login_failures::{self, Rule};
 use parking_lot::Mutex;
+use reckoner_domain::audit::hex;
+use reckoner_domain::id::UserId;
 use reckoner_domain::time::{MINUTE, SECOND, Timestamp};
+use serde_json::json;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -63,14 +67,19 @@ impl Accounts {
         Ok(guess)
     }
 
-    /// Counts a guess that was wrong.
-    pub(super) async fn guessed_wrong(&self, guess: Guess) -> Result<(), AuthError> {
+    /// Counts a guess that was wrong, about an address that this user has, or nobody.
+    pub(super) async fn guessed_wrong(&self, guess: Guess, user: Option<&UserId>) -> Result<(), AuthError> {
         let now = self.clock.real();
-        let standing = login_failures::fail(&self.db, guess.address, RULE, now).await?;
-        if standing.locked_until.is_some() {
+        let mut tx = self.db.begin().await?;
+        let standing = login_failures::fail(&mut tx, guess.address, RULE, now).await?;
+        if let Some(end) = standing.locked_until {
             tracing::warn!("an address is locked after {} failed logins", standing.failures);
+            let object = user.map_or_else(|| format!("address:{}", hex(&guess.address.0)), UserId::to_string);
+            let after = json!({"failures": standing.failures, "locked_until": end.to_string()});
+            let change = Change::new(None, ANONYMOUS, "login.locked", object).after(after);
+            audit::write(&mut tx, &self.clock, vec![change]).await?;
         }
-        Ok(())
+        Ok(tx.commit().await?)
     }
 
     /// Forgets what was guessed wrong before a guess that was right.

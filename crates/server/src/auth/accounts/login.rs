@@ -50,10 +50,11 @@ impl Accounts {
         let guess = self.begin_guess(email.as_str()).await?;
         let user = users::find_by_email(&self.db, email.as_str()).await?;
         let hash = user.as_ref().map(|user| user.password_hash.clone());
+        let known = user.as_ref().map(|user| user.id.clone());
         let (true, Some(user)) = (self.passwords.verify(password, hash).await?, user) else {
             // Counted for the client even beyond the most: the next one is refused.
             let _ = self.attempts.take(Kind::LoginFailure, who, max, self.clock.real());
-            self.guessed_wrong(guess).await?;
+            self.guessed_wrong(guess, known.as_ref()).await?;
             return Err(AuthError::Credentials);
         };
         self.guessed_right(guess).await?;

@@ -4,11 +4,14 @@ use super::{Accounts, Client, check_new_password, check_password, refuse};
 use crate::auth::attempts::Kind;
 use crate::auth::error::AuthError;
 use crate::config::Secret;
+use crate::store::audit;
+use crate::store::changes;
 use crate::store::one_time_tokens::{self, Purpose};
 use crate::store::sessions::{self, Ended};
 use crate::store::users;
 use crate::store::{StoreError, TokenHash};
 use reckoner_domain::id::{ProjectId, SessionId, UserId};
+use serde_json::json;
 
 impl Accounts {
     /// Notes that the address is the user's to whom the token was mailed.
@@ -18,9 +21,13 @@ impl Accounts {
         let mut tx = self.db.begin().await?;
         let hash = TokenHash::of(token);
         let user = one_time_tokens::take(&mut tx, hash, Purpose::VerifyEmail, now).await.map_err(no_link)?;
-        users::verify_email(&mut tx, &user, now).await?;
+        let mut noted = Vec::new();
+        if users::verify_email(&mut tx, &user, now).await? {
+            noted.push(changes::user(&user, "user.email_verified", &user));
+        }
         let user = users::get(&mut tx, &user).await?;
-        self.promote_if_listed(&mut tx, &user).await?;
+        noted.extend(self.promote_if_listed(&mut tx, &user).await?);
+        audit::write(&mut tx, &self.clock, noted).await?;
         tx.commit().await?;
         self.people.forget();
         Ok(())
@@ -79,8 +86,11 @@ impl Accounts {
         one_time_tokens::take_all(&mut tx, &id, Purpose::ResetPassword, now).await?;
         users::verify_email(&mut tx, &id, now).await?;
         let user = users::get(&mut tx, &id).await?;
-        self.promote_if_listed(&mut tx, &user).await?;
+        let mut noted = self.promote_if_listed(&mut tx, &user).await?;
         let ended = sessions::end_all(&mut tx, &id, None, Ended::PasswordReset, now).await?;
+        let reset = changes::user(&id, "user.password_reset", &id);
+        noted.push(reset.after(json!({"sessions_ended": ended.len()})));
+        audit::write(&mut tx, &self.clock, noted).await?;
         tx.commit().await?;
         self.people.forget();
         for session in &ended {
@@ -103,7 +113,7 @@ impl Accounts {
         let user = users::get(&self.db, user).await?;
         let guess = self.begin_guess(&user.email).await?;
         if !self.passwords.verify(current, Some(user.password_hash.clone())).await? {
-            self.guessed_wrong(guess).await?;
+            self.guessed_wrong(guess, Some(&user.id)).await?;
             return Err(AuthError::CurrentPassword);
         }
         let hash = self.passwords.hash(new).await?;
@@ -115,6 +125,9 @@ impl Accounts {
         }
         one_time_tokens::take_all(&mut tx, &user.id, Purpose::ResetPassword, now).await?;
         let ended = sessions::end_all(&mut tx, &user.id, Some(session), Ended::PasswordChanged, now).await?;
+        let changed = changes::user(&user.id, "user.password_changed", &user.id);
+        let changed = changed.after(json!({"sessions_ended": ended.len()}));
+        audit::write(&mut tx, &self.clock, vec![changed]).await?;
         tx.commit().await?;
         self.people.forget();
         for session in &ended {

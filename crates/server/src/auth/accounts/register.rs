@@ -6,6 +6,8 @@ use crate::auth::tokens::{VERIFY_HOURS, VERIFY_MICROS, make_token};
 use crate::config::Secret;
 use crate::mail::{About, Template};
 use crate::random;
+use crate::store::audit::{self, Change};
+use crate::store::changes;
 use crate::store::customers::{self, Customer, Details};
 use crate::store::memberships::{self, Membership};
 use crate::store::one_time_tokens::{self, Purpose};
@@ -16,6 +18,7 @@ use reckoner_domain::access::Role;
 use reckoner_domain::email::Email;
 use reckoner_domain::id::{CustomerId, ProjectId, UserId};
 use reckoner_domain::time::{DAY, Timestamp};
+use serde_json::json;
 
 /// A new user, logged in.
 #[derive(Clone, Debug)]
@@ -68,12 +71,14 @@ impl Accounts {
         let now = self.clock.real();
         let user = new_user(&email, password_hash, now)?;
         let mut tx = self.db.begin().await?;
-        let trial = self.join_as_customer(&mut tx, project, &user).await.map_err(|error| match error {
-            AuthError::Store(StoreError::Conflict) => AuthError::Taken,
-            error => error,
-        })?;
+        let (trial, noted) =
+            self.join_as_customer(&mut tx, project, &user).await.map_err(|error| match error {
+                AuthError::Store(StoreError::Conflict) => AuthError::Taken,
+                error => error,
+            })?;
         self.queue_verification(&mut tx, project, &user).await?;
         let tokens = self.begin_session(&mut tx, &user.id, client).await?;
+        audit::write(&mut tx, &self.clock, noted).await?;
         tx.commit().await?;
         self.mailer.wake();
         let now = self.clock.of_project(project);
@@ -81,13 +86,13 @@ impl Accounts {
         Ok(Registered { profile, tokens })
     }
 
-    /// Stores the user with a customer and its trial.
+    /// Stores the user with a customer and its trial; the caller writes down what changed.
     async fn join_as_customer(
         &self,
         tx: &mut Tx,
         project: ProjectId,
         user: &User,
-    ) -> Result<Trial, AuthError> {
+    ) -> Result<(Trial, Vec<Change>), AuthError> {
         let real = self.clock.real();
         let now = self.clock.of_project(project);
         users::create(&mut *tx, user).await?;
@@ -109,14 +114,20 @@ impl Accounts {
         };
         memberships::join(&mut *tx, &membership).await?;
         let trial = Trial {
-            customer: customer.id,
+            customer: customer.id.clone(),
             project,
             plan: self.settings.trial_plan.clone(),
             started_at: now,
             ends_at: now.plus_micros(i64::from(self.settings.trial_days) * DAY),
         };
         trials::start(&mut *tx, &trial).await?;
-        Ok(trial)
+        let registered = changes::user(&user.id, "user.registered", &user.id);
+        let noted = vec![
+            registered.after(json!({"email": user.email})),
+            changes::customer_created(&user.id, &customer),
+            changes::membership_created(&user.id, &membership),
+        ];
+        Ok((trial, noted))
     }
 
     /// Makes a link that verifies the user's address, and queues the mail with it.

@@ -4,6 +4,7 @@ use crate::auth::error::AuthError;
 use crate::auth::tokens::{Access, REFRESH_MICROS, make_token};
 use crate::config::Secret;
 use crate::random;
+use crate::store::audit::{self, Change};
 use crate::store::sessions::{self, Ended, Rotated, Session};
 use crate::store::{TokenHash, Tx};
 use reckoner_domain::id::{SessionId, UserId};
@@ -46,7 +47,7 @@ impl Accounts {
         let new = make_token()?;
         let end = now.plus_micros(REFRESH_MICROS);
         let hashes = (TokenHash::of(token), TokenHash::of(&new));
-        match sessions::rotate(&self.db, hashes.0, hashes.1, now, end).await? {
+        match sessions::rotate(&self.db, &self.clock, hashes, end).await? {
             Rotated::Renewed(session) => self.tokens_of(&session, new, now),
             Rotated::Reused(session) => {
                 self.people.forget();
@@ -69,7 +70,13 @@ impl Accounts {
     /// Ends a session of a user.
     pub async fn end_session(&self, user: &UserId, id: &SessionId, why: Ended) -> Result<(), AuthError> {
         let now = self.clock.real();
-        let ended = sessions::end(&self.db, user, id, why, now).await?;
+        let mut tx = self.db.begin().await?;
+        let ended = sessions::end(&mut tx, user, id, why, now).await?;
+        if ended.is_some() && why == Ended::Revoked {
+            let change = Change::new(None, user, "session.revoked", id);
+            audit::write(&mut tx, &self.clock, vec![change]).await?;
+        }
+        tx.commit().await?;
         self.people.forget();
         note_end(&ended.ok_or(AuthError::NoSession)?, now);
         Ok(())

@@ -1,4 +1,5 @@
 //! Which values a field may have, where the code has a list of them, and which fields are times.
+use crate::http::v1::audit;
 use crate::store::Scope;
 use crate::store::rejected_events::Code;
 use reckoner_domain::meter::Aggregation;
@@ -36,6 +37,7 @@ fn values(owner: &str, name: &str) -> Option<&'static [&'static str]> {
         ("UsageQuery" | "Usage" | "parameters", "window") => &WindowSize::NAMES,
         ("UsageQuery" | "parameters", "fill") => &["zero"],
         ("RejectedEvent" | "parameters", "code") => &Code::NAMES,
+        ("parameters", "chain") => &audit::CHAINS,
         ("parameters", "order") => &["time", "sequence"],
         ("parameters", "outcomes") => &["all"],
         _ => return None,

@@ -6,6 +6,7 @@ use crate::http::extract::{By, Json as JsonBody};
 use crate::http::state::App;
 use crate::ingest::draft::{CUSTOMER_ID_PREFIX, text_fault};
 use crate::store::aggregations::{self, Figure, Figures, NewImport, Span};
+use crate::store::audit::{self, Change};
 use crate::store::webhook_status::Status;
 use axum::Json;
 use axum::extract::State;
@@ -17,6 +18,7 @@ use reckoner_domain::event::CUSTOMER_BYTES_MAX;
 use reckoner_domain::meter::MeterKey;
 use reckoner_domain::period::Period;
 use reckoner_domain::time::Timestamp;
+use serde_json::json;
 use std::collections::BTreeSet;
 
 /// Most aggregations of a request.
@@ -79,6 +81,13 @@ pub async fn import(
             conflicting.map(|(index, one)| field_error(&format!("aggregations[{index}]"), reason(one.id())));
         let detail = format!("{} aggregations are there with other content", taken.conflicts.len());
         return Err(ApiError::conflict("aggregation_conflict", detail).with_errors(errors.collect()));
+    }
+    if taken.created > 0 {
+        let change =
+            Change::new(Some(caller.project), &caller.actor, "aggregations.imported", "aggregations");
+        let change =
+            change.after(json!({"imported": taken.created, "unchanged": count as u64 - taken.created}));
+        audit::write(&mut tx, &app.clock, vec![change]).await?;
     }
     tx.commit().await?;
     let customers: BTreeSet<String> = new.into_iter().map(|one| one.customer).collect();

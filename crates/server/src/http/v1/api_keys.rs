@@ -1,8 +1,11 @@
 //! `/v1/api-keys`.
 use super::time;
+use crate::auth::key_changes::{
+    self, OVERLAP_HOURS_DEFAULT, OVERLAP_HOURS_MAX, RotateError, Rotated, Rotation,
+};
 use crate::auth::keys::{make_key, to_row};
 use crate::http::error::{ApiError, choice_error, field_error};
-use crate::http::extract::{By, Json as JsonBody, Params};
+use crate::http::extract::{By, Json as JsonBody, JsonOrNothing, Params};
 use crate::http::pagination;
 use crate::http::state::App;
 use crate::ingest::draft::text_fault;
@@ -11,7 +14,7 @@ use crate::store::{Scope, Scopes, StoreError};
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use reckoner_api::api_key::{ApiKey as ApiApiKey, CreatedApiKey, NewApiKey};
+use reckoner_api::api_key::{ApiKey as ApiApiKey, CreatedApiKey, NewApiKey, RotateApiKey, RotatedApiKey};
 use reckoner_api::error::{FieldError, Problem};
 use reckoner_api::list::{List, PageParams};
 use reckoner_domain::id::ApiKeyId;
@@ -69,7 +72,7 @@ pub async fn create(
     let project = app.project(caller.project).map_or("key", |project| project.name.as_str());
     let key = make_key(project)?;
     let row = ApiKey { expires_at, ..to_row(&key, caller.project, &name, scopes, now)? };
-    let stored = api_keys::insert(&app.db, &row).await?;
+    let stored = key_changes::create(&app.db, &app.clock, &caller.actor, &row).await?;
     Ok((StatusCode::CREATED, Json(CreatedApiKey { api_key: to_api(stored), key })))
 }
 
@@ -113,13 +116,75 @@ pub async fn revoke(
     Path(id): Path<String>,
 ) -> Result<Json<ApiApiKey>, ApiError> {
     let id = ApiKeyId::parse(&id).map_err(|_| ApiError::not_found("API key"))?;
-    let revoked = api_keys::revoke(&app.db, caller.project, &id, app.clock.real()).await;
+    let which = (caller.project, &id);
+    let revoked = key_changes::revoke(&app.db, &app.clock, &caller.actor, which).await;
     app.keys.forget();
     match revoked {
         Ok(key) => Ok(Json(to_api(key))),
         Err(StoreError::NotFound) => Err(ApiError::not_found("API key")),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Replace a key: a new one of the same name and scopes, beside which the old one works for a while.
+#[utoipa::path(
+    post, path = "/v1/api-keys/{id}/rotate", operation_id = "rotate_api_key", tag = "api keys", request_body = Option<RotateApiKey>,
+    params(("id" = String, Path, description = "`key_...`")),
+    responses(
+        (status = 201, body = RotatedApiKey),
+        (status = 400, body = Problem, content_type = "application/problem+json"),
+        (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 403, body = Problem, content_type = "application/problem+json"),
+        (status = 404, body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "It is revoked or has expired", body = Problem, content_type = "application/problem+json"),
+        (status = 413, body = Problem, content_type = "application/problem+json"),
+        (status = 415, body = Problem, content_type = "application/problem+json"),
+        (status = 422, body = Problem, content_type = "application/problem+json"),
+    ),
+    security(("api_key" = ["admin"])),
+)]
+pub async fn rotate(
+    State(app): State<App>,
+    By(caller): By,
+    Path(id): Path<String>,
+    JsonOrNothing(wanted): JsonOrNothing<RotateApiKey>,
+) -> Result<(StatusCode, Json<RotatedApiKey>), ApiError> {
+    let mut errors = Vec::new();
+    let expires_at = time::optional("expires_at", wanted.expires_at.as_deref(), &mut errors);
+    let overlap_hours = wanted.overlap_hours.unwrap_or(OVERLAP_HOURS_DEFAULT);
+    let rotation = Rotation { overlap_hours, expires_at };
+    check_rotation(rotation, app.clock.real(), &mut errors);
+    if !errors.is_empty() {
+        return Err(ApiError::invalid(errors));
+    }
+    let id = ApiKeyId::parse(&id).map_err(|_| ApiError::not_found("API key"))?;
+    let project = app.project(caller.project).ok_or_else(|| ApiError::not_found("API key"))?;
+    let which = (project, &id);
+    let rotated = key_changes::rotate(&app.db, &app.clock, &caller.actor, which, rotation).await;
+    app.keys.forget();
+    match rotated {
+        Ok(rotated) => Ok((StatusCode::CREATED, Json(to_api_rotated(rotated)))),
+        Err(RotateError::Store(StoreError::NotFound)) => Err(ApiError::not_found("API key")),
+        Err(RotateError::Ended) => Err(ApiError::conflict("key_ended", RotateError::Ended.to_string())),
+        Err(RotateError::Store(error)) => Err(error.into()),
+        Err(RotateError::Random(error)) => Err(error.into()),
+    }
+}
+
+/// Checks how a key is to be replaced, and notes what is wrong.
+pub fn check_rotation(rotation: Rotation, now: Timestamp, errors: &mut Vec<FieldError>) {
+    if rotation.overlap_hours > OVERLAP_HOURS_MAX {
+        errors.push(field_error("overlap_hours", format!("must be at most {OVERLAP_HOURS_MAX}")));
+    }
+    if rotation.expires_at.is_some_and(|end| end <= now) {
+        errors.push(field_error("expires_at", "must lie in the future"));
+    }
+}
+
+/// A key that was replaced, and the new one with its value.
+pub fn to_api_rotated(rotated: Rotated) -> RotatedApiKey {
+    let created = CreatedApiKey { api_key: to_api(rotated.new), key: rotated.value };
+    RotatedApiKey { created, replaced: to_api(rotated.replaced) }
 }
 
 /// A key as the API shows it.

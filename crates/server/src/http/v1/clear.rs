@@ -44,7 +44,8 @@ pub async fn clear(
     }
     // What was rejected before goes with the events.
     app.rejections.flush().await;
-    let (events, aggregations) = app.jobs.clear(caller.project, wanted.what == "events").await?;
+    let (events, aggregations) =
+        app.jobs.clear(&caller.actor, caller.project, wanted.what == "events").await?;
     Ok(Json(Cleared { cleared: true, events, aggregations }))
 }
 

@@ -6,6 +6,8 @@ use crate::http::pagination;
 use crate::http::state::App;
 use crate::ingest::draft::{CUSTOMER_ID_PREFIX, text_fault};
 use crate::random;
+use crate::store::audit;
+use crate::store::changes;
 use crate::store::customers::{self, Customer, Details, Filter};
 use axum::Json;
 use axum::extract::{Path, State};
@@ -104,7 +106,11 @@ pub async fn create(
         created_at: app.clock.of_project(caller.project),
         version: 1,
     };
-    customers::create(&app.db, &customer).await?;
+    let mut tx = app.db.begin().await?;
+    customers::create(&mut tx, &customer).await?;
+    let change = changes::customer_created(&caller.actor, &customer);
+    audit::write(&mut tx, &app.clock, vec![change]).await?;
+    tx.commit().await?;
     Ok((StatusCode::CREATED, Json(to_api(customer))))
 }
 
@@ -172,9 +178,15 @@ pub async fn update(
         metadata: metadata.unwrap_or(known.details.metadata),
     };
     let changed = if details.time_zone == known.details.time_zone {
-        customers::update(&app.db, caller.project, &known.id, version, &details).await?
+        let mut tx = app.db.begin().await?;
+        let before = customers::lock(&mut tx, caller.project, &known.id).await?;
+        let changed = customers::update(&mut tx, caller.project, &known.id, version, &details).await?;
+        let change = changes::customer_updated(&caller.actor, &before, &changed);
+        audit::write(&mut tx, &app.clock, vec![change]).await?;
+        tx.commit().await?;
+        changed
     } else {
-        app.jobs.change_zone(caller.project, &known.id, version, &details).await?
+        app.jobs.change_zone(&caller.actor, (caller.project, &known.id), version, &details).await?
     };
     Ok(Json(to_api(changed)))
 }

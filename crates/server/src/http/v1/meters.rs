@@ -1,14 +1,15 @@
 //! `/v1/meters`.
+mod changes;
+
+pub use changes::{archive_left_out, in_force, put_in};
+
 use super::time;
-use crate::clock::Clock;
 use crate::http::error::{ApiError, choice_error, field_error};
 use crate::http::extract::{By, Json as JsonBody, Params, read_json};
 use crate::http::pagination;
 use crate::http::state::App;
 use crate::ingest::draft::text_fault;
-use crate::random;
 use crate::store::meters::{self, Source, StoredMeter};
-use crate::store::{Exec, StoreError, Tx};
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -17,11 +18,10 @@ use reckoner_api::list::{List, PageParams};
 use reckoner_api::meter::{Meter as ApiMeter, NewMeter, Number, OneOrMany, Weights};
 use reckoner_domain::decimal::Decimal;
 use reckoner_domain::event::{EVENT_TYPE_BYTES_MAX, is_reserved_type};
-use reckoner_domain::id::{MeterId, ProjectId};
+use reckoner_domain::id::MeterId;
 use reckoner_domain::json::{self, PathError};
 use reckoner_domain::meter::{
-    Aggregation, Catalogue, DIMENSIONS_MAX, Dimension, Filter, GROUP_BY_MAX, Input, Meter, MeterKey, Version,
-    Weighting, newest,
+    Aggregation, DIMENSIONS_MAX, Dimension, Filter, GROUP_BY_MAX, Input, Meter, MeterKey, Weighting,
 };
 use reckoner_domain::weights::{WeightTable, weight};
 use serde_json::Value;
@@ -137,7 +137,7 @@ pub async fn create(
 ) -> Result<(StatusCode, Json<ApiMeter>), ApiError> {
     let meter = from_api(new).map_err(ApiError::invalid)?;
     let _changing = app.meters_changing.lock().await;
-    let (changed, stored) = put(&app, caller.project, meter, Source::Api).await?;
+    let (changed, stored) = changes::put(&app, &caller.actor, caller.project, meter, Source::Api).await?;
     let status = if changed { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, Json(to_api(&stored))))
 }
@@ -163,87 +163,8 @@ pub async fn archive(
     if app.recorder.catalogues.of(caller.project).get(&key).is_none() {
         return Err(ApiError::not_found("meter"));
     }
-    meters::archive(&app.db, caller.project, &key, app.clock.of_project(caller.project)).await?;
-    reload(&app, caller.project).await?;
+    changes::archive(&app, &caller.actor, caller.project, &key).await?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-/// Puts a definition in force; see [`put_in`].
-pub async fn put(
-    app: &App,
-    project: ProjectId,
-    meter: Meter,
-    source: Source,
-) -> Result<(bool, StoredMeter), ApiError> {
-    let mut tx = app.db.begin().await?;
-    let put = put_in(&mut tx, &app.clock, project, meter, source).await?;
-    tx.commit().await?;
-    reload(app, project).await?;
-    Ok(put)
-}
-
-/// Stores a definition, whatever its id and version say: no change, other names shown, or a new
-/// version. Says whether a version was made. The caller commits, and then reads the catalogue anew.
-pub async fn put_in(
-    tx: &mut Tx,
-    clock: &Clock,
-    project: ProjectId,
-    mut meter: Meter,
-    source: Source,
-) -> Result<(bool, StoredMeter), ApiError> {
-    let versions = meters::list_versions(&mut *tx, project, meter.key.as_str()).await?;
-    let changed = match versions.first() {
-        Some(known) if known.archived_at.is_none() && known.meter.means_the_same(&meter) => {
-            meter.id = known.meter.id.clone();
-            meter.version = known.meter.version;
-            if known.meter != meter {
-                meters::rewrite(&mut *tx, project, &meter).await?;
-            }
-            false
-        }
-        newest => {
-            meter.id = MeterId::from_bits(random::id_bits(clock.real())?);
-            meter.version = newest.map_or(0, |known| known.meter.version) + 1;
-            meters::insert(&mut *tx, project, &meter, source, clock.of_project(project)).await?;
-            true
-        }
-    };
-    let stored = meters::list_versions(&mut *tx, project, meter.key.as_str()).await?;
-    let newest = stored.into_iter().next().ok_or_else(|| ApiError::not_found("meter"))?;
-    Ok((changed, newest))
-}
-
-/// Archives the meters that once came from the operator's file and are not in it any more.
-pub async fn archive_left_out(
-    tx: &mut Tx,
-    clock: &Clock,
-    project: ProjectId,
-    file: &[Meter],
-) -> Result<(), StoreError> {
-    for stored in meters::list_current(&mut *tx, project).await? {
-        let left_out =
-            stored.source == Source::File && !file.iter().any(|meter| meter.key == stored.meter.key);
-        if left_out {
-            let now = clock.of_project(project);
-            meters::archive(&mut *tx, project, stored.meter.key.as_str(), now).await?;
-        }
-    }
-    Ok(())
-}
-
-/// Reads a project's meters from the store again.
-pub async fn reload(app: &App, project: ProjectId) -> Result<(), ApiError> {
-    app.recorder.catalogues.put(project, in_force(&app.db, project).await?);
-    Ok(())
-}
-
-/// A project's meters as the store has them.
-pub async fn in_force(on: impl Exec, project: ProjectId) -> Result<Catalogue, StoreError> {
-    let mut versions: BTreeMap<String, Vec<Version>> = BTreeMap::new();
-    for StoredMeter { meter, created_at: since, .. } in meters::list_current_versions(on, project).await? {
-        versions.entry(meter.key.to_string()).or_default().push(Version { meter, since });
-    }
-    Ok(Catalogue::new(versions.into_values().filter_map(newest)))
 }
 
 /// A meter as the API shows it.

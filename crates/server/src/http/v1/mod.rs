@@ -2,6 +2,7 @@
 pub mod aggregation_import;
 pub mod aggregations;
 pub mod api_keys;
+pub mod audit;
 pub mod clear;
 pub mod customers;
 pub mod events;

@@ -55,7 +55,7 @@ pub async fn put(
 ) -> Result<Json<TestClock>, ApiError> {
     let project = test_project(&app, &caller)?;
     let to = time::parse("frozen_time", &new.frozen_time).map_err(|error| ApiError::invalid(vec![error]))?;
-    app.jobs.freeze(project, to).await?;
+    app.jobs.freeze(&caller.actor, project, to).await?;
     Ok(Json(to_api(Some(to))))
 }
 
@@ -73,7 +73,7 @@ pub async fn put(
 )]
 pub async fn release(State(app): State<App>, By(caller): By) -> Result<Json<TestClock>, ApiError> {
     let project = test_project(&app, &caller)?;
-    app.jobs.release(project).await?;
+    app.jobs.release(&caller.actor, project).await?;
     Ok(Json(to_api(None)))
 }
 
@@ -100,7 +100,7 @@ pub async fn advance(
 ) -> Result<Json<AdvancedTestClock>, ApiError> {
     let project = test_project(&app, &caller)?;
     let to = time::parse("frozen_time", &new.frozen_time).map_err(|error| ApiError::invalid(vec![error]))?;
-    let jobs_run = app.jobs.advance(project, to).await?;
+    let jobs_run = app.jobs.advance(&caller.actor, project, to).await?;
     Ok(Json(AdvancedTestClock { frozen_time: to.to_string(), jobs_run }))
 }
 

@@ -68,7 +68,7 @@ pub async fn create(
         secret: new.secret,
         disabled: new.enabled == Some(false),
     };
-    let made = app.webhooks.create(caller.project, draft).await?;
+    let made = app.webhooks.by(&caller.actor).create(caller.project, draft).await?;
     Ok((StatusCode::CREATED, Json(to_api_revealed(made))))
 }
 
@@ -130,7 +130,7 @@ pub async fn update(
         errors.extend(app.webhooks.check(&changes).into_iter().map(to_field_error));
         return Err(ApiError::invalid(errors));
     }
-    let changed = app.webhooks.update(caller.project, &id, changes).await?;
+    let changed = app.webhooks.by(&caller.actor).update(caller.project, &id, changes).await?;
     Ok(Json(to_api(changed)))
 }
 
@@ -152,7 +152,7 @@ pub async fn delete(
     By(caller): By,
     Path(id): Path<String>,
 ) -> Result<StatusCode, ApiError> {
-    app.webhooks.delete(caller.project, &read_id(&id)?).await?;
+    app.webhooks.by(&caller.actor).delete(caller.project, &read_id(&id)?).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -181,7 +181,8 @@ pub async fn rotate(
     JsonOrNothing(new): JsonOrNothing<RotateSecret>,
 ) -> Result<Json<EndpointWithSecret>, ApiError> {
     let overlap = new.overlap_hours.unwrap_or(OVERLAP_HOURS_DEFAULT);
-    let rotated = app.webhooks.rotate(caller.project, &read_id(&id)?, new.secret, overlap).await?;
+    let rotated =
+        app.webhooks.by(&caller.actor).rotate(caller.project, &read_id(&id)?, new.secret, overlap).await?;
     Ok(Json(to_api_revealed(rotated)))
 }
 

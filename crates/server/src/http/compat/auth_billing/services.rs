@@ -5,6 +5,7 @@ use crate::auth::caller::{Actor, Caller};
 use crate::auth::error::AuthError;
 use crate::http::middleware::authenticate::service_token;
 use crate::http::state::App;
+use crate::store::audit::{self, Change};
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::{Extension, Json};
@@ -33,6 +34,7 @@ pub async fn token(
     // One that is no text is a wrong one.
     let secret = headers.get(SECRET_HEADER).map(|value| value.to_str().unwrap_or("\0"));
     let token = app.services.issue(&sent.service_name, secret.filter(|secret| !secret.is_empty()))?;
+    note(&app, &sent.service_name, "service_token.issued").await?;
     Ok(Json(wire::to_service_token(&token)))
 }
 
@@ -50,7 +52,16 @@ pub async fn refresh(
     Extension(caller): Extension<Caller>,
 ) -> Result<Json<ServiceToken>, Refused> {
     let Actor::Service(name) = &caller.actor else { return Err(AuthError::Service.into()) };
-    Ok(Json(wire::to_service_token(&app.services.renew(name)?)))
+    let token = app.services.renew(name)?;
+    note(&app, name, "service_token.renewed").await?;
+    Ok(Json(wire::to_service_token(&token)))
+}
+
+/// Nobody gets a token that is not written down.
+async fn note(app: &App, name: &str, action: &'static str) -> Result<(), Refused> {
+    let service = Actor::Service(name.to_owned());
+    let change = Change::new(None, &service, action, &service);
+    Ok(audit::write_alone(&app.db, &app.clock, change).await.map_err(AuthError::from)?)
 }
 
 /// Say whether a service's token is good, and whose it is.
