@@ -2,6 +2,7 @@
 mod check;
 mod docs;
 mod endpoints;
+mod production;
 mod refused;
 mod reload;
 mod starts;

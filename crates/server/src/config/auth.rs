@@ -186,19 +186,3 @@ fn read_limits(reader: &mut Reader<'_>) -> AuthLimits {
         ) as u32,
     }
 }
-
-/// What works but should be looked at.
-pub(super) fn warnings(auth: &Auth, is_placeholder: impl Fn(&str) -> bool) -> Vec<String> {
-    let mut warnings = Vec::new();
-    for (name, secret) in
-        [("jwt_secret", &auth.jwt_secret), ("jwt_previous_secret", &auth.jwt_previous_secret)]
-    {
-        if secret.as_ref().is_some_and(|secret| is_placeholder(secret.expose())) {
-            warnings.push(format!("{name} looks like a placeholder: make one with `openssl rand -hex 32`"));
-        }
-    }
-    if auth.bootstrap_admin.as_ref().is_some_and(|admin| is_placeholder(admin.password.expose())) {
-        warnings.push("bootstrap_admin_password looks like a placeholder".to_owned());
-    }
-    warnings
-}

@@ -7,6 +7,7 @@ mod reader;
 mod secret;
 mod services;
 mod settings;
+mod strength;
 mod system;
 
 use reader::Reader;
@@ -36,6 +37,8 @@ pub const SYSTEMCONFIG_ENV: &str = "RECKONER_SYSTEMCONFIG";
 /// Everything the server is told at its start.
 #[derive(Clone, Debug)]
 pub struct Config {
+    /// Whether it serves what counts: then nothing weak is accepted.
+    pub is_production: bool,
     /// Where the event log and the embedded control plane lie.
     pub data_dir: PathBuf,
     /// Where HTTP is served.
@@ -229,7 +232,8 @@ pub fn load(
     if !problems.is_empty() {
         return Err(ConfigError(problems));
     }
-    let warnings = warnings(&config);
+    let mut warnings = warnings(&config);
+    warnings.extend(strength::unused(&sources.env));
     Ok(Loaded { config, settings: reader.docs, warnings })
 }
 

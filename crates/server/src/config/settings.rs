@@ -2,10 +2,9 @@
 use super::reader::{Reader, named};
 use super::{
     Config, Definitions, FileWebhook, Http, Ingest, Jobs, KEY_BYTES_MAX, Log, MetricsAccess, Networks,
-    SECRET_CHARS_MIN, Secret, Webhooks, auth, mail, services, shown_url,
+    SECRET_CHARS_MIN, Secret, Webhooks, auth, mail, services, shown_url, strength,
 };
 use crate::clock;
-use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use tracing_subscriber::EnvFilter;
@@ -16,6 +15,7 @@ const DAY_S: u64 = 86_400;
 pub(super) fn read_settings(reader: &mut Reader<'_>, definitions: Definitions) -> Config {
     let [secret_key, bootstrap_api_key, bootstrap_test_api_key] = read_keys(reader);
     let config = Config {
+        is_production: read_environment(reader),
         data_dir: PathBuf::from(reader.value(
             named("data_dir", "Directory of the event log and the embedded control plane."),
             "./data".to_owned(),
@@ -68,18 +68,27 @@ pub(super) fn read_settings(reader: &mut Reader<'_>, definitions: Definitions) -
             ),
         },
         metrics: read_metrics(reader),
-        log: Log {
-            level: reader.value(
-                named("log.level", "What is logged: error, warn, info, debug, trace, or a filter by module."),
-                "info".to_owned(),
-                "a filter",
-            ),
-            json: reader.flag(named("log.json", "Whether log lines are JSON."), false),
-        },
+        log: read_log(reader),
         definitions,
     };
     check(reader, &config);
     config
+}
+
+/// Whether this is where it counts.
+fn read_environment(reader: &mut Reader<'_>) -> bool {
+    const NAMES: [&str; 4] = ["production", "staging", "development", "test"];
+    let about = named(
+        "environment",
+        "production, staging, development or test. In production secrets that are missing or weak refuse the start.",
+    )
+    .also(&["ENVIRONMENT", "NODE_ENV"]);
+    let allowed = "production, staging, development or test";
+    let name = reader.value(about, "development".to_owned(), allowed);
+    if !NAMES.contains(&name.as_str()) {
+        reader.problem("environment", format!("must be {allowed}"));
+    }
+    name == "production"
 }
 
 /// The key of secrets at rest and the administrators' keys of `live` and `test`.
@@ -188,6 +197,14 @@ fn read_ingest(reader: &mut Reader<'_>) -> Ingest {
     }
 }
 
+fn read_log(reader: &mut Reader<'_>) -> Log {
+    let about = named("log.level", "What is logged: error, warn, info, debug, trace, or a filter by module.");
+    Log {
+        level: reader.value(about, "info".to_owned(), "a filter"),
+        json: reader.flag(named("log.json", "Whether log lines are JSON."), false),
+    }
+}
+
 fn read_metrics(reader: &mut Reader<'_>) -> MetricsAccess {
     let about =
         named("metrics", "Who reads /metrics: open, key (a read key), auto (open from loopback, else key).");
@@ -249,6 +266,10 @@ fn check(reader: &mut Reader<'_>, config: &Config) {
     if config.ingest.held_bytes_max < config.ingest.body_bytes_max + config.ingest.inflated_bytes_max {
         reader.problem("ingest.held_bytes_max", "must have room for one body, as sent and inflated");
     }
+    if config.is_production {
+        reader.problems.extend(strength::missing(config));
+        reader.problems.extend(strength::weak(config));
+    }
 }
 
 fn shown(webhook: &FileWebhook) -> String {
@@ -268,24 +289,8 @@ pub(super) fn warnings(config: &Config) -> Vec<String> {
     for webhook in definitions.webhooks.iter().filter(|webhook| webhook.project.is_none()) {
         warnings.push(format!("{} names no project: it gets deliveries of live and test", shown(webhook)));
     }
-    for webhook in &definitions.webhooks {
-        if webhook.secret.expose().chars().count() < SECRET_CHARS_MIN {
-            let text = "has a secret below 32 characters: whoever guesses it forges deliveries";
-            warnings.push(format!("{} {text}", shown(webhook)));
-        }
-    }
-    let keys = [
-        ("bootstrap_api_key", &config.bootstrap_api_key),
-        ("bootstrap_test_api_key", &config.bootstrap_test_api_key),
-        ("secret_key", &config.secret_key),
-    ];
-    for (name, key) in keys {
-        if key.as_ref().is_some_and(|key| is_placeholder(key.expose())) {
-            warnings.push(format!("{name} looks like a placeholder: make one with `openssl rand -hex 32`"));
-        }
-    }
-    warnings.extend(auth::warnings(&config.auth, is_placeholder));
-    warnings.extend(services::warnings(&config.services, is_placeholder));
+    warnings.extend(strength::warnings(config));
+    warnings.extend(services::warnings(&config.services));
     warnings.extend(mail::warnings(&config.mail, config.auth.public_url.is_some()));
     if config.webhooks.dry_run {
         warnings.push("dry run: webhooks are logged and recorded, but not sent".to_owned());
@@ -294,13 +299,4 @@ pub(super) fn warnings(config: &Config) -> Vec<String> {
         warnings.push("webhooks.allow_private: endpoints made by API may reach private addresses".to_owned());
     }
     warnings
-}
-
-/// Whether a text was left in its place by whoever copied an example.
-fn is_placeholder(text: &str) -> bool {
-    const WORDS: [&str; 6] = ["change", "replace", "placeholder", "example", "your-", "your_"];
-    const DISTINCT_CHARS_MIN: usize = 8;
-    let lower = text.to_ascii_lowercase();
-    let distinct: BTreeSet<char> = lower.chars().collect();
-    WORDS.iter().any(|word| lower.contains(word)) || distinct.len() < DISTINCT_CHARS_MIN
 }
