@@ -47,6 +47,7 @@ pub mod subscription;
 pub mod sum;
 pub mod tally;
 pub mod time;
+pub mod totp;
 pub mod trial;
 pub mod wallet;
 pub mod webhook;

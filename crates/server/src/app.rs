@@ -22,7 +22,8 @@ use crate::random::{self, NoRandomness};
 use crate::store::projects::{self, Project};
 use crate::store::webhook_endpoints::{self, Source};
 use crate::store::{
-    Db, Place, PostgresSettings, SqliteSettings, StoreError, idempotency, leases, mails, settings,
+    Db, Place, PostgresSettings, SqliteSettings, StoreError, authenticators, idempotency, leases, mails,
+    settings,
 };
 use crate::telemetry;
 use crate::webhooks::dispatcher::{self, Dispatcher, Settings, Waker};
@@ -82,7 +83,7 @@ pub enum StartError {
     Bootstrap(#[from] BootstrapError),
     /// Stored secrets cannot be opened.
     #[error(
-        "the secrets of {0} webhook endpoint(s) do not open with this key: set secret_key (RECKONER_SECRET_KEY) to the \
+        "{0} secret(s) of webhook endpoints and authenticators do not open with this key: set secret_key (RECKONER_SECRET_KEY) to the \
          key they were stored with, or unset it and put the file secret.key of the data directory back"
     )]
     Secrets(usize),
@@ -372,6 +373,9 @@ async fn check_secrets(db: &Db, vault: &Vault, config: &Config, now: Timestamp) 
         let opens =
             |sealed: &String| vault.open(Purpose::WebhookSecret, endpoint.id.as_str(), sealed).is_ok();
         closed += usize::from(!sealed.collect::<Vec<_>>().iter().all(opens));
+    }
+    for one in authenticators::list(db).await? {
+        closed += usize::from(vault.open(Purpose::Authenticator, one.user.as_str(), &one.secret).is_err());
     }
     if closed == 0 { Ok(()) } else { Err(StartError::Secrets(closed)) }
 }

@@ -1,5 +1,6 @@
 //! Who may do what, and what others see of it.
 mod audit;
+mod browsers;
 mod errors;
 mod routes;
 mod secrets;

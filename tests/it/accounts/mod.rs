@@ -1,5 +1,7 @@
 //! People: registering, logging in, staying logged in, getting back in.
 mod admins;
+mod browser;
+mod factor;
 mod links;
 mod lockout;
 mod login;

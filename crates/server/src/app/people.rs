@@ -31,6 +31,7 @@ pub fn prepare(
     let people = People::new(db.clone(), clock.clone(), Arc::clone(&signer));
     let public_url = config.auth.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
     let both = (db.clone(), clock.clone());
-    let accounts = Accounts::new(both, signer, people, mailer, config.auth.clone(), public_url);
+    let accounts =
+        Accounts::new(both, signer, people, (mailer, vault.clone()), config.auth.clone(), public_url);
     Ok((Arc::new(accounts), mailing))
 }

@@ -19,6 +19,10 @@ pub enum Kind {
     Register,
     /// Logging in, and failing.
     LoginFailure,
+    /// Renewing tokens.
+    Refresh,
+    /// Accepting an invitation.
+    AcceptInvitation,
     /// Verifying an address.
     VerifyEmail,
     /// Asking for another link that verifies.

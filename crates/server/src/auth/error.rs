@@ -3,6 +3,7 @@ use super::passwords::PasswordError;
 use crate::mail::MailError;
 use crate::random::NoRandomness;
 use crate::store::StoreError;
+use crate::webhooks::vault::VaultError;
 
 /// A field that is wrong, and what it must be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +29,21 @@ pub enum AuthError {
     /// The password that was to be changed is another.
     #[error("the current password is wrong")]
     CurrentPassword,
+    /// The password is right, and the second factor is asked for.
+    #[error("a code of the authenticator is needed")]
+    CodeRequired,
+    /// The code is wrong, or was used.
+    #[error("the code is wrong or was used")]
+    Code,
+    /// There is no authenticator, or none to be confirmed.
+    #[error("there is no authenticator")]
+    NoFactor,
+    /// There is an authenticator already.
+    #[error("there is an authenticator already")]
+    FactorEnabled,
+    /// What is sealed does not open.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
     /// Too many failures: nobody logs in there for so many seconds.
     #[error("locked for {0} s")]
     Locked(u64),

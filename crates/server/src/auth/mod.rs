@@ -4,6 +4,7 @@ pub mod accounts;
 mod attempts;
 pub mod bootstrap;
 pub mod caller;
+pub mod cookies;
 pub mod error;
 pub mod key_changes;
 pub mod keys;

@@ -2,7 +2,7 @@
 use super::caller::Person;
 use super::tokens::{Signer, TokenError};
 use crate::clock::Clock;
-use crate::store::{Db, StoreError, memberships, sessions};
+use crate::store::{Db, StoreError, TokenHash, memberships, sessions};
 use parking_lot::Mutex;
 use reckoner_domain::id::SessionId;
 use reckoner_domain::time::{SECOND, Timestamp};
@@ -24,10 +24,17 @@ pub struct People {
     remembered: Arc<Mutex<Remembered>>,
 }
 
+/// By what a session is found.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum By {
+    Id(SessionId),
+    Cookie(TokenHash),
+}
+
 /// Sessions that were read, and how often all of them were forgotten.
 #[derive(Debug, Default)]
 struct Remembered {
-    people: HashMap<SessionId, (Person, Timestamp)>,
+    people: HashMap<By, (Person, Timestamp)>,
     forgotten: u64,
 }
 
@@ -47,32 +54,41 @@ impl People {
                 return Ok(None);
             }
         };
-        let (known, forgotten) = {
-            let remembered = self.remembered.lock();
-            let known = remembered.people.get(&access.session);
-            let known = known.filter(|(_, seen)| now.micros_since(*seen) < TRUST_S * SECOND);
-            (known.map(|(person, _)| person.clone()), remembered.forgotten)
-        };
-        let person = match known {
-            Some(person) => Some(person),
-            None => self.look_up(&access.session, now, forgotten).await?,
-        };
+        let person = self.find(By::Id(access.session), now).await?;
         let person = person.filter(|one| one.session.user == access.user && one.session.is_valid_at(now));
         note(if person.is_some() { "valid" } else { "ended" });
         Ok(person)
     }
 
-    async fn look_up(
-        &self,
-        id: &SessionId,
-        now: Timestamp,
-        forgotten: u64,
-    ) -> Result<Option<Person>, StoreError> {
-        let session = match sessions::get(&self.db, id).await {
-            Ok(session) => session,
-            Err(StoreError::NotFound) => return Ok(None),
-            Err(error) => return Err(error),
+    /// Who holds this cookie; `None` for one that is unknown, or whose session has ended.
+    pub async fn person_of_cookie(&self, cookie: &str) -> Result<Option<Person>, StoreError> {
+        let now = self.clock.real();
+        let person = self.find(By::Cookie(TokenHash::of(cookie)), now).await?;
+        Ok(person.filter(|one| one.session.is_valid_at(now)))
+    }
+
+    async fn find(&self, by: By, now: Timestamp) -> Result<Option<Person>, StoreError> {
+        let (known, forgotten) = {
+            let remembered = self.remembered.lock();
+            let known = remembered.people.get(&by);
+            let known = known.filter(|(_, seen)| now.micros_since(*seen) < TRUST_S * SECOND);
+            (known.map(|(person, _)| person.clone()), remembered.forgotten)
         };
+        match known {
+            Some(person) => Ok(Some(person)),
+            None => self.look_up(by, now, forgotten).await,
+        }
+    }
+
+    async fn look_up(&self, by: By, now: Timestamp, forgotten: u64) -> Result<Option<Person>, StoreError> {
+        let session = match &by {
+            By::Id(id) => match sessions::get(&self.db, id).await {
+                Err(StoreError::NotFound) => None,
+                found => Some(found?),
+            },
+            By::Cookie(hash) => sessions::find_by_cookie(&self.db, *hash).await?,
+        };
+        let Some(session) = session else { return Ok(None) };
         let memberships = memberships::of_user(&self.db, &session.user).await?;
         let person = Person { session, memberships };
         let mut remembered = self.remembered.lock();
@@ -81,7 +97,7 @@ impl People {
             if remembered.people.len() >= REMEMBERED_MAX {
                 remembered.people.clear();
             }
-            remembered.people.insert(id.clone(), (person.clone(), now));
+            remembered.people.insert(by, (person.clone(), now));
         }
         Ok(Some(person))
     }

@@ -237,7 +237,8 @@ mod tests {
 
     fn signer(current: Option<&str>, previous: Option<&str>) -> Signer {
         let secret = |text: Option<&str>| text.map(|text| Secret::new(text.to_owned()));
-        let limits = AuthLimits { registrations_max: 1, login_failures_max: 1, recoveries_max: 1 };
+        let limits =
+            AuthLimits { registrations_max: 1, login_failures_max: 1, recoveries_max: 1, refreshes_max: 1 };
         let config = Auth {
             jwt_secret: secret(current),
             jwt_previous_secret: secret(previous),

@@ -51,6 +51,8 @@ pub struct AuthLimits {
     pub login_failures_max: u32,
     /// Calls of each route of verification and reset.
     pub recoveries_max: u32,
+    /// Renewals of tokens.
+    pub refreshes_max: u32,
 }
 
 pub(super) fn read_auth(reader: &mut Reader<'_>) -> Auth {
@@ -182,6 +184,11 @@ fn read_limits(reader: &mut Reader<'_>) -> AuthLimits {
                 "Calls of each route of verification and reset within 15 minutes, from one client address and for one account.",
             ),
             5,
+            1..=1_000_000,
+        ) as u32,
+        refreshes_max: reader.number(
+            named("auth.refreshes_max", "Renewals of tokens from one client address within 15 minutes."),
+            1_000,
             1..=1_000_000,
         ) as u32,
     }

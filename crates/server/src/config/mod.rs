@@ -86,6 +86,8 @@ pub struct Http {
     pub headers_s_max: u64,
     /// How long a body may pause, and a client may take nothing of its answer, in seconds.
     pub pause_s_max: u64,
+    /// Pages elsewhere that may call from browsers, by their origins.
+    pub cors_origins: Vec<String>,
     /// Proxies whose `X-Forwarded-For` counts.
     pub trusted_proxies: Networks,
 }

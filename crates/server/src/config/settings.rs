@@ -14,7 +14,7 @@ const DAY_S: u64 = 86_400;
 
 pub(super) fn read_settings(reader: &mut Reader<'_>, definitions: Definitions) -> Config {
     let [secret_key, bootstrap_api_key, bootstrap_test_api_key] = read_keys(reader);
-    let config = Config {
+    let mut config = Config {
         is_production: read_environment(reader),
         data_dir: PathBuf::from(reader.value(
             named("data_dir", "Directory of the event log and the embedded control plane."),
@@ -72,6 +72,8 @@ pub(super) fn read_settings(reader: &mut Reader<'_>, definitions: Definitions) -
         definitions,
     };
     check(reader, &config);
+    let page = config.auth.frontend_url.as_deref().and_then(origin);
+    config.http.cors_origins.extend(page);
     config
 }
 
@@ -145,8 +147,36 @@ fn read_http(reader: &mut Reader<'_>) -> Http {
             60,
             1..=3_600,
         ),
+        cors_origins: read_origins(reader),
         trusted_proxies: read_proxies(reader),
     }
+}
+
+fn read_origins(reader: &mut Reader<'_>) -> Vec<String> {
+    let about = named(
+        "http.cors_origins",
+        "Pages elsewhere that may call from browsers: origins with commas between. That of frontend_url may too.",
+    )
+    .also(&["CORS_ORIGINS"]);
+    let text: Option<String> = reader.optional(about, "origins with commas between");
+    let mut origins = Vec::new();
+    for part in text.as_deref().unwrap_or_default().split(',').map(str::trim).filter(|part| !part.is_empty())
+    {
+        match origin(part) {
+            Some(origin) if origin == part => origins.push(origin),
+            _ => {
+                let reason = format!("must name origins such as https://app.example.com, and {part} is none");
+                reader.problem("http.cors_origins", reason);
+            }
+        }
+    }
+    origins
+}
+
+/// The origin of a URL, as browsers write it.
+pub(super) fn origin(url: &str) -> Option<String> {
+    let url = url::Url::parse(url).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
+    Some(url.origin().ascii_serialization())
 }
 
 fn read_proxies(reader: &mut Reader<'_>) -> Networks {

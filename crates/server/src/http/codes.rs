@@ -1,10 +1,11 @@
 //! The codes of problems, for programs: none is ever renamed.
 
 /// Each code with what it means. `/docs` lists them, and `type` of a problem leads there.
-pub const CODES: [(&str, &str); 25] = [
+pub const CODES: [(&str, &str); 26] = [
     ("malformed", "The request cannot be read: no JSON, no UTF-8, nested too deep, a body that ended early."),
     ("unauthenticated", "No credential, or one that is unknown, revoked or expired."),
     ("forbidden", "The key lacks the scope that the route asks for."),
+    ("csrf", "A change with a session's cookie lacks its `X-CSRF-Token`, or comes from a page elsewhere."),
     ("not_found", "Nothing of that name in the key's project."),
     ("method_not_allowed", "The path does not answer this method; `Allow` names those it does."),
     ("already_exists", "An object of that name exists."),

@@ -57,6 +57,11 @@ impl ApiError {
         Self::new(StatusCode::FORBIDDEN, "forbidden", "Not allowed", detail)
     }
 
+    /// 403: a cookie came without what only pages of this server have.
+    pub fn not_from_a_page(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "csrf", "Not from a page of this server", detail)
+    }
+
     /// 404: nothing of that name in the project.
     pub fn not_found(what: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", "Not found", format!("no such {what}"))

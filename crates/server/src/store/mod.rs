@@ -7,6 +7,7 @@ pub mod aggregations;
 pub mod api_keys;
 pub mod audit;
 pub mod audit_check;
+pub mod authenticators;
 pub mod changes;
 pub mod customer_zones;
 pub mod customers;

@@ -103,19 +103,35 @@ fn from_row(row: Row) -> Result<Session> {
 
 /// Begins a session with its first refresh token. The oldest ones of a user who has too many end.
 pub async fn begin(tx: &mut Tx, session: &Session, token: TokenHash) -> Result<()> {
+    insert(tx, session, None).await?;
+    add_token(&mut *tx, &session.id, token, session.created_at).await?;
+    end_oldest(tx, session).await
+}
+
+/// Begins a session with a token for its whole life. The oldest ones of a user who has too many end.
+pub async fn begin_with_cookie(tx: &mut Tx, session: &Session, cookie: TokenHash) -> Result<()> {
+    insert(tx, session, Some(cookie)).await?;
+    end_oldest(tx, session).await
+}
+
+async fn insert(tx: &mut Tx, session: &Session, cookie: Option<TokenHash>) -> Result<()> {
     let query = sql!(
-        "insert into sessions (id, user_id, created_at, last_used_at, expires_at, user_agent, address)
-         values ($1, $2, $3, $4, $5, $6, $7)",
+        "insert into sessions
+           (id, user_id, created_at, last_used_at, expires_at, user_agent, address, cookie_hash)
+         values ($1, $2, $3, $4, $5, $6, $7, $8)",
         &session.id,
         &session.user,
         session.created_at,
         session.last_used_at,
         session.expires_at,
         session.user_agent.as_deref(),
-        session.address.as_deref()
+        session.address.as_deref(),
+        cookie.as_ref().map(|hash| hash.0.as_slice())
     );
-    tx.run(query).await?;
-    add_token(&mut *tx, &session.id, token, session.created_at).await?;
+    tx.run(query).await.map(drop)
+}
+
+async fn end_oldest(tx: &mut Tx, session: &Session) -> Result<()> {
     let query = sql!(
         "update sessions set ended_at = $1, ended_reason = 'too_many' where ended_at is null and user_id = $2
          and id in (select id from sessions where user_id = $2 and ended_at is null
@@ -201,6 +217,12 @@ async fn lock(tx: &mut Tx, id: &SessionId) -> Result<Session> {
 /// The session with this identifier, ended or not.
 pub async fn get(on: impl Exec, id: &SessionId) -> Result<Session> {
     from_row(on.one(sql!("select * from sessions where id = $1", id)).await?)
+}
+
+/// The session whose cookie this is, ended or not.
+pub async fn find_by_cookie(on: impl Exec, cookie: TokenHash) -> Result<Option<Session>> {
+    let query = sql!("select * from sessions where cookie_hash = $1", cookie.0.as_slice());
+    on.opt(query).await?.map(from_row).transpose()
 }
 
 /// The sessions of a user that are open, the newest first; at most [`PER_USER_MAX`].

@@ -51,6 +51,8 @@ pub enum Purpose {
     KeptAnswer,
     /// Filling the template of a queued mail.
     Mail,
+    /// Making codes of an authenticator.
+    Authenticator,
 }
 
 impl Purpose {
@@ -59,6 +61,7 @@ impl Purpose {
             Self::WebhookSecret => "webhook secret",
             Self::KeptAnswer => "kept answer",
             Self::Mail => "mail",
+            Self::Authenticator => "authenticator",
         }
     }
 }

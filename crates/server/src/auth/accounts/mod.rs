@@ -5,13 +5,17 @@ mod login;
 mod recovery;
 mod register;
 mod resets;
+mod second_factor;
 mod sessions;
 
 pub use admins::AdminError;
+pub use login::{Browser, Login};
 pub use register::Registered;
 pub use resets::Resets;
+pub use second_factor::{Enrolment, SecondFactor};
 
 use super::attempts::{Attempts, Kind, Who};
+use super::cookies::Cookies;
 use super::error::{AuthError, Fault};
 use super::passwords::Passwords;
 use super::people::People;
@@ -22,6 +26,7 @@ use crate::mail::Mailer;
 use crate::store::Db;
 use crate::store::trials::Trial;
 use crate::store::users::User;
+use crate::webhooks::vault::Vault;
 use lockout::UnderWay;
 use reckoner_domain::access::Role;
 use reckoner_domain::email::Email;
@@ -47,6 +52,10 @@ pub struct Accounts {
     pub people: People,
     /// Queues mails.
     pub mailer: Mailer,
+    /// Seals secrets of authenticators.
+    pub vault: Vault,
+    /// What browsers keep of a session.
+    pub cookies: Cookies,
     /// What the operator set.
     pub settings: Auth,
     /// Where this server is reached, for links in mails.
@@ -92,13 +101,27 @@ impl Accounts {
         (db, clock): (Db, Clock),
         signer: Arc<Signer>,
         people: People,
-        mailer: Mailer,
+        (mailer, vault): (Mailer, Vault),
         settings: Auth,
         public_url: String,
     ) -> Self {
         let (attempts, under_way) = (Attempts::default(), UnderWay::default());
         let passwords = Passwords::new();
-        Self { db, clock, passwords, signer, people, mailer, settings, public_url, attempts, under_way }
+        let cookies = Cookies::new(&public_url, vault.clone());
+        Self {
+            db,
+            clock,
+            passwords,
+            signer,
+            people,
+            mailer,
+            vault,
+            cookies,
+            settings,
+            public_url,
+            attempts,
+            under_way,
+        }
     }
 
     /// Counts what a client tries; too often is refused.

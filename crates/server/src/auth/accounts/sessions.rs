@@ -1,5 +1,6 @@
 //! Sessions: begun, renewed, listed, ended.
 use super::{Accounts, Client, Tokens, USER_AGENT_CHARS_MAX};
+use crate::auth::attempts::Kind;
 use crate::auth::error::AuthError;
 use crate::auth::tokens::{Access, REFRESH_MICROS, make_token};
 use crate::config::Secret;
@@ -18,9 +19,27 @@ impl Accounts {
         user: &UserId,
         client: &Client,
     ) -> Result<Tokens, AuthError> {
+        let (session, refresh) = (self.new_session(user, client)?, make_token()?);
+        sessions::begin(tx, &session, TokenHash::of(&refresh)).await?;
+        self.tokens_of(&session, refresh, session.created_at)
+    }
+
+    /// The same for a browser, with what its cookie carries. Such a session lasts as long as a refresh
+    /// token does, and is not renewed.
+    pub(super) async fn begin_browser_session(
+        &self,
+        tx: &mut Tx,
+        user: &UserId,
+        client: &Client,
+    ) -> Result<(Session, Secret), AuthError> {
+        let (session, cookie) = (self.new_session(user, client)?, make_token()?);
+        sessions::begin_with_cookie(tx, &session, TokenHash::of(&cookie)).await?;
+        Ok((session, Secret::new(cookie)))
+    }
+
+    fn new_session(&self, user: &UserId, client: &Client) -> Result<Session, AuthError> {
         let now = self.clock.real();
-        let refresh = make_token()?;
-        let session = Session {
+        Ok(Session {
             id: SessionId::from_bits(random::id_bits(now)?),
             user: user.clone(),
             created_at: now,
@@ -29,9 +48,7 @@ impl Accounts {
             ended_at: None,
             user_agent: client.user_agent.as_deref().map(shortened),
             address: Some(client.address.to_canonical().to_string()),
-        };
-        sessions::begin(tx, &session, TokenHash::of(&refresh)).await?;
-        self.tokens_of(&session, refresh, now)
+        })
     }
 
     fn tokens_of(&self, session: &Session, refresh: String, now: Timestamp) -> Result<Tokens, AuthError> {
@@ -42,7 +59,8 @@ impl Accounts {
 
     /// New tokens for a refresh token, which works once: when it comes again, somebody else has it,
     /// and the whole session ends.
-    pub async fn refresh(&self, token: &str) -> Result<Tokens, AuthError> {
+    pub async fn refresh(&self, client: &Client, token: &str) -> Result<Tokens, AuthError> {
+        self.take_of_client(Kind::Refresh, client, self.settings.limits.refreshes_max)?;
         let now = self.clock.real();
         let new = make_token()?;
         let end = now.plus_micros(REFRESH_MICROS);

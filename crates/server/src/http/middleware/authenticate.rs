@@ -1,7 +1,7 @@
 //! No handler runs before its route's access rule was met.
-use super::idempotency;
+use super::{browser, idempotency};
 use crate::auth::access::{Access, required};
-use crate::auth::caller::{Actor, Caller};
+use crate::auth::caller::{Actor, Caller, Person};
 use crate::auth::tokens::looks_signed;
 use crate::config::{KEY_BYTES_MAX, MetricsAccess};
 use crate::http::compat;
@@ -39,7 +39,8 @@ pub async fn layer(State(app): State<App>, mut request: Request, next: Next) -> 
         Access::Person => Need::Person,
         Access::Service => Need::Service,
     };
-    match authenticate(&app, request.headers(), need).await {
+    let changes = !request.method().is_safe();
+    match authenticate(&app, request.headers(), need, changes).await {
         Ok(caller) => {
             request.extensions_mut().insert(caller);
             idempotency::pass(app, request, next).await
@@ -56,17 +57,18 @@ enum Need {
     Service,
 }
 
-async fn authenticate(app: &App, headers: &HeaderMap, need: Need) -> Result<Caller, ApiError> {
+/// `changes` tells whether the method may change something.
+async fn authenticate(app: &App, headers: &HeaderMap, need: Need, changes: bool) -> Result<Caller, ApiError> {
     let caller = match (service_token(headers), access_token(headers)) {
         // A service may pass on a person's credential; a person's own routes are for that person.
         (Some(token), _) if need != Need::Person || credential(headers).is_none() => {
             service(app, headers, token)?
         }
         (_, Some(token)) => person(app, headers, token).await?,
-        (_, None) => {
-            let key = credential(headers).ok_or_else(ApiError::unauthenticated)?;
-            find(app, key).await?.ok_or_else(ApiError::unauthenticated)?
-        }
+        (_, None) => match credential(headers) {
+            Some(key) => find(app, key).await?.ok_or_else(ApiError::unauthenticated)?,
+            None => browser::caller(app, headers, changes).await?,
+        },
     };
     match (need, &caller.actor) {
         (Need::Scope(scope), _) if caller.scopes.has(scope) => Ok(caller),
@@ -101,6 +103,11 @@ pub fn service_token(headers: &HeaderMap) -> Option<&str> {
 /// The person who holds an access token, in the project that the request names.
 async fn person(app: &App, headers: &HeaderMap, token: &str) -> Result<Caller, ApiError> {
     let person = app.accounts.people.person(token).await?.ok_or_else(ApiError::unauthenticated)?;
+    in_project(app, headers, &person)
+}
+
+/// A person in the project that the request names.
+pub fn in_project(app: &App, headers: &HeaderMap, person: &Person) -> Result<Caller, ApiError> {
     let caller = named_project(app, headers).ok().and_then(|named| person.in_project(named));
     caller.ok_or_else(|| ApiError::forbidden("the user is no member of a project of this name"))
 }

@@ -1,7 +1,7 @@
 //! All that every request passes through before its route, in one layer: each layer of its own would
 //! cost a boxed future and a copy of the service behind it.
 use super::observe::Begun;
-use super::{path, protect, request_id};
+use super::{cors, path, protect, request_id};
 use crate::http::compat::in_form_of as refuse;
 use crate::http::error::ApiError;
 use crate::http::router;
@@ -20,9 +20,13 @@ pub async fn layer(State(app): State<App>, request: Request, next: Next) -> Resp
     let header = request_id::header(&id);
     let begun = Begun::new(&request);
     let uri = request.uri().clone();
+    let origin = cors::allowed(&app, request.headers());
+    let preflight = origin.as_ref().and_then(|_| cors::preflight(&request));
     let answer = async move {
         let routed = async {
-            if path::is_text(request.uri().path()) {
+            if let Some(answer) = preflight {
+                answer
+            } else if path::is_text(request.uri().path()) {
                 next.run(request).await
             } else {
                 router::not_found(request).await
@@ -33,7 +37,8 @@ pub async fn layer(State(app): State<App>, request: Request, next: Next) -> Resp
         response
     };
     let mut response = request_id::with(id, answer).await;
-    protect::protect(response.headers_mut());
+    protect::protect(response.headers_mut(), app.accounts.cookies.is_secure());
+    cors::tell(&app, response.headers_mut(), origin);
     if let Some(header) = header {
         response.headers_mut().insert(request_id::HEADER, header);
     }

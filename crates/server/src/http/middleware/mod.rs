@@ -1,5 +1,7 @@
 //! What every request passes through.
 pub mod authenticate;
+pub mod browser;
+pub mod cors;
 pub mod front;
 pub mod idempotency;
 pub mod observe;

@@ -1,12 +1,14 @@
 //! Registering, logging in, staying logged in, and who one is.
 use super::wire::{self, AuthTokens, Credentials, Failure, LoggedIn, Me as ApiMe, Refresh, Registration};
 use super::{Me, Named, Origin, Refused, Sent};
+use crate::auth::accounts::Login;
 use crate::config::Secret;
 use crate::http::state::App;
 use crate::store::projects::LIVE;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use reckoner_domain::id::ProjectId;
 
 /// Register: a user with a customer of the same id, a trial, a session, and a mail with a link.
 #[utoipa::path(
@@ -38,7 +40,7 @@ pub async fn register(
     responses(
         (status = 200, body = LoggedIn),
         (status = 400, body = Failure, description = "No address, or no password"),
-        (status = 401, body = Failure, description = "The address or the password is wrong"),
+        (status = 401, body = Failure, description = "The address, the password or the code is wrong; a `code` is needed, which `message` says"),
         (status = 403, body = Failure, description = "No member of the named project"),
         (status = 404, body = Failure, description = "No such project"),
         (status = 413, body = Failure),
@@ -52,7 +54,7 @@ pub async fn login(
     Named(project): Named,
     Sent(sent): Sent<Credentials>,
 ) -> Result<Json<LoggedIn>, Refused> {
-    let found = app.accounts.login(&client, project, &sent.email, Secret::new(sent.password)).await?;
+    let found = app.accounts.login(&client, to_login(sent, project)).await?;
     Ok(Json(wire::to_logged_in(&found.profile, &found.tokens, false)))
 }
 
@@ -65,10 +67,20 @@ pub async fn login(
         (status = 401, body = Failure, description = "Unknown, used or expired"),
         (status = 413, body = Failure),
         (status = 415, body = Failure),
+        (status = 429, body = Failure, description = "Tried too often"),
     ),
 )]
-pub async fn refresh(State(app): State<App>, Sent(sent): Sent<Refresh>) -> Result<Json<AuthTokens>, Refused> {
-    Ok(Json(wire::to_tokens(&app.accounts.refresh(&sent.refresh_token).await?)))
+pub async fn refresh(
+    State(app): State<App>,
+    Origin(client): Origin,
+    Sent(sent): Sent<Refresh>,
+) -> Result<Json<AuthTokens>, Refused> {
+    Ok(Json(wire::to_tokens(&app.accounts.refresh(&client, &sent.refresh_token).await?)))
+}
+
+/// What somebody shows to log in.
+pub fn to_login(sent: Credentials, named: Option<ProjectId>) -> Login {
+    Login { email: sent.email, password: Secret::new(sent.password), code: sent.code, named }
 }
 
 /// Who one is.

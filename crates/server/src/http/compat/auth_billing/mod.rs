@@ -1,5 +1,7 @@
 //! System D: accounts.
 pub mod account;
+pub mod browser;
+pub mod factor;
 pub mod recovery;
 pub mod services;
 pub mod sessions;
@@ -83,6 +85,12 @@ impl From<AuthError> for Refused {
             AuthError::CurrentPassword => {
                 Self::new(StatusCode::UNAUTHORIZED, "The current password is wrong")
             }
+            AuthError::CodeRequired => {
+                Self::new(StatusCode::UNAUTHORIZED, "A code of the authenticator is required")
+            }
+            AuthError::Code => Self::new(StatusCode::UNAUTHORIZED, "Invalid code"),
+            AuthError::NoFactor => Self::new(StatusCode::CONFLICT, "There is no authenticator for this"),
+            AuthError::FactorEnabled => Self::new(StatusCode::CONFLICT, "There is an authenticator already"),
             AuthError::Locked(seconds) => {
                 Self::later("Too many failed login attempts: the account is locked", seconds)
             }

@@ -6,9 +6,11 @@ use crate::http::state::App;
 use crate::store::sessions::Ended;
 use axum::Json;
 use axum::extract::{Path, State};
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
 use reckoner_domain::id::SessionId;
 
-/// Log out: this session ends, with all of its tokens.
+/// Log out: this session ends, with all of its tokens, and a browser forgets its cookie.
 #[utoipa::path(
     post, path = "/auth/logout", operation_id = "logout", tag = "accounts",
     responses(
@@ -17,9 +19,12 @@ use reckoner_domain::id::SessionId;
         (status = 403, body = Failure),
     ),
 )]
-pub async fn logout(State(app): State<App>, me: Me) -> Result<Json<Message>, Refused> {
+pub async fn logout(State(app): State<App>, me: Me) -> Result<Response, Refused> {
     match app.accounts.end_session(&me.user, &me.session, Ended::Logout).await {
-        Ok(()) | Err(AuthError::NoSession) => Ok(Json(wire::message("Logged out"))),
+        Ok(()) | Err(AuthError::NoSession) => {
+            let cleared = [(header::SET_COOKIE, app.accounts.cookies.clear())];
+            Ok((cleared, Json(wire::message("Logged out"))).into_response())
+        }
         Err(error) => Err(error.into()),
     }
 }

@@ -27,6 +27,8 @@ pub struct Credentials {
     /// The password.
     #[schema(min_length = 1, max_length = 256)]
     pub password: String,
+    /// A code of the authenticator, or a recovery code; only needed by users who have one.
+    pub code: Option<String>,
 }
 
 /// A token that renews others.
@@ -134,6 +136,71 @@ pub struct LoggedIn {
     pub refresh_token: String,
 }
 
+/// A user who logged in with a browser, whose cookie is the session.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BrowserSession {
+    /// The user.
+    pub user: AuthUser,
+    /// To be sent as `X-CSRF-Token` with each change.
+    pub csrf_token: String,
+    /// When the session ends.
+    pub expires_at: String,
+}
+
+/// One's password.
+#[derive(Deserialize, ToSchema)]
+pub struct PasswordProof {
+    /// The password.
+    #[schema(min_length = 1, max_length = 256)]
+    pub password: String,
+}
+
+/// One's password and a code.
+#[derive(Deserialize, ToSchema)]
+pub struct FactorProof {
+    /// The password.
+    #[schema(min_length = 1, max_length = 256)]
+    pub password: String,
+    /// A code of the authenticator, or a recovery code.
+    pub code: String,
+}
+
+/// A code of the authenticator.
+#[derive(Deserialize, ToSchema)]
+pub struct FactorCode {
+    /// The six digits.
+    pub code: String,
+}
+
+/// How one's second factor stands.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SecondFactorState {
+    /// Whether a login asks for a code.
+    pub enabled: bool,
+    /// How many recovery codes are left.
+    pub recovery_codes: u32,
+}
+
+/// What an authenticator is told, this once.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SecondFactorSecret {
+    /// The secret, in base 32.
+    pub secret: String,
+    /// The same as a link that authenticators read, mostly as a picture.
+    pub otpauth_url: String,
+}
+
+/// Codes for when the authenticator is lost, shown this once; each works once.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RecoveryCodes {
+    /// Ten of them.
+    pub recovery_codes: Vec<String>,
+}
+
 /// New tokens.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -214,19 +281,28 @@ pub struct Failure {
     pub retry_after: Option<u64>,
 }
 
-/// A user with tokens, as login and registration show them.
-pub fn to_logged_in(profile: &Profile, tokens: &Tokens, tell_verified: bool) -> LoggedIn {
+/// A user, as shown to whoever just logged in.
+pub fn to_user(profile: &Profile, tell_verified: bool) -> AuthUser {
     let verified = profile.user.email_verified_at.is_some();
-    let user = AuthUser {
+    AuthUser {
         id: profile.user.id.to_string(),
         email: profile.user.email.clone(),
         role: profile.role.to_string(),
         subscription_tier: profile.trial.as_ref().map(|trial| trial.plan.clone()),
         trial_ends_at: profile.trial.as_ref().map(|trial| trial.ends_at.to_string()),
         email_verified: tell_verified.then_some(verified),
-    };
+    }
+}
+
+/// Codes, as they are shown this once.
+pub fn to_recovery_codes(codes: &[Secret]) -> RecoveryCodes {
+    RecoveryCodes { recovery_codes: codes.iter().map(|code| code.expose().to_owned()).collect() }
+}
+
+/// A user with tokens, as login and registration show them.
+pub fn to_logged_in(profile: &Profile, tokens: &Tokens, tell_verified: bool) -> LoggedIn {
     LoggedIn {
-        user,
+        user: to_user(profile, tell_verified),
         access_token: tokens.access.expose().to_owned(),
         refresh_token: tokens.refresh.expose().to_owned(),
     }
