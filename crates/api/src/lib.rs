@@ -10,6 +10,7 @@ pub mod error;
 pub mod event;
 pub mod job;
 pub mod list;
+pub mod member;
 pub mod meter;
 pub mod query;
 pub mod rejected_event;

@@ -82,6 +82,8 @@ ids! {
     SessionId = "ses_";
     /// A mail.
     MailId = "eml_";
+    /// An invitation to a project.
+    InvitationId = "ivt_";
 }
 
 /// A project, numbered in the order of making; event records carry the number.

@@ -28,6 +28,10 @@ async fn objects(server: &Server) -> BTreeMap<&'static str, String> {
     let endpoint = text(&made(server, "/v1/webhook-endpoints", hook).await["id"]);
     let pinged = made(server, &format!("/v1/webhook-endpoints/{endpoint}/ping"), json!({})).await;
     let key = made(server, "/v1/api-keys", json!({"scopes": ["read"]})).await;
+    let invitation =
+        made(server, "/v1/invitations", json!({"email": "a@example.com", "role": "admin"})).await;
+    let member = json!({"email": "b@example.com", "password": "correct horse battery"});
+    let member = made(server, "/auth/register", member).await;
     made(server, "/aggregations/trigger", json!({})).await;
     let aggregation = loop {
         let listed = ask(server, LIVE_KEY, "GET", "/v1/aggregations", None).await.json();
@@ -43,6 +47,8 @@ async fn objects(server: &Server) -> BTreeMap<&'static str, String> {
         ("/v1/webhook-endpoints/{id}", endpoint),
         ("/v1/webhook-deliveries/{id}", text(&pinged["data"][0]["id"])),
         ("/v1/api-keys/{id}", text(&key["id"])),
+        ("/v1/invitations/{id}", text(&invitation["id"])),
+        ("/v1/members/{user}", text(&member["user"]["id"])),
     ])
 }
 
@@ -55,6 +61,7 @@ fn body(pattern: &str, method: &str) -> Option<Value> {
     let month = json!({"from": "2026-01-01T00:00:00Z", "to": "2026-02-01T00:00:00Z"});
     match (method, pattern.rsplit('/').next()) {
         ("POST", Some("query" | "replay")) => Some(month),
+        ("PATCH", Some("{user}")) => Some(json!({"role": "admin"})),
         ("POST" | "PATCH", _) => Some(json!({})),
         _ => None,
     }
@@ -91,7 +98,7 @@ async fn objects_of_one_project_are_absent_for_the_other() {
         }
         walked += 1;
     }
-    assert!(walked >= 18, "only {walked} routes have objects");
+    assert!(walked >= 25, "only {walked} routes have objects");
     // The customer by its own id, which the other project may have too.
     assert_eq!(ask(&server, TEST_KEY, "GET", "/v1/customers/acme", None).await.status, 404);
     nothing_was_touched(&server, &objects).await;
@@ -117,6 +124,8 @@ async fn lists_show_the_own_project_only() {
         "/v1/aggregations",
         "/v1/webhook-endpoints",
         "/v1/webhook-deliveries",
+        "/v1/invitations",
+        "/v1/members",
     ];
     for path in lists {
         let listed = ask(&server, TEST_KEY, "GET", path, None).await.json();

@@ -6,7 +6,8 @@ mod links;
 mod lockout;
 mod login;
 mod mail;
-mod roles;
+mod members;
+pub mod roles;
 mod sessions;
 
 use crate::support::server::{Answer, Server};

@@ -57,7 +57,7 @@ impl World {
 
     async fn queue(&self, recipient: &str, useless_at: Option<Timestamp>) -> MailId {
         let template = Template::example("verify-email").expect("known");
-        let about = About { project: LIVE, user: &self.user, recipient };
+        let about = About { project: LIVE, user: Some(&self.user), recipient };
         let mut tx = self.db.begin().await.expect("begins");
         let queued = self.mailer.queue(&mut tx, about, &template, self.clock.real(), useless_at).await;
         tx.commit().await.expect("commits");

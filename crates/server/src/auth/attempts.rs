@@ -21,6 +21,8 @@ pub enum Kind {
     LoginFailure,
     /// Renewing tokens.
     Refresh,
+    /// Mailing an invitation again.
+    Invite,
     /// Accepting an invitation.
     AcceptInvitation,
     /// Verifying an address.

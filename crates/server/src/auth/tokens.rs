@@ -22,7 +22,11 @@ pub const REFRESH_MICROS: i64 = 7 * DAY;
 pub const VERIFY_HOURS: u32 = 24;
 /// For how long the link that resets a password works, in minutes.
 pub const RESET_MINUTES: u32 = 60;
+/// For how long an invitation works, in days.
+pub const INVITE_DAYS: u32 = 7;
 /// The same, in microseconds.
+pub const INVITE_MICROS: i64 = INVITE_DAYS as i64 * DAY;
+/// For how long the link that verifies an address works, in microseconds.
 pub const VERIFY_MICROS: i64 = VERIFY_HOURS as i64 * HOUR;
 /// The same, in microseconds.
 pub const RESET_MICROS: i64 = RESET_MINUTES as i64 * MINUTE;

@@ -109,6 +109,12 @@ impl ApiError {
         Self { retry_after_s: Some(seconds), ..self }
     }
 
+    /// 429: tried too often.
+    pub fn too_often() -> Self {
+        let detail = "tried too often: try again later";
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "too_often", "Too often", detail)
+    }
+
     /// 413: larger than a limit.
     pub fn too_large(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "Too large", detail)

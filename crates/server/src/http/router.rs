@@ -71,6 +71,11 @@ fn native() -> OpenApiRouter<App> {
         .routes(routes!(v1::api_keys::list, v1::api_keys::create))
         .routes(routes!(v1::api_keys::revoke))
         .routes(routes!(v1::api_keys::rotate))
+        .routes(routes!(v1::members::list))
+        .routes(routes!(v1::members::get, v1::members::update, v1::members::remove))
+        .routes(routes!(v1::invitations::list, v1::invitations::create))
+        .routes(routes!(v1::invitations::resend))
+        .routes(routes!(v1::invitations::revoke))
         .routes(routes!(v1::audit::list))
         .routes(routes!(v1::test_clock::get, v1::test_clock::put, v1::test_clock::release))
         .routes(routes!(v1::test_clock::advance))
@@ -111,6 +116,8 @@ fn system_d() -> OpenApiRouter<App> {
         .routes(routes!(d::recovery::request_reset))
         .routes(routes!(d::recovery::reset))
         .routes(routes!(d::recovery::change_password))
+        .routes(routes!(d::membership::list))
+        .routes(routes!(d::membership::accept))
 }
 
 /// 404, in the form of the path.

@@ -34,8 +34,8 @@ pub enum MailError {
 pub struct About<'a> {
     /// The project.
     pub project: ProjectId,
-    /// The user.
-    pub user: &'a UserId,
+    /// The user, where there is one.
+    pub user: Option<&'a UserId>,
     /// The address.
     pub recipient: &'a str,
 }
@@ -70,7 +70,7 @@ impl Mailer {
         let mail = NewMail {
             id: id.clone(),
             project: about.project,
-            user: Some(about.user),
+            user: about.user,
             template: template.name(),
             recipient: about.recipient,
             content: &content,

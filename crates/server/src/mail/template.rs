@@ -24,6 +24,21 @@ pub enum Template {
         /// For how long it works, in minutes.
         minutes: u32,
     },
+    /// Invites whoever reads it to a project.
+    Invitation {
+        /// The page that accepts it, where there is one.
+        link: Option<String>,
+        /// What the page sends.
+        token: String,
+        /// Where a client without a page sends it.
+        endpoint: String,
+        /// The project.
+        project: String,
+        /// As what.
+        role: String,
+        /// For how long it works, in days.
+        days: u32,
+    },
 }
 
 /// A mail's words.
@@ -78,15 +93,40 @@ struct ResetPasswordHtml<'a> {
     minutes: u32,
 }
 
+#[derive(askama::Template)]
+#[template(path = "mail/invitation.txt")]
+struct InvitationText<'a> {
+    subject: &'a str,
+    link: Option<&'a str>,
+    token: &'a str,
+    endpoint: &'a str,
+    project: &'a str,
+    role: &'a str,
+    days: u32,
+}
+
+#[derive(askama::Template)]
+#[template(path = "mail/invitation.html")]
+struct InvitationHtml<'a> {
+    subject: &'a str,
+    link: Option<&'a str>,
+    token: &'a str,
+    endpoint: &'a str,
+    project: &'a str,
+    role: &'a str,
+    days: u32,
+}
+
 impl Template {
     /// Every template's name.
-    pub const NAMES: [&'static str; 2] = ["verify-email", "reset-password"];
+    pub const NAMES: [&'static str; 3] = ["verify-email", "reset-password", "invitation"];
 
     /// Its name.
     pub fn name(&self) -> &'static str {
         match self {
             Self::VerifyEmail { .. } => "verify-email",
             Self::ResetPassword { .. } => "reset-password",
+            Self::Invitation { .. } => "invitation",
         }
     }
 
@@ -104,6 +144,14 @@ impl Template {
                 endpoint: "https://billing.example.com/auth/reset-password".to_owned(),
                 minutes: 60,
             }),
+            "invitation" => Ok(Self::Invitation {
+                link: Some(format!("https://app.example.com/accept-invitation?token={token}")),
+                token,
+                endpoint: "https://billing.example.com/auth/accept-invitation".to_owned(),
+                project: "live".to_owned(),
+                role: "analyst".to_owned(),
+                days: 7,
+            }),
             _ => Err(UnknownTemplate),
         }
     }
@@ -112,6 +160,7 @@ impl Template {
         match self {
             Self::VerifyEmail { .. } => "Please confirm your e-mail address",
             Self::ResetPassword { .. } => "Set a new password",
+            Self::Invitation { .. } => "You are invited",
         }
     }
 
@@ -128,6 +177,11 @@ impl Template {
                 let (link, minutes) = (link.as_deref(), *minutes);
                 let text = ResetPasswordText { subject, link, token, endpoint, minutes }.render()?;
                 (text, ResetPasswordHtml { subject, link, token, endpoint, minutes }.render()?)
+            }
+            Self::Invitation { link, token, endpoint, project, role, days } => {
+                let (link, days) = (link.as_deref(), *days);
+                let text = InvitationText { subject, link, token, endpoint, project, role, days }.render()?;
+                (text, InvitationHtml { subject, link, token, endpoint, project, role, days }.render()?)
             }
         };
         Ok(Rendered { subject, text, html })

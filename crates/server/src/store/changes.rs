@@ -1,6 +1,7 @@
 //! What entries of the record of changes say about objects: everything but secrets.
 use super::audit::Change;
 use super::customers::Customer;
+use super::invitations::Invitation;
 use super::memberships::Membership;
 use super::webhook_endpoints::Endpoint;
 use crate::config::shown_url;
@@ -74,6 +75,20 @@ pub fn role_changed(by: &impl Display, before: &Membership, role: Role) -> Chang
     let after = Membership { role, ..before.clone() };
     let change = Change::new(Some(before.project), by, "membership.role_changed", &before.user);
     change.before(membership(before)).after(membership(&after))
+}
+
+/// A member who is one no more.
+pub fn membership_removed(by: &impl Display, before: &Membership) -> Change {
+    Change::new(Some(before.project), by, "membership.removed", &before.user).before(membership(before))
+}
+
+/// What happened to an invitation.
+pub fn invitation(by: &impl Display, action: &'static str, invitation: &Invitation) -> Change {
+    Change::new(Some(invitation.project), by, action, &invitation.id).after(json!({
+        "email": invitation.email,
+        "role": invitation.role.as_str(),
+        "expires_at": invitation.expires_at.to_string(),
+    }))
 }
 
 fn membership(membership: &Membership) -> Value {

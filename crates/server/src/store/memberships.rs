@@ -1,6 +1,8 @@
 //! What users are to projects.
+use super::Tx;
 use super::error::{Result, StoreError};
 use super::exec::Exec;
+use super::page::{Cursor, Limit, Page};
 use super::row;
 use crate::sql;
 use reckoner_domain::access::Role;
@@ -64,6 +66,104 @@ pub async fn promote(on: impl Exec, project: ProjectId, user: &UserId) -> Result
         user
     );
     Ok(on.run(query).await? == 1)
+}
+
+/// Gives a member another role.
+pub async fn set_role(tx: &mut Tx, project: ProjectId, user: &UserId, role: Role) -> Result<()> {
+    let query = sql!(
+        "update memberships set role = $1 where project_id = $2 and user_id = $3",
+        role.as_str(),
+        project,
+        user
+    );
+    tx.run(query).await.map(drop)
+}
+
+/// Ends a membership.
+pub async fn remove(tx: &mut Tx, project: ProjectId, user: &UserId) -> Result<()> {
+    let query = sql!("delete from memberships where project_id = $1 and user_id = $2", project, user);
+    tx.run(query).await.map(drop)
+}
+
+/// A membership, held until the transaction ends.
+pub async fn lock(tx: &mut Tx, project: ProjectId, user: &UserId) -> Result<Option<Membership>> {
+    let query = sql!("select * from memberships where project_id = $1 and user_id = $2", project, user);
+    tx.opt(query.locking()).await?.map(from_row).transpose()
+}
+
+/// The owners of a project, held until the transaction ends.
+pub async fn lock_owners(tx: &mut Tx, project: ProjectId) -> Result<Vec<Membership>> {
+    let query =
+        sql!("select * from memberships where project_id = $1 and role = 'owner' order by user_id", project);
+    row::each(tx.all(query.locking()).await?, from_row)
+}
+
+/// A member with what lists show of the user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// The user.
+    pub user: UserId,
+    /// The address.
+    pub email: String,
+    /// When the address was shown to be theirs.
+    pub email_verified_at: Option<Timestamp>,
+    /// The role.
+    pub role: Role,
+    /// The own id of the customer that the user is.
+    pub customer: Option<String>,
+    /// When the membership was made, in real time.
+    pub created_at: Timestamp,
+}
+
+#[derive(sqlx::FromRow)]
+struct MemberRow {
+    user_id: String,
+    email: String,
+    email_verified_at: Option<i64>,
+    role: String,
+    external_id: Option<String>,
+    created_at: i64,
+}
+
+fn member_from_row(row: MemberRow) -> Result<Member> {
+    Ok(Member {
+        user: row::id(row.user_id)?,
+        email: row.email,
+        email_verified_at: row::opt_time("email_verified_at", row.email_verified_at)?,
+        role: row.role.parse().map_err(|error| StoreError::corrupt("role", error))?,
+        customer: row.external_id,
+        created_at: row::time("created_at", row.created_at)?,
+    })
+}
+
+macro_rules! select_members {
+    () => {
+        "select m.user_id, u.email, u.email_verified_at, m.role, c.external_id, m.created_at
+         from memberships m join users u on u.id = m.user_id
+         left join customers c on c.project_id = m.project_id and c.id = m.customer_id
+         where m.project_id = $1"
+    };
+}
+
+/// Members of a project, in the order in which their users were made.
+pub async fn list(
+    on: impl Exec,
+    project: ProjectId,
+    after: Option<&Cursor>,
+    limit: Limit,
+) -> Result<Page<Member>> {
+    let query = sql!(select_members!(), project)
+        .when(after.map(|after| after.id.as_str()), " and m.user_id > ?")
+        .push(" order by m.user_id limit ?", [limit.probe().into()]);
+    let rows = row::each(on.all(query).await?, member_from_row)?;
+    let cursor = |member: &Member| Cursor { time: Timestamp::EPOCH, id: member.user.to_string() };
+    Ok(Page::new(rows, limit, cursor))
+}
+
+/// A member of a project.
+pub async fn find_member(on: impl Exec, project: ProjectId, user: &UserId) -> Result<Option<Member>> {
+    let query = sql!(select_members!(), project).push(" and m.user_id = ?", [user.into()]);
+    on.opt(query).await?.map(member_from_row).transpose()
 }
 
 /// The memberships of a user, in the order of joining: at most one a project.

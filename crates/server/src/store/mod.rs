@@ -15,6 +15,7 @@ mod db;
 mod error;
 mod exec;
 pub mod idempotency;
+pub mod invitations;
 pub mod job_retries;
 pub mod job_runs;
 pub mod leases;

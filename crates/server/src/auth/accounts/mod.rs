@@ -1,7 +1,9 @@
 //! Accounts: what people do to log in, stay logged in, and get back in.
 mod admins;
+mod invitations;
 mod lockout;
 mod login;
+mod members;
 mod recovery;
 mod register;
 mod resets;
@@ -9,7 +11,9 @@ mod second_factor;
 mod sessions;
 
 pub use admins::AdminError;
+pub use invitations::InviteError;
 pub use login::{Browser, Login};
+pub use members::MemberError;
 pub use register::Registered;
 pub use resets::Resets;
 pub use second_factor::{Enrolment, SecondFactor};

@@ -144,7 +144,7 @@ impl Accounts {
         one_time_tokens::create(&mut *tx, hash, &user.id, Purpose::VerifyEmail, now, end).await?;
         let link = format!("{}/auth/verify-email?token={token}", self.public_url);
         let template = Template::VerifyEmail { link, hours: VERIFY_HOURS };
-        let about = About { project, user: &user.id, recipient: &user.email };
+        let about = About { project, user: Some(&user.id), recipient: &user.email };
         self.mailer.queue(tx, about, &template, now, Some(end)).await?;
         Ok(())
     }

@@ -70,7 +70,7 @@ impl Accounts {
         };
         let mut tx = self.db.begin().await?;
         one_time_tokens::create(&mut tx, hash, &user.id, Purpose::ResetPassword, now, end).await?;
-        let about = About { project: membership.project, user: &user.id, recipient: &user.email };
+        let about = About { project: membership.project, user: Some(&user.id), recipient: &user.email };
         self.mailer.queue(&mut tx, about, &template, now, Some(end)).await?;
         tx.commit().await?;
         self.mailer.wake();

@@ -10,13 +10,14 @@ use crate::store::Scope;
 use serde_json::{Map, Value, json};
 
 /// What each group of routes is about, in the order of the document.
-const TAGS: [(&str, &str); 12] = [
+const TAGS: [(&str, &str); 13] = [
     ("events", "What was used. The event's id makes sending it again harmless."),
     ("meters", "What events add up to, and queries of it."),
     ("customers", "Whose usage it is."),
     ("aggregations", "The totals of periods."),
     ("webhooks", "Who is told, and what became of it."),
     ("api keys", "Who may call."),
+    ("members", "Which people belong to the project, and who is invited."),
     ("audit", "Who changed what, and when: entries chained by their hashes."),
     ("projects", "What concerns a whole project."),
     ("test clock", "The clock of project `test`; project `live` has none (404)."),

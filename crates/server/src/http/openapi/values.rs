@@ -1,7 +1,8 @@
 //! Which values a field may have, where the code has a list of them, and which fields are times.
-use crate::http::v1::audit;
+use crate::http::v1::{audit, invitations};
 use crate::store::Scope;
 use crate::store::rejected_events::Code;
+use reckoner_domain::access::Role;
 use reckoner_domain::meter::Aggregation;
 use reckoner_domain::period::Period;
 use reckoner_domain::window::WindowSize;
@@ -37,6 +38,9 @@ fn values(owner: &str, name: &str) -> Option<&'static [&'static str]> {
         ("UsageQuery" | "Usage" | "parameters", "window") => &WindowSize::NAMES,
         ("UsageQuery" | "parameters", "fill") => &["zero"],
         ("RejectedEvent" | "parameters", "code") => &Code::NAMES,
+        ("Member" | "MemberChange", "role") => &Role::NAMES,
+        ("NewInvitation" | "Invitation", "role") => &invitations::ROLES,
+        ("Invitation", "state") => &invitations::STATES,
         ("parameters", "chain") => &audit::CHAINS,
         ("parameters", "order") => &["time", "sequence"],
         ("parameters", "outcomes") => &["all"],

@@ -2,6 +2,7 @@
 pub mod account;
 pub mod browser;
 pub mod factor;
+pub mod membership;
 pub mod recovery;
 pub mod services;
 pub mod sessions;

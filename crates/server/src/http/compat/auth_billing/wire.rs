@@ -232,6 +232,45 @@ pub struct Me {
     pub created_at: String,
 }
 
+/// The token of an invitation, and a password for whoever has no account yet.
+#[derive(Deserialize, ToSchema)]
+pub struct Acceptance {
+    /// The token; it works once, within seven days.
+    pub token: String,
+    /// The password of the new account; left out by whoever has one.
+    #[schema(min_length = 8, max_length = 256)]
+    pub password: Option<String>,
+}
+
+/// What one is to a project.
+#[derive(Serialize, ToSchema)]
+pub struct AuthMembership {
+    /// The project's name, as `Reckoner-Project` takes it.
+    pub project: String,
+    /// The role.
+    pub role: String,
+}
+
+/// What one is to projects.
+#[derive(Serialize, ToSchema)]
+pub struct AuthMemberships {
+    /// Each project that one is a member of, in the order of joining.
+    pub data: Vec<AuthMembership>,
+}
+
+/// An invitation that was accepted.
+#[derive(Serialize, ToSchema)]
+pub struct Accepted {
+    /// `usr_...`
+    pub user: String,
+    /// The e-mail address.
+    pub email: String,
+    /// The project's name.
+    pub project: String,
+    /// The role there.
+    pub role: String,
+}
+
 /// What was done, in words.
 #[derive(Serialize, ToSchema)]
 pub struct Message {
