@@ -50,6 +50,12 @@ impl Permission {
         found.map(|(_, permission)| *permission)
     }
 
+    /// The name under which services have it in the configuration.
+    pub fn service_name(self) -> Option<&'static str> {
+        let found = SERVICE_PERMISSIONS.iter().find(|(_, permission)| *permission == self);
+        found.map(|(name, _)| *name)
+    }
+
     /// Every permission.
     pub const ALL: [Self; 5] =
         [Self::RecordUsage, Self::Backfill, Self::ReadProject, Self::ManageProject, Self::OwnAccount];
@@ -123,6 +129,10 @@ mod tests {
     fn services_are_permitted_what_is_named() {
         assert_eq!(Permission::of_service("usage:write"), Some(Permission::RecordUsage));
         assert_eq!(Permission::of_service("project:read"), Some(Permission::ReadProject));
+        for (name, permission) in SERVICE_PERMISSIONS {
+            assert_eq!(permission.service_name(), Some(name));
+        }
+        assert_eq!(Permission::ManageProject.service_name(), None);
         for name in ["", "usage", "USAGE:WRITE", "usage:write ", "project:manage"] {
             assert_eq!(Permission::of_service(name), None, "{name}");
         }

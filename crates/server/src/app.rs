@@ -2,7 +2,7 @@
 mod definitions;
 mod people;
 
-pub use definitions::{apply_definitions, check_definitions, reapply_definitions};
+pub use definitions::{apply_definitions, check_definitions, reapply};
 
 use crate::auth::accounts::{AdminError, Resets};
 use crate::auth::bootstrap::{self, BootstrapError, ShownKey};

@@ -1,6 +1,6 @@
 //! Services: proving who they are, and what their tokens open.
 use super::{described, key};
-use crate::support::server::{Answer, Server, Setup, TEST_KEY};
+use crate::support::server::{Answer, LIVE_KEY, Server, Setup, TEST_KEY};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -208,6 +208,64 @@ async fn another_secret_ends_the_tokens_of_the_one_before() {
     assert_eq!(post(&server, "/auth/service/refresh", &reader).await.status, 401);
     let again = token(&server, "reader", &READER.repeat(2)).await;
     assert_eq!(valid(&again).await, Value::Bool(true));
+}
+
+#[tokio::test]
+async fn a_service_acts_in_its_projects_only() {
+    let of_test = "permissions = [\"project:read\"]\nprojects = [\"test\"]";
+    let toml = TOML.replace("permissions = []", of_test);
+    let server = setup().toml(&toml).start();
+    let worker = token(&server, "worker", WORKER).await;
+    let read = async |project: Option<&str>| {
+        let mut headers = vec![("x-service-token", worker.as_str())];
+        headers.extend(project.map(|project| ("reckoner-project", project)));
+        call(&server, Method::GET, "/v1/test-clock", &headers).await.status.as_u16()
+    };
+    assert_eq!(read(None).await, 200, "it acts on test by itself");
+    assert_eq!((read(Some("test")).await, read(Some("live")).await), (200, 403));
+    let reader = token(&server, "reader", READER).await;
+    let on_live = call(&server, Method::GET, "/v1/test-clock", &[("x-service-token", &reader)]).await;
+    assert_eq!(on_live.status, 404, "others act on live");
+}
+
+#[tokio::test]
+async fn services_are_read_again() {
+    let server = setup().start();
+    let (gateway, reader, worker) = (
+        token(&server, "gateway", GATEWAY).await,
+        token(&server, "reader", READER).await,
+        token(&server, "worker", WORKER).await,
+    );
+    let new = WORKER.repeat(2);
+    let toml = format!(
+        "[services.worker]\nsecret = \"{new}\"\npermissions = []\n[services.reader]\npermissions = [\"usage:write\"]\n\
+         [services.added]\nsecret = \"{GATEWAY}\"\npermissions = [\"project:read\"]"
+    );
+    let file = server.dir().join("reckoner.toml");
+    std::fs::write(&file, "[services.worker]\nsecret = \"short\"").expect("written");
+    server.signal("HUP");
+    server.logged("the configuration stays as it was");
+    assert_eq!(post(&server, "/auth/service/refresh", &gateway).await.status, 200);
+    std::fs::write(&file, &toml).expect("written");
+    server.signal("HUP");
+    server.logged("the configuration was read again");
+    assert_eq!(ask(&server, "gateway", Some(GATEWAY)).await.status, 401, "it is gone");
+    for (token, status) in [(&gateway, 401), (&worker, 401), (&reader, 200)] {
+        assert_eq!(post(&server, "/auth/service/refresh", token).await.status, status);
+    }
+    assert_eq!(ask(&server, "worker", Some(WORKER)).await.status, 401);
+    token(&server, "worker", &new).await;
+    let added = token(&server, "added", GATEWAY).await;
+    let read = async |token: &str| {
+        call(&server, Method::GET, "/v1/meters", &[("x-service-token", token)]).await.status.as_u16()
+    };
+    assert_eq!((read(&added).await, read(&reader).await), (200, 403), "permissions are those of now");
+    let entries =
+        server.request(Method::GET, "/v1/audit?chain=installation&action=configuration.read_again", LIVE_KEY);
+    let entries = Answer::of(entries.send().await).await;
+    let shown = &entries.json()["data"][0]["after"]["services"]["known"]["added"];
+    assert_eq!(*shown, json!({"permissions": ["project:read"], "projects": []}));
+    assert!(!entries.text.contains(GATEWAY) && !entries.text.contains(&new));
 }
 
 #[tokio::test]

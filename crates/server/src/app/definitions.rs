@@ -1,6 +1,6 @@
 //! What the operator's files define, put in force as a whole.
 use super::StartError;
-use crate::config::{ConfigError, Definitions, FileWebhook, Problem};
+use crate::config::{Config, ConfigError, Definitions, FileWebhook, Problem, Services};
 use crate::http::error::ApiError;
 use crate::http::state::App;
 use crate::http::v1;
@@ -13,7 +13,7 @@ use crate::webhooks::guard::EndpointUrl;
 use crate::webhooks::service::WebhookError;
 use reckoner_domain::id::{MeterId, ProjectId};
 use reckoner_domain::meter::{Catalogue, Meter, MeterKey};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
 /// How often it is tried again when a client changes an endpoint of the file at the same moment.
@@ -26,8 +26,9 @@ pub async fn apply_definitions(app: &App, definitions: Definitions) -> Result<()
     apply(app, definitions, None).await
 }
 
-/// The same for files that were read again, which is written down.
-pub async fn reapply_definitions(app: &App, definitions: Definitions) -> Result<(), StartError> {
+/// The same for files that were read again, which is written down, and the services with them.
+pub async fn reapply(app: &App, config: Config) -> Result<(), StartError> {
+    let (definitions, services) = (config.definitions, config.services);
     let shown = |definitions: &Definitions| {
         json!({
             "periods": definitions.periods.iter().map(|period| period.as_str()).collect::<Vec<_>>(),
@@ -37,8 +38,23 @@ pub async fn reapply_definitions(app: &App, definitions: Definitions) -> Result<
         })
     };
     let change = Change::new(None, OPERATOR, "configuration.read_again", "configuration");
-    let change = change.before(shown(&app.definitions())).after(shown(&definitions));
-    apply(app, definitions, Some(change)).await
+    let mut after = shown(&definitions);
+    if let Some(after) = after.as_object_mut() {
+        after.insert("services".to_owned(), shown_services(&services));
+    }
+    let change = change.before(shown(&app.definitions())).after(after);
+    apply(app, definitions, Some(change)).await?;
+    app.services.replace(&services);
+    Ok(())
+}
+
+fn shown_services(services: &Services) -> Value {
+    let shown = services.known.iter().map(|(name, service)| {
+        let permissions = service.permissions.iter().map(|permission| permission.service_name());
+        let permissions: Vec<_> = permissions.collect();
+        (name.clone(), json!({"permissions": permissions, "projects": service.projects}))
+    });
+    json!({"known": shown.collect::<Map<_, _>>(), "allow_unproven": services.allow_unproven})
 }
 
 async fn apply(app: &App, definitions: Definitions, read_again: Option<Change>) -> Result<(), StartError> {

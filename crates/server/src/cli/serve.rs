@@ -53,9 +53,9 @@ async fn reload_on_hangup(mut hangup: Signal, app: App, args: ServeArgs) {
     while hangup.recv().await.is_some() {
         match load(&args) {
             Err(error) => tracing::error!("the configuration stays as it was: {error}"),
-            Ok(loaded) => match app::reapply_definitions(&app, loaded.config.definitions).await {
+            Ok(loaded) => match app::reapply(&app, loaded.config).await {
                 Ok(()) => tracing::info!(
-                    "the configuration was read again: meters, periods and webhooks are in force"
+                    "the configuration was read again: meters, periods, webhooks and services are in force"
                 ),
                 Err(error) => tracing::error!("the configuration stays as it was: {error}"),
             },

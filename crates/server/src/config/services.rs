@@ -10,7 +10,9 @@ const SERVICES_MAX: usize = 100;
 /// Most characters of a service's name.
 const NAME_CHARS_MAX: usize = 64;
 /// What a service's table may say.
-const KEYS: [&str; 2] = ["secret", "permissions"];
+const KEYS: [&str; 3] = ["secret", "permissions", "projects"];
+/// The projects there are.
+const PROJECTS: [&str; 2] = ["live", "test"];
 
 /// Which services call in their own name.
 #[derive(Clone, Debug, Default)]
@@ -28,6 +30,8 @@ pub struct Service {
     pub secret: Option<Secret>,
     /// What it may do.
     pub permissions: Vec<Permission>,
+    /// In which projects, by their names; in all of them where none is named.
+    pub projects: Vec<String>,
 }
 
 pub(super) fn read_services(reader: &mut Reader<'_>) -> Services {
@@ -85,7 +89,7 @@ fn read_service(
     }
     let Some(item) = item.as_table() else {
         reader.problem(&place, format!("must be a table with {}", KEYS.join(" and ")));
-        return Service { secret: None, permissions: Vec::new() };
+        return Service { secret: None, permissions: Vec::new(), projects: Vec::new() };
     };
     for key in item.keys().filter(|key| !KEYS.contains(&key.as_str())) {
         reader.problem(&format!("{place}.{key}"), format!("is unknown; allowed are {}", KEYS.join(", ")));
@@ -95,7 +99,31 @@ fn read_service(
         let reason = format!("must be set, here or as {variable}");
         reader.problem(&format!("{place}.secret"), reason);
     }
-    Service { secret, permissions: read_permissions(reader, &format!("{place}.permissions"), item) }
+    Service {
+        secret,
+        permissions: read_permissions(reader, &format!("{place}.permissions"), item),
+        projects: read_projects(reader, &format!("{place}.projects"), item),
+    }
+}
+
+/// The projects that a service is for; none where it is for all.
+fn read_projects(reader: &mut Reader<'_>, place: &str, item: &Table) -> Vec<String> {
+    let Some(value) = item.get("projects") else { return Vec::new() };
+    let names = value.as_array().map(|names| names.iter().filter_map(Value::as_str).collect::<Vec<_>>());
+    let whole = value.as_array().map_or(0, Vec::len);
+    match names {
+        Some(names)
+            if !names.is_empty()
+                && names.len() == whole
+                && names.iter().all(|name| PROJECTS.contains(name)) =>
+        {
+            names.into_iter().map(str::to_owned).collect()
+        }
+        _ => {
+            reader.problem(place, format!("must be a list of {}, or left out for all", PROJECTS.join(", ")));
+            Vec::new()
+        }
+    }
 }
 
 fn read_secret(reader: &mut Reader<'_>, place: &str, variable: &str, item: &Table) -> Option<Secret> {
@@ -160,7 +188,7 @@ mod tests {
     fn services_are_read_from_file_and_environment() {
         let file = format!(
             "[services.gateway]\nsecret = '{SECRET}'\npermissions = ['usage:write', 'project:read']\n\
-             [services.llm-worker]\npermissions = []"
+             [services.llm-worker]\npermissions = []\nprojects = ['test']"
         );
         let (services, problems) = read(&file, &[("RECKONER_SERVICES_LLM_WORKER_SECRET", &SECRET.repeat(2))]);
         assert_eq!(problems, Vec::<String>::new());
@@ -169,6 +197,10 @@ mod tests {
         assert_eq!(gateway.permissions, [Permission::RecordUsage, Permission::ReadProject]);
         assert_eq!(worker.secret, Some(Secret::new(SECRET.repeat(2))));
         assert!(worker.permissions.is_empty() && !services.allow_unproven);
+        assert_eq!(
+            (gateway.projects.len(), worker.projects.as_slice()),
+            (0, [String::from("test")].as_slice())
+        );
         let (services, _) = read(&file, &[("RECKONER_SERVICES_GATEWAY_SECRET", &SECRET.repeat(3))]);
         assert_eq!(services.known["gateway"].secret, Some(Secret::new(SECRET.repeat(3))));
     }
@@ -178,7 +210,7 @@ mod tests {
         let file = format!(
             "[services]\nx = 1\n'a b' = {{ secret = '{SECRET}', permissions = [] }}\n\
              one = {{ secret = 'short', permissions = ['usage:write', 'root'] }}\n\
-             two = {{ secret = 5, permission = [] }}\nthree = {{ permissions = [] }}\n\
+             two = {{ secret = 5, permission = [] }}\nthree = {{ permissions = [], projects = ['prod'] }}\n\
              four = {{ secret = '{SECRET}', permissions = 'usage:write' }}\n\
              p-q = {{ secret = '{SECRET}1', permissions = [] }}\n\
              p_q = {{ secret = '{SECRET}2', permissions = [] }}"
@@ -192,6 +224,7 @@ mod tests {
             "services.one.permissions[1]",
             "services.one.secret",
             "services.p_q",
+            "services.three.projects",
             "services.three.secret",
             "services.two.permission",
             "services.two.permissions",

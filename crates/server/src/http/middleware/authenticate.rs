@@ -2,6 +2,7 @@
 use super::{browser, idempotency};
 use crate::auth::access::{Access, required};
 use crate::auth::caller::{Actor, Caller, Person};
+use crate::auth::services::Found;
 use crate::auth::tokens::looks_signed;
 use crate::config::{KEY_BYTES_MAX, MetricsAccess};
 use crate::http::compat;
@@ -9,7 +10,6 @@ use crate::http::compat::auth_billing::named_project;
 use crate::http::error::ApiError;
 use crate::http::listen::Peer;
 use crate::http::state::App;
-use crate::store::projects::LIVE;
 use crate::store::{Scope, StoreError};
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, header};
@@ -86,12 +86,16 @@ async fn authenticate(app: &App, headers: &HeaderMap, need: Need, changes: bool)
     }
 }
 
-/// The service that holds a token, in the project that the request names or in `live`.
+/// The service that holds a token, in the project that the request names or where it acts by itself.
 fn service(app: &App, headers: &HeaderMap, token: &str) -> Result<Caller, ApiError> {
-    let named = named_project(app, headers).map(|named| named.unwrap_or(LIVE));
+    let named = named_project(app, headers);
     // The token first: who has none is told nothing of projects.
-    let caller = app.services.caller(token, named.unwrap_or(LIVE)).ok_or_else(ApiError::unauthenticated)?;
-    named.map(|_| caller).map_err(|_| ApiError::forbidden("there is no project of this name"))
+    match app.services.caller(token, named.unwrap_or_default()) {
+        Found::Nobody => Err(ApiError::unauthenticated()),
+        _ if named.is_err() => Err(ApiError::forbidden("there is no project of this name")),
+        Found::Elsewhere => Err(ApiError::forbidden("the service does not act in this project")),
+        Found::Caller(caller) => Ok(caller),
+    }
 }
 
 /// The token of a service that a request carries.

@@ -72,5 +72,5 @@ async fn note(app: &App, name: &str, action: &'static str) -> Result<(), Refused
 )]
 pub async fn verify(State(app): State<App>, headers: HeaderMap) -> Json<ServiceVerdict> {
     let holder = service_token(&headers).and_then(|token| app.services.holder(token));
-    Json(ServiceVerdict { valid: holder.is_some(), service_name: holder.map(str::to_owned) })
+    Json(ServiceVerdict { valid: holder.is_some(), service_name: holder })
 }
