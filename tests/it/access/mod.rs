@@ -2,6 +2,7 @@
 mod audit;
 mod browsers;
 mod errors;
+mod matrix;
 mod routes;
 mod secrets;
 mod services;
