@@ -146,4 +146,5 @@ step "clippy" cargo clippy --workspace --all-targets --locked -- -D warnings
 step "docs" check_docs
 suite "webhook receivers" "$RECKONER_TEST_PYTHON" "$RECEIVERS/check.py"
 suite "cargo test" scripts/with-postgres cargo test --workspace --locked --no-fail-fast
+step "API fuzzing" scripts/fuzz-api 35
 finish

@@ -48,7 +48,7 @@ pub struct IngestParams {
         (Vec<Object> = "application/cloudevents-batch+json"),
     )),
     responses(
-        (status = 200, description = "Judged one by one, none rejected (a single event: a duplicate)", body = IngestAnswer),
+        (status = 200, description = "Judged one by one, none rejected (a single event: a duplicate); NDJSON is answered line by line", content((IngestAnswer = "application/json"), (String = "application/x-ndjson"))),
         (status = 201, description = "A single event, newly stored", body = IngestAnswer),
         (status = 207, description = "Some events were rejected", body = IngestAnswer),
         (status = 400, description = "The body is no JSON", body = Problem, content_type = "application/problem+json"),
@@ -58,7 +58,7 @@ pub struct IngestParams {
         (status = 409, description = "A single event whose id is taken by other content", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "More than 1,000 events, or too many bytes", body = Problem, content_type = "application/problem+json"),
         (status = 415, description = "A media type or encoding that is not read", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "A single event that is invalid (problem), or all events of a list (answer)", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "A single event that is invalid (problem), or all events of a list (answer)", content((Problem = "application/problem+json"), (IngestAnswer = "application/json"))),
         (status = 503, description = "Too many requests wait to be committed", body = Problem, content_type = "application/problem+json"),
         (status = 507, description = "The disk is full", body = Problem, content_type = "application/problem+json"),
     ),
