@@ -13,31 +13,9 @@ macro_rules! keys {
             pub fn parse(text: &str) -> Result<Self, KeyError> {
                 MeterKey::parse(text).map(|key| Self(key.as_str().to_owned()))
             }
-
-            /// The key as text.
-            pub fn as_str(&self) -> &str {
-                &self.0
-            }
         }
 
-        impl std::fmt::Display for $name {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str(&self.0)
-            }
-        }
-
-        impl TryFrom<String> for $name {
-            type Error = KeyError;
-            fn try_from(text: String) -> Result<Self, KeyError> {
-                Self::parse(&text)
-            }
-        }
-
-        impl From<$name> for String {
-            fn from(key: $name) -> Self {
-                key.0
-            }
-        }
+        crate::text::as_text!($name, KeyError);
     )* };
 }
 

@@ -46,6 +46,7 @@ pub mod sketch;
 pub mod subscription;
 pub mod sum;
 pub mod tally;
+mod text;
 pub mod time;
 pub mod totp;
 pub mod trial;

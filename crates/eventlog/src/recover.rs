@@ -22,7 +22,7 @@ const MANIFEST_TEMPORARY: &str = "MANIFEST.tmp";
 pub fn open_store(disk: &dyn Disk, new: Manifest) -> Result<(Manifest, Vec<u64>), OpenError> {
     let names = disk.names().map_err(while_doing("list the files"))?;
     let numbers = segment_numbers(&names);
-    let sealed = names.iter().any(|name| columns::segments_of(name).is_some());
+    let sealed = names.iter().any(|name| columns::NAMES.parse(name).is_some());
     let manifest = if names.iter().any(|name| name == manifest::FILE_NAME) {
         read_manifest(disk)?
     } else if numbers.is_empty() && !sealed {
@@ -145,11 +145,8 @@ impl<'a> Recovery<'a> {
             }
             let places = &mut self.shared.memory.write().places;
             places.push_covered(covered.number, covered.first_sequence, Some(file), &part);
-            add(&self.shared.counters.bytes, covered.bytes);
         }
-        for columns in part.columns() {
-            add(&self.shared.counters.bytes, columns.known().checked.bytes);
-        }
+        add(&self.shared.counters.bytes, part.bytes());
         self.group = part.index().last_group;
         Ok(())
     }

@@ -33,9 +33,10 @@ pub struct Status {
     pub segments: u64,
     /// Segments that what is known of is written down.
     pub parts: u64,
-    /// Since the start: failures to write such a part; it stays in memory, and is tried again.
+    /// Since the start: failures to write such a part, or to make one of several; what they tell stays
+    /// where it was, and it is tried again.
     pub part_failures: u64,
-    /// Bytes of records and their frames in all segments, preallocated space not included.
+    /// Bytes of records and their frames in all segments, preallocated space not included, and of columns.
     pub bytes: u64,
     /// Requests that wait to be committed.
     pub queued_batches: u64,

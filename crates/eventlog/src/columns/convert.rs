@@ -2,7 +2,7 @@
 use super::file::Checked;
 use super::told::Told;
 use super::write::RowWriter;
-use super::{Columns, Correction, Fields, Kind, Known, Origin, Row, TEMPORARY_PREFIX, file_name};
+use super::{Columns, Correction, Fields, Kind, Known, NAMES, Origin, Row};
 use crate::check::{self, Sealed};
 use crate::disk::{Disk, File};
 use crate::error::{OpenError, ReadError};
@@ -22,7 +22,7 @@ use std::sync::Arc;
 /// Records after which the thread may rest.
 const REST_RECORDS: usize = 1_000;
 /// Rows of a finished file that are looked at together.
-const CHECKED_ROWS: usize = 1 << 16;
+const CHECKED_ROWS: u32 = 1 << 16;
 
 /// Segments as columns, and the row of each record, by its sequence; cleared ones have none.
 pub struct Converted {
@@ -92,8 +92,8 @@ struct Survey<'a> {
     frames: Vec<Timestamp>,
 }
 
-/// Writes the columns of these segments, which follow each other and of which this is true; `rest` is called now and then and
-/// tells whether to go on. `None` where it was told to end.
+/// Writes the columns of these segments, which follow each other and of which this is true; `rest` is
+/// called now and then and tells whether to go on. `None` where it was told to end.
 pub fn convert(
     disk: &dyn Disk,
     segments: &[Sealed],
@@ -125,8 +125,8 @@ pub fn convert(
             *of_record = Some(row);
         }
     }
-    let temporary = format!("{TEMPORARY_PREFIX}-{:016x}-{:016x}.tmp", first.number, last.number);
-    let name = file_name(first.number, last.number);
+    let temporary = NAMES.temporary(first.number, last.number);
+    let name = NAMES.of(first.number, last.number);
     let mut write = || {
         let Some((checked, digest)) = survey.write(disk.create(&temporary)?, &files, &mut rest)? else {
             return Ok(None);
@@ -160,12 +160,12 @@ fn is_as_written(
 ) -> Result<bool, ReadError> {
     columns.check(&mut *rest)?;
     let mut read = Digest::default();
-    let rows: Vec<u32> = (0..columns.known().rows).collect();
-    for rows in rows.chunks(CHECKED_ROWS) {
+    let rows = columns.known().rows;
+    for start in (0..rows).step_by(CHECKED_ROWS as usize) {
         if !rest() {
             return Ok(false);
         }
-        columns.read(rows, Fields::NONE, |_, row| {
+        columns.read_range(start..rows.min(start + CHECKED_ROWS), Fields::NONE, |_, row| {
             read.add(&row.origin, &row.event);
             Ok::<(), ReadError>(())
         })?;
@@ -227,8 +227,9 @@ impl Survey<'_> {
         let mut rest = frame.payload;
         for sequence in (header.first_sequence..).take(header.records as usize) {
             let offset = records + (frame.payload.len() - rest.len()) as u32;
-            let before = rest.len();
+            let from_here = rest;
             let record = record::take(&mut rest, header.received_at).map_err(|_| offset)?;
+            let bytes = from_here.get(..from_here.len() - rest.len()).unwrap_or_default();
             let Some((kind, event, _)) = parts_of(record).filter(|_| sequence > cleared_at) else { continue };
             self.spots.push(Spot {
                 group: self.groups.number(header.project, kind, &event.draft),
@@ -236,13 +237,8 @@ impl Survey<'_> {
                 sequence: (sequence - self.first_sequence) as u32,
                 segment,
                 offset,
-                bytes: (before - rest.len()) as u32,
-                checksum: crc32c::crc32c(
-                    frame
-                        .payload
-                        .get(frame.payload.len() - before..frame.payload.len() - rest.len())
-                        .unwrap_or_default(),
-                ),
+                bytes: bytes.len() as u32,
+                checksum: crc32c::crc32c(bytes),
                 frame: self.frames.len() as u32 - 1,
             });
         }

@@ -9,6 +9,7 @@ mod write;
 
 use crate::disk::{Disk, File};
 use crate::error::ReadError;
+use crate::format::range_names::RangeNames;
 use crate::format::record::EventRecord;
 use file::{Checked, Source};
 use parking_lot::Mutex;
@@ -19,26 +20,8 @@ use reckoner_domain::time::Timestamp;
 use std::sync::Arc;
 use told::Told;
 
-/// What every file's name begins with.
-const NAME_PREFIX: &str = "events-";
-/// What every file's name ends in.
-const NAME_SUFFIX: &str = ".parquet";
-/// What files are named while they are written.
-pub const TEMPORARY_PREFIX: &str = "events-new";
-
-/// The name of the file with the events of these segments.
-pub fn file_name(first: u64, last: u64) -> String {
-    format!("{NAME_PREFIX}{first:016x}-{last:016x}{NAME_SUFFIX}")
-}
-
-/// The first and last segment in a file's name.
-pub fn segments_of(name: &str) -> Option<(u64, u64)> {
-    let digits = name.strip_prefix(NAME_PREFIX)?.strip_suffix(NAME_SUFFIX)?;
-    let (first, last) = digits.split_once('-')?;
-    let number = |digits| u64::from_str_radix(digits, 16).ok();
-    let (first, last) = (number(first)?, number(last)?);
-    (file_name(first, last) == name && first <= last).then_some((first, last))
-}
+/// What the files are called.
+pub const NAMES: RangeNames = RangeNames { prefix: "events-", suffix: ".parquet" };
 
 /// What is known of a file beside what is in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -155,7 +138,7 @@ pub struct Columns {
 impl Columns {
     /// A file of which this is known.
     pub fn new(known: Known, file: Arc<dyn File>) -> Self {
-        let name = file_name(known.first, known.last);
+        let name = NAMES.of(known.first, known.last);
         let source = Source::new(&name, file, known.checked.clone());
         Self { known, source, metadata: Mutex::new(None) }
     }
@@ -163,7 +146,7 @@ impl Columns {
     /// A file of which nothing is known but what is in it. Its rows are checked; checksums of its blocks
     /// are taken from what is there.
     pub fn found(disk: &dyn Disk, (first, last): (u64, u64)) -> Result<Self, ReadError> {
-        let file = disk.open(&file_name(first, last))?;
+        let file = disk.open(&NAMES.of(first, last))?;
         let known = Known { first, last, rows: 0, checked: Checked::of(file.as_ref())? };
         let found = Self::new(known, file);
         let metadata = found.metadata()?;

@@ -102,6 +102,18 @@ impl Columns {
         origin.ok_or_else(|| self.damaged())
     }
 
+    /// Shows all rows of a range, each with its number.
+    pub fn read_range<E: From<ReadError>>(
+        &self,
+        rows: Range<u32>,
+        fields: Fields,
+        mut each: impl FnMut(u32, &Row<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let first = rows.start;
+        let numbers: Vec<u32> = rows.collect();
+        self.read(&numbers, fields, |number, row| each(first + number as u32, row))
+    }
+
     /// Shows these rows, which are in order, each with its place among them.
     pub fn read<E: From<ReadError>>(
         &self,

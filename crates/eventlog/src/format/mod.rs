@@ -1,6 +1,7 @@
 //! The bytes of the log on disk; docs/STORAGE.md describes every field.
 pub mod frame;
 pub mod manifest;
+pub mod range_names;
 pub mod record;
 pub mod segment;
 pub mod varint;

@@ -4,7 +4,7 @@ use super::index::{Block, Covered, Index, Section};
 use super::pages::PageWriter;
 use super::places::{BLOCK_RECORDS, Spot, Spots};
 use super::rebuild::put_ids;
-use super::{Part, file_name};
+use super::{NAMES, Part};
 use crate::disk::Disk;
 use crate::error::ReadError;
 use crate::memory::Memory;
@@ -17,9 +17,6 @@ use reckoner_domain::time::{HOUR, Timestamp};
 use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::sync::Arc;
-
-/// What parts are named while they are written.
-pub const TEMPORARY_PREFIX: &str = "part-new";
 
 /// A segment that takes no more records, and what is known of them.
 pub struct SealedSegment {
@@ -88,8 +85,8 @@ struct Both {
 
 /// Writes and opens the part of a sealed segment.
 pub fn build(disk: &dyn Disk, shared: &Shared, sealed: &SealedSegment) -> Result<Part, ReadError> {
-    let name = file_name(sealed.number, sealed.number);
-    let temporary = format!("{TEMPORARY_PREFIX}-{:016x}.tmp", sealed.number);
+    let name = NAMES.of(sealed.number, sealed.number);
+    let temporary = NAMES.temporary(sealed.number, sealed.number);
     let file = disk.create(&temporary)?;
     let mut out = PageWriter::new(Arc::clone(&file));
     let covered =

@@ -1,7 +1,6 @@
 //! Finds the parts of a log at its start.
-use super::build::TEMPORARY_PREFIX;
 use super::rebuild::rebuild;
-use super::{Part, file_name, segments_of};
+use super::{NAMES, Part};
 use crate::columns::{self, Columns, Known};
 use crate::disk::Disk;
 use crate::error::{OpenError, ReadError};
@@ -31,8 +30,8 @@ pub fn load(
     (store_id, in_log): (u128, &[u64]),
     anew: Option<&Shared>,
 ) -> Result<Loaded, OpenError> {
-    let found: Vec<(u64, u64)> = names.iter().filter_map(|name| segments_of(name)).collect();
-    let sealed: Vec<(u64, u64)> = names.iter().filter_map(|name| columns::segments_of(name)).collect();
+    let found: Vec<(u64, u64)> = names.iter().filter_map(|name| NAMES.parse(name)).collect();
+    let sealed: Vec<(u64, u64)> = names.iter().filter_map(|name| columns::NAMES.parse(name)).collect();
     let newest = in_log.last().copied().unwrap_or(0);
     let mut parts: Vec<Part> = Vec::new();
     let mut next = 1;
@@ -43,7 +42,7 @@ pub fn load(
         candidates.sort_unstable_by_key(|(_, last)| u64::MAX - last);
         let mut part = None;
         for (first, last) in candidates {
-            let opened = open(disk, &file_name(first, last), store_id)?;
+            let opened = open(disk, &NAMES.of(first, last), store_id)?;
             part = opened
                 .filter(|part| part.is_of(first, last) && follows(parts.last(), part) && part.has(in_log));
             part = part.map(|part| instead_of_log(part, in_log)).transpose()?.flatten();
@@ -70,12 +69,7 @@ pub fn load(
     let used = |name: &str| {
         parts.iter().any(|part| part.name() == name || part.columns().iter().any(|of| of.name() == name))
     };
-    let of_parts = |name: &&String| {
-        segments_of(name).is_some()
-            || columns::segments_of(name).is_some()
-            || name.starts_with(TEMPORARY_PREFIX)
-            || name.starts_with(columns::TEMPORARY_PREFIX)
-    };
+    let of_parts = |name: &&String| NAMES.has(name) || columns::NAMES.has(name);
     let unneeded = names.iter().filter(of_parts).filter(|name| !used(name)).cloned().collect();
     Ok(Loaded { parts, unneeded })
 }
@@ -101,7 +95,7 @@ fn instead_of_log(part: Part, in_log: &[u64]) -> Result<Option<Part>, OpenError>
 
 /// Tells a part from its columns.
 fn from_columns(disk: &dyn Disk, shared: &Shared, segments: (u64, u64)) -> Result<Part, OpenError> {
-    let name = columns::file_name(segments.0, segments.1);
+    let name = columns::NAMES.of(segments.0, segments.1);
     let told_anew = || {
         let columns = Columns::found(disk, segments)?;
         let told = columns.told()?;

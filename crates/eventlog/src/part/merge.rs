@@ -1,10 +1,10 @@
 //! Makes one part of several that follow each other.
-use super::build::{TEMPORARY_PREFIX, write_block};
+use super::build::write_block;
 use super::cells::{BlockBuilder, BlockCell, CellReader, EventAt, Malformed};
 use super::index::{Block, Index, Section};
 use super::pages::{PageWriter, Window};
 use super::places::Spots;
-use super::{Part, encode_id, file_name};
+use super::{NAMES, Part, encode_id};
 use crate::check::Sealed;
 use crate::columns::convert::{Converted, convert};
 use crate::columns::told::Told;
@@ -63,8 +63,8 @@ pub fn merge(
     let (Some(first), Some(last), Some(newest)) = (segments.first(), segments.last(), parts.last()) else {
         return Ok(None);
     };
-    let name = file_name(first.number, last.number);
-    let temporary = format!("{TEMPORARY_PREFIX}-{:016x}-{:016x}.tmp", first.number, last.number);
+    let name = NAMES.of(first.number, last.number);
+    let temporary = NAMES.temporary(first.number, last.number);
     let index = Index {
         last_sequence: newest.last_sequence(),
         last_group: newest.index().last_group,

@@ -14,6 +14,7 @@ use crate::check::Sealed;
 use crate::columns::{self, Columns, Known};
 use crate::disk::{Disk, File};
 use crate::error::ReadError;
+use crate::format::range_names::RangeNames;
 use crate::memory::intern::Interner;
 use cells::{BlockCell, CellReader, ENTRY_BYTES, Entry, EventAt, HOURS, Malformed};
 use index::{Block, Index, Section};
@@ -25,10 +26,8 @@ use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// What every part's name begins with.
-const NAME_PREFIX: &str = "part-";
-/// What every part's name ends in.
-const NAME_SUFFIX: &str = ".idx";
+/// What parts are called.
+pub const NAMES: RangeNames = RangeNames { prefix: "part-", suffix: ".idx" };
 /// Bytes of cells or references read at once, unless those of one customer are more.
 const READ_BYTES: u64 = 1024 * 1024;
 /// Entries of a directory read at once when one customer is looked for.
@@ -38,20 +37,6 @@ const ID_BYTES: usize = 7;
 /// Bits of an id's hash that are kept beside its shard.
 const TAG_BITS: u32 = 24;
 const TAG_MASK: u64 = (1 << TAG_BITS) - 1;
-
-/// The name of the part of these segments.
-pub fn file_name(first: u64, last: u64) -> String {
-    format!("{NAME_PREFIX}{first:016x}-{last:016x}{NAME_SUFFIX}")
-}
-
-/// The first and last segment in a part's name.
-pub fn segments_of(name: &str) -> Option<(u64, u64)> {
-    let digits = name.strip_prefix(NAME_PREFIX)?.strip_suffix(NAME_SUFFIX)?;
-    let (first, last) = digits.split_once('-')?;
-    let number = |digits| u64::from_str_radix(digits, 16).ok();
-    let (first, last) = (number(first)?, number(last)?);
-    (file_name(first, last) == name && first <= last).then_some((first, last))
-}
 
 /// The numbers that names have in memory, by those that the part gives them.
 #[derive(Default)]
@@ -82,7 +67,7 @@ impl Part {
         let (pages, index) = Pages::open(name, disk.open(name)?, store_id)?;
         let index = Index::decode(&index).ok_or_else(|| pages.damaged(pages.length()))?;
         let open = |known: &Known| {
-            let name = columns::file_name(known.first, known.last);
+            let name = columns::NAMES.of(known.first, known.last);
             let file = disk.open(&name);
             let file = file.map_err(|error| io::Error::new(error.kind(), format!("{name}: {error}")))?;
             Ok::<_, ReadError>(Arc::new(Columns::new(known.clone(), file)))
@@ -156,6 +141,12 @@ impl Part {
     /// Whether the segments that are not columns are all there.
     pub fn has(&self, in_log: &[u64]) -> bool {
         self.in_log().into_iter().all(|(segment, _)| in_log.contains(&segment.number))
+    }
+
+    /// Bytes of its segments' frames that are in the log, and of its columns.
+    pub fn bytes(&self) -> u64 {
+        let in_log: u64 = self.in_log().iter().map(|(segment, _)| segment.bytes).sum();
+        in_log + self.columns.iter().map(|columns| columns.known().checked.bytes).sum::<u64>()
     }
 
     /// Its file.

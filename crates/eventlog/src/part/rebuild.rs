@@ -1,10 +1,10 @@
 //! Writes the part of columns anew, from nothing but them.
-use super::build::{TEMPORARY_PREFIX, write_block};
+use super::build::write_block;
 use super::cells::{BlockBuilder, EventAt, HOURS};
 use super::index::{Index, Section};
 use super::pages::PageWriter;
 use super::places::{BLOCK_RECORDS, Spots};
-use super::{Part, encode_id, file_name};
+use super::{NAMES, Part, encode_id};
 use crate::columns::told::Told;
 use crate::columns::{Columns, Fields, Kind, Row};
 use crate::disk::Disk;
@@ -19,9 +19,6 @@ use reckoner_domain::time::{HOUR, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
-
-/// Rows read at once.
-const ROWS_AT_ONCE: u32 = 1 << 18;
 
 /// What the rows of a project add up to.
 #[derive(Default)]
@@ -71,30 +68,16 @@ pub fn rebuild(disk: &dyn Disk, shared: &Shared, columns: &Columns, told: &Told)
     }
     rebuild.names(columns)?;
     let add = |number, row: &Row<'_>| rebuild.add(number, row).ok_or_else(|| columns.damaged());
-    each_row(columns, Fields::ALL, add)?;
+    columns.read_range(0..columns.known().rows, Fields::ALL, add)?;
     rebuild.end_run().ok_or_else(|| columns.damaged())?;
     rebuild.write(disk, columns)
-}
-
-/// Shows every row with its number.
-fn each_row(
-    columns: &Columns,
-    fields: Fields,
-    mut each: impl FnMut(u32, &Row<'_>) -> Result<(), ReadError>,
-) -> Result<(), ReadError> {
-    let rows = columns.known().rows;
-    for start in (0..rows).step_by(ROWS_AT_ONCE as usize) {
-        let numbers: Vec<u32> = (start..rows.min(start.saturating_add(ROWS_AT_ONCE))).collect();
-        columns.read(&numbers, fields, |number, row| each(start + number as u32, row))?;
-    }
-    Ok(())
 }
 
 impl Rebuild<'_> {
     /// Finds all names, which a part numbers in their order.
     fn names(&mut self, columns: &Columns) -> Result<(), ReadError> {
         let mut names: BTreeMap<ProjectId, (Texts, Texts)> = BTreeMap::new();
-        each_row(columns, Fields::ALL, |_, row| {
+        columns.read_range(0..columns.known().rows, Fields::ALL, |_, row| {
             let (customers, event_types) = names.entry(row.origin.project).or_default();
             for (names, name) in
                 [(customers, row.event.draft.customer), (event_types, row.event.draft.event_type)]
@@ -103,7 +86,7 @@ impl Rebuild<'_> {
                     names.insert(name.into());
                 }
             }
-            Ok(())
+            Ok::<(), ReadError>(())
         })?;
         for (project, (customers, event_types)) in names {
             let project = self.projects.entry(project).or_default();
@@ -181,8 +164,8 @@ impl Rebuild<'_> {
 
     fn write(mut self, disk: &dyn Disk, columns: &Columns) -> Result<Part, ReadError> {
         let known = columns.known();
-        let name = file_name(known.first, known.last);
-        let temporary = format!("{TEMPORARY_PREFIX}-{:016x}-{:016x}.tmp", known.first, known.last);
+        let name = NAMES.of(known.first, known.last);
+        let temporary = NAMES.temporary(known.first, known.last);
         let mut out = PageWriter::new(disk.create(&temporary)?);
         let mut index = Index {
             segments: self.told.segments.clone(),

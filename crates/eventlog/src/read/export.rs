@@ -2,7 +2,7 @@
 //! file, then those in the log.
 use super::fetch;
 use super::list::ListFilter;
-use crate::columns::{Columns, Fields, Group, Kind, Row};
+use crate::columns::{Columns, Fields, Group, Kind};
 use crate::error::ReadError;
 use crate::memory::Version;
 use crate::memory::corrections::Known;
@@ -102,9 +102,8 @@ impl Export {
 
     /// The events among these rows that pass.
     fn of_rows(&self, columns: &Columns, rows: Range<u32>) -> Result<Vec<Event>, ReadError> {
-        let numbers: Vec<u32> = rows.collect();
         let mut events = Vec::new();
-        columns.read(&numbers, Fields::ALL, |_, row: &Row<'_>| {
+        columns.read_range(rows, Fields::ALL, |_, row| {
             let origin = row.origin;
             if row.kind == Kind::Event
                 && origin.project == self.filter.project

@@ -147,7 +147,7 @@ fn a_missing_file_refuses_to_open() {
     }
     disk.kill();
     let names = disk.names().expect("lists");
-    let of_events = names.iter().find(|name| columns::segments_of(name).is_some()).expect("columns");
+    let of_events = names.iter().find(|name| columns::NAMES.parse(name).is_some()).expect("columns");
     let sealed = names.iter().find(|name| segment::number_of(name).is_some()).expect("a segment");
     for name in ["MANIFEST", of_events, sealed] {
         let fork = disk.fork();

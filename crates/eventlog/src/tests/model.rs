@@ -1,4 +1,5 @@
 //! What the engine must be equal to: a list of events and plain loops over it.
+use crate::format::record::EventRecord;
 use crate::read::list::{Cursor, ListFilter, Order};
 use crate::read::query::{GroupBy, OTHER, Query, Row};
 use crate::read::values::{VALUES_MAX, day_of};
@@ -22,17 +23,7 @@ pub struct Sent {
 
 impl Sent {
     pub fn draft(&self) -> EventDraft<'_> {
-        let event = &self.event;
-        EventDraft {
-            id: &event.id,
-            customer: &event.customer,
-            event_type: &event.event_type,
-            value: event.value,
-            time: event.time_given.then_some(event.time),
-            subject: event.subject.as_deref(),
-            properties: event.properties.as_deref(),
-            source_context: event.source_context.as_deref(),
-        }
+        EventRecord::of(&self.event).draft
     }
 }
 

@@ -5,8 +5,8 @@ use crate::disk::Disk;
 use crate::error::ReadError;
 use crate::format::segment;
 use crate::log::{EventLog, Opened};
+use crate::part::NAMES;
 use crate::part::cells::{BlockBuilder, CellReader, EventAt, HOURS};
-use crate::part::{file_name, segments_of};
 use crate::read::export::Export;
 use crate::read::list::{self, ListFilter, Order};
 use crate::read::query::{self, Query, QueryError};
@@ -38,7 +38,7 @@ fn filled() -> SimDisk {
 
 fn part_names(disk: &SimDisk) -> Vec<String> {
     let names = disk.names().expect("lists");
-    names.into_iter().filter(|name| segments_of(name).is_some()).collect()
+    names.into_iter().filter(|name| NAMES.parse(name).is_some()).collect()
 }
 
 /// All that a log says: totals by customer and hour, and its events in two orders.
@@ -77,7 +77,7 @@ fn a_log_says_the_same_with_and_without_its_parts() {
     let disk = filled();
     let parts = part_names(&disk);
     let sizes: Vec<u64> =
-        parts.iter().filter_map(|name| segments_of(name)).map(|(from, to)| to - from + 1).collect();
+        parts.iter().filter_map(|name| NAMES.parse(name)).map(|(from, to)| to - from + 1).collect();
     assert_eq!(sizes, [3, 3, 1], "three of one size become one");
     let expected = said(&open(&disk).expect("opens")).expect("answers");
     disk.kill();
@@ -131,7 +131,7 @@ fn a_part_that_is_not_what_was_written_is_told_or_made_anew() {
 fn columns_that_are_not_what_was_written_refuse_to_open() {
     let disk = filled();
     let names = disk.names().expect("lists");
-    let name = names.iter().find(|name| columns::segments_of(name).is_some()).expect("columns");
+    let name = names.iter().find(|name| columns::NAMES.parse(name).is_some()).expect("columns");
     let whole = disk.bytes(name);
     let flipped = |place: usize| {
         let mut bytes = whole.clone();
@@ -155,14 +155,14 @@ fn columns_are_not_used_while_their_segments_are_all_that_is_told_of() {
     let disk = SimDisk::new(1);
     let mut log = open(&disk).expect("opens");
     let mut sent = Vec::new();
-    while !disk.names().expect("lists").iter().any(|name| segments_of(name) == Some((2, 2))) {
+    while !disk.names().expect("lists").iter().any(|name| NAMES.parse(name) == Some((2, 2))) {
         let id = format!("{:0>150}", sent.len());
         append(&mut log, &[id.as_str()]).expect("commits");
         sent.push(id);
     }
     disk.kill();
     // What a crash left before the part was written that tells of it.
-    for name in [columns::file_name(1, 2), "events-new-0000000000000001-0000000000000002.tmp".to_owned()] {
+    for name in [columns::NAMES.of(1, 2), "events-new-0000000000000001-0000000000000002.tmp".to_owned()] {
         disk.create(&name).expect("makes").write_at(b"PAR1 and no more", 0).expect("writes");
     }
     let log = open(&disk).expect("opens");
@@ -179,7 +179,7 @@ fn sealed() -> (SimDisk, Vec<String>, Vec<Saved>) {
     let disk = SimDisk::new(1);
     let mut log = open(&disk).expect("opens");
     let (mut sent, mut segments) = (Vec::new(), std::collections::BTreeMap::new());
-    let has_columns = || disk.names().expect("lists").iter().any(|name| columns::segments_of(name).is_some());
+    let has_columns = || disk.names().expect("lists").iter().any(|name| columns::NAMES.parse(name).is_some());
     while !has_columns() {
         for name in disk.names().expect("lists").into_iter().filter(|name| segment::number_of(name).is_some())
         {
@@ -206,7 +206,7 @@ fn segments_left_beside_their_columns_go_once_those_are_good() {
     let (disk, sent, segments) = sealed();
     assert_eq!(segments.len(), 3);
     let names = disk.names().expect("lists");
-    let columns = names.iter().find(|name| columns::segments_of(name).is_some()).expect("columns");
+    let columns = names.iter().find(|name| columns::NAMES.parse(name).is_some()).expect("columns");
     let mut damaged = disk.bytes(columns);
     damaged[100] ^= 1;
     // All of them, the last ones, and some with a gap between.
@@ -250,7 +250,7 @@ fn parts_of_another_store_and_gaps_are_made_anew() {
     let whole = disk.bytes(&parts[1]);
     disk.remove(&parts[0]).expect("is there");
     // A part that was merged into another and not removed before a crash.
-    disk.create(&file_name(5, 5)).expect("makes").write_at(&whole, 0).expect("writes");
+    disk.create(&NAMES.of(5, 5)).expect("makes").write_at(&whole, 0).expect("writes");
     let other = disk.create("part-new-0000000000000009.tmp").expect("makes");
     other.write_at(b"half", 0).expect("writes");
     let log = open(&disk).expect("opens");

@@ -119,7 +119,10 @@ impl Work {
             return Ok(false);
         };
         self.shared.memory.read().number(&mut merged);
+        let (before, after) = (parts.iter().map(|part| part.bytes()).sum(), merged.bytes());
         self.shared.memory.write().join(parts, merged);
+        self.shared.counters.bytes.fetch_sub(before, Ordering::Relaxed);
+        add(&self.shared.counters.bytes, after);
         self.shared.note_columns();
         // Whoever reads them still has them open. The segments go first: a part without its segments
         // and without columns would be told from nothing.
