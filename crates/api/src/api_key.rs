@@ -8,8 +8,12 @@ use utoipa::ToSchema;
 pub struct NewApiKey {
     /// What it is for.
     pub name: Option<String>,
-    /// What it may do: `ingest`, `read`, `admin`, `backfill`.
+    /// What it may do: `ingest`, `read`, `admin`, `backfill`. None for a customer's key.
+    #[serde(default)]
     pub scopes: Vec<String>,
+    /// The customer who is to hold it, by its own id or `cus_...`: the key sees and uses what is that
+    /// customer's, and nothing else.
+    pub customer: Option<String>,
     /// When it ceases to work.
     #[schema(format = DateTime)]
     pub expires_at: Option<String>,
@@ -26,6 +30,8 @@ pub struct ApiKey {
     pub prefix: String,
     /// What it may do.
     pub scopes: Vec<String>,
+    /// The customer who holds it: `cus_...`.
+    pub customer: Option<String>,
     /// When it was made.
     pub created_at: String,
     /// When it ceases to work.

@@ -112,7 +112,7 @@ async fn every_fault_of_a_request_is_told_at_once() {
     let customer = json!({"external_id": "cus_1", "time_zone": "Mars", "display_name": "", "metadata": {"a": "x".repeat(501)}});
     let told = faults(Method::POST, "/v1/customers", Some(customer)).await;
     assert_eq!(told, ["external_id", "time_zone", "display_name", "metadata.a"]);
-    let told = faults(Method::POST, "/v1/api-keys", Some(json!({"nam": 1}))).await;
+    let told = faults(Method::POST, "/v1/api-keys", Some(json!({"scopes": "read", "nam": 1}))).await;
     assert_eq!(told, ["scopes", "nam"]);
     let key = json!({"name": "", "scopes": ["root"], "expires_at": "2020-01-01T00:00:00Z"});
     assert_eq!(faults(Method::POST, "/v1/api-keys", Some(key)).await, ["name", "scopes", "expires_at"]);

@@ -20,6 +20,9 @@ const TOML: &str = r#"
     permissions = []
 "#;
 
+/// The key that a customer holds.
+const CUSTOMERS_KEY: &str = "a customer's key";
+
 /// Who a caller is, as far as rules tell callers apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
@@ -78,6 +81,13 @@ async fn callers(server: &Server) -> Vec<Caller> {
             callers.push(Caller { name, kind: Kind::Key, header, scopes: scopes.into_iter().collect() });
         }
     }
+    let request = server.request(Method::POST, "/v1/customers", LIVE_KEY);
+    request.json(&json!({"external_id": "holder"})).send().await.expect("a customer");
+    let request = server.request(Method::POST, "/v1/api-keys", LIVE_KEY).json(&json!({"customer": "holder"}));
+    let made = Answer::of(request.send().await).await.json();
+    let header = Some(("x-apikey", made["key"].as_str().expect("a key").to_owned()));
+    let name = CUSTOMERS_KEY.to_owned();
+    callers.push(Caller { name, kind: Kind::Key, header, scopes: Scopes::default() });
     let all = [Scope::Ingest, Scope::Read].into_iter().collect();
     callers.push(service(server, "all", "9f86d081884c7d659a2feaa0c55ad015-all-of-it", all).await);
     let none = Scopes::default();
@@ -91,20 +101,23 @@ fn expected(caller: &Caller, access: Access, own_project: bool) -> Option<u16> {
         Access::Public => return None,
         Access::Metrics => Some(Scope::Read),
         Access::Key(scope) => Some(scope),
-        Access::Person | Access::Service => None,
+        Access::Person | Access::Own | Access::Service => None,
     };
     if caller.kind == Kind::Nobody {
         return Some(401);
     }
     let may = match access {
         Access::Person => caller.kind == Kind::Person,
+        Access::Own => caller.kind == Kind::Person || caller.name == CUSTOMERS_KEY,
         Access::Service => caller.kind == Kind::Service,
         _ => needs.is_some_and(|scope| caller.scopes.has(scope)),
     };
     // In the other project all but the customer are customers. Keys act on their own, whatever is named,
     // and services on any.
     let may_there = match caller.kind {
-        Kind::Person => access == Access::Person && caller.name != Role::Customer.as_str(),
+        Kind::Person => {
+            matches!(access, Access::Person | Access::Own) && caller.name != Role::Customer.as_str()
+        }
         _ => may,
     };
     if (own_project && may) || (!own_project && may_there) { None } else { Some(403) }
@@ -134,7 +147,7 @@ fn told(document: &Value, method: &str, pattern: &str) -> Vec<u16> {
 async fn every_route_has_one_answer_for_every_caller_in_every_project() {
     let server = Setup::default().toml(TOML).env("RECKONER_METRICS", "key").start();
     let callers = callers(&server).await;
-    assert_eq!(callers.len(), 3 + Role::NAMES.len() + 2 * Scope::ALL.len() + 2);
+    assert_eq!(callers.len(), 3 + Role::NAMES.len() + 2 * Scope::ALL.len() + 1 + 2);
     let mut wrong = Vec::new();
     for (method, pattern, access) in ROUTES {
         // It ends the session that asks.

@@ -19,6 +19,7 @@ fn the_document_and_the_table_of_access_name_the_same_routes() {
                 Access::Metrics => Some("read".to_owned()),
                 Access::Key(scope) => Some(scope.as_str().to_owned()),
                 Access::Person => Some("person".to_owned()),
+                Access::Own => Some("own".to_owned()),
                 Access::Service => Some("service".to_owned()),
             };
             ((*method).to_owned(), (*path).to_owned(), scope)
@@ -98,7 +99,7 @@ async fn every_route_asks_for_its_credential() {
             assert_eq!(answer.status, 401, "{what} with {credential:?}: {}", answer.text);
             is_refusal(&pattern, &answer, "unauthenticated", "Unauthorized");
         }
-        if scope == "person" || scope == "service" {
+        if ["person", "own", "service"].contains(&scope.as_str()) {
             let key = ask(&server, &method, &path, Some(("x-apikey", TEST_KEY))).await;
             assert_eq!(key.status, 403, "{what} with a key: {}", key.text);
             is_refusal(&pattern, &key, "forbidden", "Forbidden");

@@ -1,4 +1,5 @@
 //! Plans, subscriptions and what they grant, from the outside.
+mod analytics;
 mod catalog;
 mod quotas;
 mod subscriptions;

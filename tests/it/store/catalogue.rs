@@ -87,6 +87,7 @@ fn key(text: &str) -> ApiKey {
         prefix: api_keys::prefix_of(text),
         hash: KeyHash::of(text),
         scopes: Scopes::from_iter([Scope::Read, Scope::Ingest]),
+        customer: None,
         created_at: at(1),
         expires_at: Some(at(100)),
         revoked_at: None,

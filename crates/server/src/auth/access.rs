@@ -13,6 +13,8 @@ pub enum Access {
     Key(Scope),
     /// A person, whatever the role.
     Person,
+    /// A person, or the key of a customer: they see what is their own customer's.
+    Own,
     /// A service, by its token, whatever its permissions.
     Service,
 }
@@ -27,6 +29,7 @@ const READ: Access = Access::Key(Scope::Read);
 const ADMIN: Access = Access::Key(Scope::Admin);
 const PUBLIC: Access = Access::Public;
 const PERSON: Access = Access::Person;
+const OWN: Access = Access::Own;
 
 /// Every route: method, path pattern, what it asks for.
 pub const ROUTES: &[(&str, &str, Access)] = &[
@@ -44,6 +47,11 @@ pub const ROUTES: &[(&str, &str, Access)] = &[
     ("GET", "/aggregations", READ),
     ("POST", "/aggregations/trigger", INGEST),
     ("GET", "/config", READ),
+    ("GET", "/api/usage/current", OWN),
+    ("GET", "/api/usage/history", OWN),
+    ("GET", "/api/usage/endpoints", OWN),
+    ("GET", "/api/usage/overage", OWN),
+    ("GET", "/api/secure/ping", OWN),
     ("POST", "/auth/register", PUBLIC),
     ("POST", "/auth/login", PUBLIC),
     ("POST", "/auth/refresh", PUBLIC),

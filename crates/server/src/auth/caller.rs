@@ -4,7 +4,7 @@ use crate::store::projects::LIVE;
 use crate::store::sessions::Session;
 use crate::store::{Scope, Scopes};
 use reckoner_domain::access::{Permission, Role, SERVICE_PERMISSIONS};
-use reckoner_domain::id::{ApiKeyId, ProjectId, SessionId, UserId};
+use reckoner_domain::id::{ApiKeyId, CustomerId, ProjectId, SessionId, UserId};
 use std::fmt;
 
 /// Who is calling, and what they may do.
@@ -16,6 +16,8 @@ pub struct Caller {
     pub actor: Actor,
     /// What they may do.
     pub scopes: Scopes,
+    /// The customer that they are, and whose own usage they see.
+    pub customer: Option<CustomerId>,
 }
 
 /// Who it is.
@@ -59,7 +61,8 @@ impl Person {
     pub fn in_project(&self, named: Option<ProjectId>) -> Option<Caller> {
         let membership = choose(&self.memberships, named)?;
         let actor = Actor::Person { user: self.session.user.clone(), session: self.session.id.clone() };
-        Some(Caller { project: membership.project, actor, scopes: scopes_of(membership.role) })
+        let (project, scopes) = (membership.project, scopes_of(membership.role));
+        Some(Caller { project, actor, scopes, customer: membership.customer.clone() })
     }
 }
 

@@ -64,7 +64,8 @@ impl Keys {
             return Ok(None);
         }
         self.used.lock().insert((known.project, known.id.clone()));
-        Ok(Some(Caller { project: known.project, actor: Actor::Key(known.id), scopes: known.scopes }))
+        let ApiKey { project, id, scopes, customer, .. } = known;
+        Ok(Some(Caller { project, actor: Actor::Key(id), scopes, customer }))
     }
 
     /// What was read before the last change of keys may be wrong by now, and is not remembered.
@@ -127,6 +128,7 @@ pub fn to_row(
         prefix: api_keys::prefix_of(key),
         hash: KeyHash::of(key),
         scopes,
+        customer: None,
         created_at: now,
         expires_at: None,
         revoked_at: None,

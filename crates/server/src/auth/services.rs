@@ -158,7 +158,8 @@ impl Services {
         if !known.acts_in(project) {
             return Found::Elsewhere;
         }
-        Found::Caller(Caller { project, actor: Actor::Service(name), scopes: known.scopes.clone() })
+        let scopes = known.scopes.clone();
+        Found::Caller(Caller { project, actor: Actor::Service(name), scopes, customer: None })
     }
 
     fn find(&self, table: &Table, token: &str) -> Option<String> {

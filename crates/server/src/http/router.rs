@@ -1,5 +1,5 @@
 //! Every route, once: what is served here is what the OpenAPI document describes.
-use super::compat::{auth_billing as d, in_form_of as refuse, metering as a};
+use super::compat::{analytics as c, auth_billing as d, in_form_of as refuse, metering as a};
 use super::error::ApiError;
 use super::middleware::{authenticate, front};
 use super::state::App;
@@ -16,6 +16,7 @@ pub fn routes() -> (Router<App>, OpenApi) {
     let (router, described) = OpenApiRouter::with_openapi(openapi::base())
         .merge(native())
         .merge(system_a())
+        .merge(system_c())
         .merge(system_d())
         .routes(routes!(health::health))
         .routes(routes!(health::live))
@@ -111,6 +112,15 @@ fn system_a() -> OpenApiRouter<App> {
         .routes(routes!(a::read::events))
         .routes(routes!(a::read::aggregations))
         .routes(routes!(a::trigger::trigger))
+}
+
+fn system_c() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(c::usage::get_current))
+        .routes(routes!(c::usage::history))
+        .routes(routes!(c::usage::endpoints))
+        .routes(routes!(c::overage::overage))
+        .routes(routes!(c::ping::ping))
 }
 
 fn system_d() -> OpenApiRouter<App> {

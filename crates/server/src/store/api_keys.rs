@@ -7,7 +7,7 @@ use super::query::Val;
 use super::row;
 use super::scope::Scopes;
 use crate::sql;
-use reckoner_domain::id::{ApiKeyId, ProjectId};
+use reckoner_domain::id::{ApiKeyId, CustomerId, ProjectId};
 use reckoner_domain::time::Timestamp;
 use sha2::{Digest, Sha256};
 
@@ -44,6 +44,8 @@ pub struct ApiKey {
     pub hash: KeyHash,
     /// What it may do.
     pub scopes: Scopes,
+    /// The customer who holds it, and sees its own usage with it; then it has no scopes.
+    pub customer: Option<CustomerId>,
     /// When it was made, in real time.
     pub created_at: Timestamp,
     /// When it ends, in real time.
@@ -74,6 +76,7 @@ struct Row {
     prefix: String,
     hash: Vec<u8>,
     scopes: String,
+    customer_id: Option<String>,
     created_at: i64,
     expires_at: Option<i64>,
     revoked_at: Option<i64>,
@@ -89,6 +92,7 @@ fn from_row(row: Row) -> Result<ApiKey> {
         prefix: row.prefix,
         hash: KeyHash(hash),
         scopes: row.scopes.parse().map_err(|error| StoreError::corrupt("scopes", error))?,
+        customer: row.customer_id.map(row::id).transpose()?,
         created_at: row::time("created_at", row.created_at)?,
         expires_at: row::opt_time("expires_at", row.expires_at)?,
         revoked_at: row::opt_time("revoked_at", row.revoked_at)?,
@@ -108,8 +112,8 @@ pub async fn insert(db: &Db, key: &ApiKey) -> Result<ApiKey> {
 /// The same, in a transaction.
 pub async fn insert_in(tx: &mut Tx, key: &ApiKey) -> Result<ApiKey> {
     let query = sql!(
-        "insert into api_keys (id, project_id, name, prefix, hash, scopes, created_at, expires_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict (hash) do nothing returning *",
+        "insert into api_keys (id, project_id, name, prefix, hash, scopes, created_at, expires_at, customer_id)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict (hash) do nothing returning *",
         &key.id,
         key.project,
         key.name.as_str(),
@@ -117,7 +121,8 @@ pub async fn insert_in(tx: &mut Tx, key: &ApiKey) -> Result<ApiKey> {
         key.hash.0.as_slice(),
         key.scopes.to_string(),
         key.created_at,
-        key.expires_at
+        key.expires_at,
+        key.customer.as_ref().map(CustomerId::as_str)
     );
     if let Some(row) = tx.opt(query).await? {
         return from_row(row);

@@ -1,4 +1,5 @@
 //! Paths of existing clients: thin adapters with their own error bodies and number forms.
+pub mod analytics;
 pub mod auth_billing;
 pub mod metering;
 

@@ -37,6 +37,7 @@ pub async fn layer(State(app): State<App>, mut request: Request, next: Next) -> 
         Access::Metrics => Need::Scope(Scope::Read),
         Access::Key(scope) => Need::Scope(scope),
         Access::Person => Need::Person,
+        Access::Own => Need::Own,
         Access::Service => Need::Service,
     };
     let changes = !request.method().is_safe();
@@ -54,6 +55,7 @@ pub async fn layer(State(app): State<App>, mut request: Request, next: Next) -> 
 enum Need {
     Scope(Scope),
     Person,
+    Own,
     Service,
 }
 
@@ -61,7 +63,7 @@ enum Need {
 async fn authenticate(app: &App, headers: &HeaderMap, need: Need, changes: bool) -> Result<Caller, ApiError> {
     let caller = match (service_token(headers), access_token(headers)) {
         // A service may pass on a person's credential; a person's own routes are for that person.
-        (Some(token), _) if need != Need::Person || credential(headers).is_none() => {
+        (Some(token), _) if !matches!(need, Need::Person | Need::Own) || credential(headers).is_none() => {
             service(app, headers, token)?
         }
         (_, Some(token)) => person(app, headers, token).await?,
@@ -81,6 +83,9 @@ async fn authenticate(app: &App, headers: &HeaderMap, need: Need, changes: bool)
             };
             Err(ApiError::forbidden(format!("the {what} lacks the scope {}", scope.as_str())))
         }
+        (Need::Own, Actor::Person { .. }) => Ok(caller),
+        (Need::Own, _) if caller.customer.is_some() => Ok(caller),
+        (Need::Own, _) => Err(ApiError::forbidden("a person's access token or a customer's key is needed")),
         (Need::Person, _) => Err(ApiError::forbidden("a person's access token is needed")),
         (Need::Service, _) => Err(ApiError::forbidden("a service's token is needed")),
     }

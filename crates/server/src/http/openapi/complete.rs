@@ -41,11 +41,15 @@ pub fn complete(mut document: Value) -> Value {
         "name": "system A",
         "description": "The metering webhook system: its clients work unmodified, with its own error bodies.",
     });
+    let analytics = json!({
+        "name": "system C",
+        "description": "Usage analytics: its clients work unmodified, with its own error bodies.",
+    });
     let services = json!({
         "name": "services",
         "description": "Services that call in their own name: the paths of system D, with its own error bodies.",
     });
-    document["tags"] = tags.into_iter().chain([own, accounts, services]).collect();
+    document["tags"] = tags.into_iter().chain([own, analytics, accounts, services]).collect();
     document["servers"] = json!([{"url": "/"}]);
     document["components"]["headers"] = headers();
     if let Some(schemas) = document["components"]["schemas"].as_object_mut() {
@@ -127,6 +131,9 @@ fn security(access: Option<Access>) -> Vec<Value> {
         None | Some(Access::Public) => Vec::new(),
         Some(Access::Metrics) => [vec![json!({})], with_scope(Scope::Read)].concat(),
         Some(Access::Key(scope)) => with_scope(scope),
+        Some(Access::Own) => ["access_token", "api_key", "bearer", "authorization"]
+            .map(|scheme| json!({scheme: ["own"]}))
+            .to_vec(),
         Some(Access::Person) => vec![json!({"access_token": ["person"]})],
         Some(Access::Service) => vec![json!({"service_token": ["service"]})],
     }

@@ -67,11 +67,18 @@ pub async fn create(
     let now = app.clock.real();
     let name = new.name.unwrap_or_else(|| "key".to_owned());
     let expires_at = time::optional("expires_at", new.expires_at.as_deref(), &mut errors);
-    let scopes = check(&name, &new.scopes, expires_at, now, &mut errors);
+    let scopes = match &new.customer {
+        None => check(&name, &new.scopes, expires_at, now, &mut errors),
+        Some(_) => check_of_customer(&name, &new.scopes, expires_at, now, &mut errors),
+    };
     let (Some(scopes), []) = (scopes, errors.as_slice()) else { return Err(ApiError::invalid(errors)) };
     let project = app.project(caller.project).map_or("key", |project| project.name.as_str());
     let key = make_key(project)?;
-    let row = ApiKey { expires_at, ..to_row(&key, caller.project, &name, scopes, now)? };
+    let customer = match &new.customer {
+        Some(customer) => Some(super::customers::find(&app, &caller, customer).await?.id),
+        None => None,
+    };
+    let row = ApiKey { expires_at, customer, ..to_row(&key, caller.project, &name, scopes, now)? };
     let stored = key_changes::create(&app.db, &app.clock, &caller.actor, &row).await?;
     Ok((StatusCode::CREATED, Json(CreatedApiKey { api_key: to_api(stored), key })))
 }
@@ -84,18 +91,43 @@ pub fn check(
     now: Timestamp,
     errors: &mut Vec<FieldError>,
 ) -> Option<Scopes> {
-    if let Some(reason) = text_fault(name, NAME_BYTES_MAX) {
-        errors.push(field_error("name", reason));
-    }
+    check_name(name, errors);
     let scopes: Option<Scopes> = scopes.iter().map(|name| name.parse::<Scope>().ok()).collect();
     let scopes = scopes.filter(|scopes| !scopes.is_empty());
     if scopes.is_none() {
         errors.push(choice_error("scopes", &Scope::NAMES));
     }
+    check_end(expires_at, now, errors);
+    scopes
+}
+
+/// The same for a key that a customer is to hold: it may nothing but see and use what is the customer's.
+fn check_of_customer(
+    name: &str,
+    scopes: &[String],
+    expires_at: Option<Timestamp>,
+    now: Timestamp,
+    errors: &mut Vec<FieldError>,
+) -> Option<Scopes> {
+    check_name(name, errors);
+    if !scopes.is_empty() {
+        errors
+            .push(field_error("scopes", "must be absent: a customer's key sees what is the customer's only"));
+    }
+    check_end(expires_at, now, errors);
+    Some(Scopes::default())
+}
+
+fn check_name(name: &str, errors: &mut Vec<FieldError>) {
+    if let Some(reason) = text_fault(name, NAME_BYTES_MAX) {
+        errors.push(field_error("name", reason));
+    }
+}
+
+fn check_end(expires_at: Option<Timestamp>, now: Timestamp, errors: &mut Vec<FieldError>) {
     if expires_at.is_some_and(|end| end <= now) {
         errors.push(field_error("expires_at", "must lie in the future"));
     }
-    scopes
 }
 
 /// Revoke a key: it ceases to work at once here, within two seconds on other nodes.
@@ -194,6 +226,7 @@ pub fn to_api(key: ApiKey) -> ApiApiKey {
         name: key.name,
         prefix: key.prefix,
         scopes: key.scopes.iter().map(|scope| scope.as_str().to_owned()).collect(),
+        customer: key.customer.map(|customer| customer.to_string()),
         created_at: key.created_at.to_string(),
         expires_at: key.expires_at.map(|time| time.to_string()),
         revoked_at: key.revoked_at.map(|time| time.to_string()),

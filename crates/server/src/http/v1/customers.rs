@@ -205,7 +205,8 @@ pub async fn find_or_make(app: &App, caller: &Caller, name: &str) -> Result<Cust
     find(app, caller, name).await
 }
 
-async fn find(app: &App, caller: &Caller, name: &str) -> Result<Customer, ApiError> {
+/// The customer of this name.
+pub async fn find(app: &App, caller: &Caller, name: &str) -> Result<Customer, ApiError> {
     let found = customers::find(&app.db, caller.project, name).await;
     found.map_err(|error| match error {
         crate::store::StoreError::NotFound => ApiError::not_found("customer"),
