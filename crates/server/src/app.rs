@@ -11,7 +11,7 @@ use crate::auth::services::Services;
 use crate::billing::Billing;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, Definitions};
-use crate::entitlements::Entitlements;
+use crate::entitlements::{Entitlements, Warner};
 use crate::events::Events;
 use crate::http::body::Budget;
 use crate::http::state::{App, Parts};
@@ -24,8 +24,8 @@ use crate::random::{self, NoRandomness};
 use crate::store::projects::{self, Project};
 use crate::store::webhook_endpoints::{self, Source};
 use crate::store::{
-    Db, Place, PostgresSettings, SqliteSettings, StoreError, authenticators, idempotency, leases, mails,
-    settings,
+    Db, Place, PostgresSettings, SqliteSettings, StoreError, authenticators, catalog, idempotency, leases,
+    mails, settings,
 };
 use crate::telemetry;
 use crate::webhooks::dispatcher::{self, Dispatcher, Settings, Waker};
@@ -125,6 +125,7 @@ pub struct Server {
     app: App,
     listener: TcpListener,
     scheduler: Scheduler,
+    warner: Warner,
     dispatcher: Dispatcher,
     mail: mail::Dispatcher,
     /// Where it listens.
@@ -200,11 +201,12 @@ impl Server {
         jobs::change_project_zones(&app.db, &app.clock, &app.config.time_zone).await?;
         // What follows cannot fail: keys that are made are shown.
         let shown_keys = bootstrap::run(&app.db, &app.config, &app.projects, &app.clock).await?;
+        let warner = Warner::start(app.entitlements.clone(), app.recorder.used.clone(), waker.clone());
         let dispatcher = Dispatcher::start(sending, &waker);
         let mail = mail::Dispatcher::start(mailing);
         let days = app.config.webhooks.retention_days;
         let scheduler = Scheduler::start(app.jobs.clone(), app.keys.clone(), days);
-        Ok(Self { app, listener, scheduler, dispatcher, mail, address, shown_keys })
+        Ok(Self { app, listener, scheduler, warner, dispatcher, mail, address, shown_keys })
     }
 
     /// What handlers work with.
@@ -214,7 +216,7 @@ impl Server {
 
     /// Serves until `stop`, then ends what is under way and closes the stores.
     pub async fn serve(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), StartError> {
-        let Self { app, listener, scheduler, dispatcher, mail, .. } = self;
+        let Self { app, listener, scheduler, warner, dispatcher, mail, .. } = self;
         let (draining, mut drain_began) = tokio::sync::watch::channel(false);
         let state = app.clone();
         let signal = async move {
@@ -234,7 +236,7 @@ impl Server {
             () = cut_off => tracing::warn!("requests still under way after {DRAIN_S} s are cut off"),
         }
         scheduler.stop().await;
-        tokio::join!(dispatcher.stop(), mail.stop());
+        tokio::join!(warner.stop(), dispatcher.stop(), mail.stop());
         if let Err(error) = app.keys.note_uses().await {
             tracing::warn!(%error, "last uses of keys could not be written down");
         }
@@ -412,6 +414,7 @@ async fn restore_customers(app: &App) -> Result<(), StartError> {
             app.events.customers(*id).await.map_err(|error| StartError::Other(error.to_string()))?;
         let customers = customers.iter().map(ToString::to_string).collect();
         app.recorder.ensure_customers(*id, customers).await?;
+        app.recorder.used.set_limited(*id, catalog::has_plans(&app.db, *id).await?);
     }
     Ok(())
 }

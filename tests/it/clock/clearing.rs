@@ -1,6 +1,6 @@
 //! Clearing a project, and what follows.
-use super::hook::Hook;
 use super::{aggregations, event, ids, on_both_servers, send};
+use crate::support::hook::Hook;
 use crate::support::server::{Answer, LIVE_KEY, Server, Setup};
 use reqwest::Method;
 use serde_json::json;

@@ -1,6 +1,6 @@
 //! A crash in the middle of an advance over a month loses and doubles nothing.
-use super::hook::Hook;
 use super::{aggregations, event, on_both_servers, send};
+use crate::support::hook::Hook;
 use crate::support::server::{Setup, TEST_KEY};
 use reqwest::Method;
 use serde_json::{Value, json};

@@ -1,8 +1,8 @@
 //! A server that was away for days catches up, once.
-use super::hook::Hook;
 use super::world::{LIVE, World, at};
 use super::{aggregations, event, ids, on_both_servers, send};
 use crate::support::database::on_both;
+use crate::support::hook::Hook;
 use crate::support::server::Setup;
 use reckoner_domain::period::Period;
 use reckoner_domain::time::{DAY, HOUR};

@@ -3,7 +3,6 @@ mod archived;
 mod clearing;
 mod crash;
 mod downtime;
-mod hook;
 mod isolation;
 mod naive;
 mod own_zones;

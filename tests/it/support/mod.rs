@@ -2,6 +2,7 @@
 
 pub mod command;
 pub mod database;
+pub mod hook;
 pub mod server;
 
 /// Runs a test, an `async fn(setup: Setup)`, against a server on SQLite and against one on a fresh

@@ -30,6 +30,11 @@ impl Ratio {
         if negative { number.negated().map_err(|_| RatioError) } else { Ok(number) }
     }
 
+    /// As quantities are shown: exact, or half to even with at most 18 fractional digits.
+    pub fn to_shown(self) -> String {
+        self.to_decimal().map_or_else(|| self.to_string(), |decimal| decimal.to_string())
+    }
+
     /// Numerator and number of fractional digits of the decimal that this is, if it is one.
     fn as_decimal(self) -> Option<(I256, u32)> {
         let mut scaled = I256::ONE;

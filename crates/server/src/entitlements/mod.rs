@@ -5,9 +5,11 @@ mod counter;
 mod counters;
 mod leases;
 mod verdict;
+mod warnings;
 
 pub use leases::{Granted, Lease};
 pub use verdict::{Refusal, Verdict};
+pub use warnings::Warner;
 
 use crate::billing::standing::{Has, StandingReader};
 use crate::clock::Clock;

@@ -10,6 +10,7 @@ pub mod fuzzing;
 pub mod record;
 pub mod rejections;
 pub mod scan;
+pub mod used;
 
 #[cfg(test)]
 mod hostile_tests;

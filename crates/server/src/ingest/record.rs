@@ -2,6 +2,7 @@
 use super::catalogues::Catalogues;
 use super::customers::KnownCustomers;
 use super::draft::{Checked, Rules};
+use super::used::Used;
 use crate::clock::Clock;
 use crate::config;
 use crate::events::{AppendError, Batch, Events, Outcome};
@@ -38,6 +39,8 @@ pub struct Recorder {
     limits: config::Ingest,
     /// The meters that events are held against.
     pub catalogues: Catalogues,
+    /// The customers whose usage moved lately.
+    pub used: Used,
     known: KnownCustomers,
 }
 
@@ -50,6 +53,7 @@ impl Recorder {
             events,
             limits,
             catalogues: Catalogues::default(),
+            used: Used::default(),
             known: KnownCustomers::default(),
         }
     }
@@ -89,6 +93,7 @@ impl Recorder {
         let stored = stored.filter(|(_, outcome)| !matches!(outcome, Outcome::Conflict { .. }));
         let unknown = self.known.unknown(project, stored.map(|(event, _)| event.customer.as_ref()));
         self.ensure_customers(project, unknown).await?;
+        self.used.note(project, checked.iter().map(|event| event.customer.as_ref()));
         Ok(outcomes)
     }
 

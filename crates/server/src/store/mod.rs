@@ -33,6 +33,7 @@ pub mod project_zones;
 pub mod projects;
 mod query;
 pub mod quota_leases;
+pub mod quota_notices;
 pub mod rejected_events;
 mod row;
 mod scope;

@@ -68,7 +68,7 @@ pub async fn apply(
         audit::write(&mut tx, &app.clock, noted).await?;
         tx.commit().await?;
         app.recorder.catalogues.put(caller.project, known);
-        app.billing.standings.forget_all(caller.project);
+        changed(&app, caller.project);
     }
     let unchanged = changes.unchanged + of_entries.unchanged;
     Ok(Json(CatalogChanges { applied: !dry_run, changes: changes.list, unchanged }))
@@ -177,9 +177,15 @@ pub async fn put_one<E: Entry>(
     audit::write(&mut tx, &app.clock, changes).await?;
     tx.commit().await?;
     if !changed.is_empty() {
-        app.billing.standings.forget_all(caller.project);
+        self::changed(app, caller.project);
     }
     Ok((if changed.is_empty() { StatusCode::OK } else { StatusCode::CREATED }, newest))
+}
+
+/// Lets everybody see what is in force.
+pub fn changed(app: &App, project: ProjectId) {
+    app.billing.standings.forget_all(project);
+    app.recorder.used.set_limited(project, true);
 }
 
 fn to_api(change: EntryChange) -> CatalogChange {

@@ -252,7 +252,7 @@ async fn archive_one<E: Entry>(app: &App, caller: &Caller, key: &str) -> Result<
     crate::billing::catalog::archive(&mut place, &known).await?;
     audit::write(&mut tx, &app.clock, changes).await?;
     tx.commit().await?;
-    app.billing.standings.forget_all(caller.project);
+    catalog::changed(app, caller.project);
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -4,7 +4,7 @@ use serde_json::{Number, Value};
 
 /// A plain JSON number; one that is whole prints without a fraction.
 pub fn number(ratio: Ratio) -> Value {
-    let text = ratio.to_decimal().map_or_else(|| ratio.to_string(), |decimal| decimal.to_string());
+    let text = ratio.to_shown();
     if let Ok(whole) = text.parse::<i64>() {
         return whole.into();
     }
@@ -19,7 +19,7 @@ pub fn rounded(ratio: Ratio, digits: u32) -> Value {
 
 /// A whole number with commas between thousands: `5,000`.
 pub fn grouped(ratio: Ratio) -> String {
-    let text = ratio.to_decimal().map_or_else(|| ratio.to_string(), |decimal| decimal.to_string());
+    let text = ratio.to_shown();
     let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
     let (sign, digits) = whole.strip_prefix('-').map_or(("", whole), |digits| ("-", digits));
     let mut shown = String::from(sign);

@@ -99,7 +99,6 @@ fn to_api_reset(reset: Reset) -> LimitReset {
     }
 }
 
-/// A quantity: exact, or half to even with at most 18 fractional digits.
-pub fn text(number: Ratio) -> String {
-    number.to_decimal().map_or_else(|| number.to_string(), |decimal| decimal.to_string())
+fn text(number: Ratio) -> String {
+    number.to_shown()
 }

@@ -187,6 +187,7 @@ async fn change_one(
     let change = Change { target: event.sequence, after };
     match correct(app, caller, vec![change]).await?.first() {
         Some(Corrected::Done | Corrected::Unchanged) => {
+            app.recorder.used.note(caller.project, std::iter::once(event.customer.as_str()));
             find(app, caller, event.id).await.map(to_api).map(Json)
         }
         Some(Corrected::Void) => Err(ApiError::conflict("event_void", "the event is void, for good")),

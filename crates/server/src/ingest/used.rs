@@ -1,0 +1,64 @@
+//! Customers whose usage moved lately: whoever watches quotas looks at them next.
+use parking_lot::Mutex;
+use reckoner_domain::id::ProjectId;
+use std::collections::HashSet;
+use std::sync::Arc;
+use tokio::sync::Notify;
+
+/// Most customers that wait to be looked at; beyond them nobody is added, and whoever is left out is
+/// looked at after its next event.
+const WAITING_MAX: usize = 100_000;
+
+/// Customers that wait to be looked at, each once. Clones share one state.
+#[derive(Clone, Default)]
+pub struct Used(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    waiting: Mutex<HashSet<(ProjectId, Box<str>)>>,
+    /// The projects that have quotas: usage of others is not noted.
+    limited: Mutex<HashSet<ProjectId>>,
+    noted: Notify,
+}
+
+impl Used {
+    /// Says whether a project has quotas.
+    pub fn set_limited(&self, project: ProjectId, limited: bool) {
+        let mut projects = self.0.limited.lock();
+        if limited {
+            projects.insert(project);
+        } else {
+            projects.remove(&project);
+        }
+    }
+
+    /// Notes customers whose usage moved.
+    pub fn note<'c>(&self, project: ProjectId, customers: impl Iterator<Item = &'c str>) {
+        if !self.0.limited.lock().contains(&project) {
+            return;
+        }
+        let mut waiting = self.0.waiting.lock();
+        let mut last = "";
+        for customer in customers {
+            // Batches are mostly of one customer, or sorted by them.
+            if customer != last && waiting.len() < WAITING_MAX {
+                waiting.insert((project, customer.into()));
+                last = customer;
+            }
+        }
+        drop(waiting);
+        self.0.noted.notify_one();
+    }
+
+    /// Waits until there are some, and takes them all.
+    pub async fn next(&self) -> Vec<(ProjectId, Box<str>)> {
+        loop {
+            let noted = self.0.noted.notified();
+            let waiting: Vec<_> = self.0.waiting.lock().drain().collect();
+            if !waiting.is_empty() {
+                return waiting;
+            }
+            noted.await;
+        }
+    }
+}
