@@ -62,6 +62,8 @@ ids! {
     MailId = "eml_";
     /// An invitation to a project.
     InvitationId = "ivt_";
+    /// The erasure of a customer.
+    ErasureId = "ers_";
 }
 
 /// A project, numbered in the order of making; event records carry the number.

@@ -155,18 +155,7 @@ impl Server {
         let (webhooks, sending) = prepare_webhooks(&config, &db, &clock, &vault, &waker)?;
         let (accounts, mailing) = people::prepare(&config, (&db, &clock), &vault, address)?;
         let resets = Resets::start(Arc::clone(&accounts));
-        let jobs = Jobs {
-            db: db.clone(),
-            clock: clock.clone(),
-            events: events.clone(),
-            catalogues: recorder.catalogues.clone(),
-            definitions: Arc::new(RwLock::new(Arc::new(Definitions::default()))),
-            waker: waker.clone(),
-            schedule: Schedule::parse(&config.jobs.aggregate_cron)
-                .ok_or_else(|| StartError::Other("jobs.aggregate_cron must be a cron expression".into()))?,
-            moving: Moving::default(),
-            worker: random::uuid_text(clock.real())?,
-        };
+        let jobs = prepare_jobs(&config, (&db, &clock), &recorder, &waker)?;
         let keys = Keys::new(db.clone(), clock.clone());
         let signer = Arc::clone(&accounts.signer);
         let services = Services::new(&config.services, signer, clock.clone(), &vault);
@@ -204,8 +193,7 @@ impl Server {
         let shown_keys = bootstrap::run(&app.db, &app.config, &app.projects, &app.clock).await?;
         let dispatcher = Dispatcher::start(sending, &waker);
         let mail = mail::Dispatcher::start(mailing);
-        let days = app.config.webhooks.retention_days;
-        let scheduler = Scheduler::start(app.jobs.clone(), app.keys.clone(), days);
+        let scheduler = start_scheduler(&app);
         Ok(Self { app, listener, scheduler, dispatcher, mail, address, shown_keys })
     }
 
@@ -245,6 +233,39 @@ impl Server {
         app.db.close().await;
         Ok(())
     }
+}
+
+/// What jobs work with.
+fn prepare_jobs(
+    config: &Config,
+    (db, clock): (&Db, &Clock),
+    recorder: &Recorder,
+    waker: &Waker,
+) -> Result<Jobs, StartError> {
+    Ok(Jobs {
+        db: db.clone(),
+        clock: clock.clone(),
+        events: recorder.events(),
+        catalogues: recorder.catalogues.clone(),
+        definitions: Arc::new(RwLock::new(Arc::new(Definitions::default()))),
+        waker: waker.clone(),
+        schedule: Schedule::parse(&config.jobs.aggregate_cron)
+            .ok_or_else(|| StartError::Other("jobs.aggregate_cron must be a cron expression".into()))?,
+        moving: Moving::default(),
+        recorder: recorder.clone(),
+        outbox: config.data_dir.join(OUTBOX),
+        erasing: Arc::default(),
+        worker: random::uuid_text(clock.real())?,
+    })
+}
+
+/// Starts what runs by the clock.
+fn start_scheduler(app: &App) -> Scheduler {
+    let kept = jobs::Kept {
+        webhook_days: app.config.webhooks.retention_days,
+        event_days: app.config.events.retention_days,
+    };
+    Scheduler::start(app.jobs.clone(), app.keys.clone(), kept)
 }
 
 /// Makes the data directory its owner's. One that is there stays as it is: who may read it is the

@@ -10,6 +10,7 @@ mod own_zones;
 mod periods;
 mod queries;
 mod reconfigured;
+mod retention;
 mod rezoning;
 mod setting;
 mod turns;

@@ -5,6 +5,7 @@ pub mod api_keys;
 pub mod audit;
 pub mod clear;
 pub mod customers;
+pub mod erasures;
 pub mod events;
 pub mod invitations;
 pub mod jobs;
