@@ -107,7 +107,9 @@ fn whole_files_go_from_the_front_and_nothing_else() {
                 .into_iter()
                 .filter(|name| crate::part::NAMES.parse(name).is_some())
                 .collect();
-            parts.iter().for_each(|name| disk.remove(name).expect("is there"));
+            for name in &parts {
+                disk.remove(name).expect("is there");
+            }
         }
         log = open(&disk).expect("opens");
     }
