@@ -18,6 +18,8 @@ pub struct AuditEntry {
     pub action: String,
     /// To what: mostly an id.
     pub object: String,
+    /// The erasure of a customer that took `before` and `after` away; null where they are there.
+    pub redacted_by: Option<String>,
     /// What the object was before; null where there was none. Secrets are left out.
     pub before: Value,
     /// What the object is after; null where there is none.

@@ -7,6 +7,7 @@ pub mod audit;
 pub mod clear;
 pub mod customer;
 pub mod entitlement;
+pub mod erasure;
 pub mod error;
 pub mod event;
 pub mod job;

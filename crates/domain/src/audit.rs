@@ -142,8 +142,14 @@ impl Walk {
         self.0
     }
 
-    /// Takes the next entry, with its hash, its details and their salt as they are stored.
-    pub fn take(&mut self, entry: &Entry, stored: Hash, salt: &Salt, details: &str) -> Result<(), Broken> {
+    /// Takes the next entry, with its hash, its details and their salt as they are stored; `None` where
+    /// they were taken away, which the chain allows and whoever asks has to allow as well.
+    pub fn take(
+        &mut self,
+        entry: &Entry,
+        stored: Hash,
+        details: Option<(&Salt, &str)>,
+    ) -> Result<(), Broken> {
         let (number, expected) = (entry.number, self.0.number.saturating_add(1));
         if number != expected {
             return Err(Broken::Missing { expected, found: number });
@@ -151,7 +157,7 @@ impl Walk {
         if entry.hash() != stored {
             return Err(Broken::Changed(number));
         }
-        if details_hash(salt, details) != entry.details_hash {
+        if details.is_some_and(|(salt, details)| details_hash(salt, details) != entry.details_hash) {
             return Err(Broken::Details(number));
         }
         if entry.previous != self.0.hash {
@@ -204,7 +210,7 @@ mod tests {
 
     fn verify(entries: &[(Entry, Hash)], head: Place) -> Result<(), Broken> {
         let mut walk = Walk::default();
-        entries.iter().try_for_each(|(entry, hash)| walk.take(entry, *hash, &SALT, "{}"))?;
+        entries.iter().try_for_each(|(entry, hash)| walk.take(entry, *hash, Some((&SALT, "{}"))))?;
         walk.end(head)
     }
 
@@ -238,8 +244,9 @@ mod tests {
         assert_eq!(verify(&entries, Place { number: 3, ..head }), Err(Broken::Beyond(4)));
         assert_eq!(verify(&entries, Place { hash: FIRST, ..head }), Err(Broken::Head(4)));
         let (first, hash) = &entries[0];
-        assert_eq!(Walk::default().take(first, *hash, &SALT, "{ }"), Err(Broken::Details(1)));
-        assert_eq!(Walk::default().take(first, *hash, &[8; 16], "{}"), Err(Broken::Details(1)));
+        assert_eq!(Walk::default().take(first, *hash, Some((&SALT, "{ }"))), Err(Broken::Details(1)));
+        assert_eq!(Walk::default().take(first, *hash, Some((&[8; 16], "{}"))), Err(Broken::Details(1)));
+        assert_eq!(Walk::default().take(first, *hash, None), Ok(()), "details may have been taken away");
     }
 
     #[test]

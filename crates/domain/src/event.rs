@@ -89,6 +89,15 @@ impl Event {
             && (!self.time_given || draft.time.is_none_or(|time| time == self.time))
             && json::same_object(self.properties.as_deref(), draft.properties)
     }
+
+    /// Whether an event whose customer was erased may have been this draft: what is left of it, type,
+    /// value and time, is the same.
+    #[must_use]
+    pub fn may_have_been(&self, draft: &EventDraft<'_>) -> bool {
+        self.event_type == draft.event_type
+            && self.value == draft.value
+            && (!self.time_given || draft.time.is_none_or(|time| time == self.time))
+    }
 }
 
 #[cfg(test)]

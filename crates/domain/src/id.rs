@@ -66,6 +66,8 @@ ids! {
     SubscriptionId = "sub_";
     /// Units of a quota that a client took ahead.
     LeaseId = "lse_";
+    /// The erasure of a customer.
+    ErasureId = "ers_";
 }
 
 /// A project, numbered in the order of making; event records carry the number.

@@ -1,5 +1,6 @@
 //! A copy of a log that may be in use: the events committed when it began, and perhaps some more.
 use crate::disk::{Disk, File, RealDisk};
+use crate::erase::ledger::{self, Ledger};
 use crate::error::OpenError;
 use crate::format::frame;
 use crate::format::manifest;
@@ -10,9 +11,12 @@ use crate::recover::{corrupt, read_manifest, read_whole, segment_numbers, while_
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// How often the files of a log in use are listed until all of them can be opened.
 const SNAPSHOT_TRIES: u32 = 20;
+/// How long between two tries.
+const SNAPSHOT_WAIT: Duration = Duration::from_millis(20);
 /// Bytes of sealed events copied at once.
 const COPY_BYTES: usize = 1024 * 1024;
 
@@ -49,7 +53,9 @@ pub(crate) fn copy(from: &dyn Disk, to: &dyn Disk) -> Result<Copied, OpenError> 
     }
     let manifest = read_manifest(from)?;
     let snapshot = Snapshot::take(from, manifest.store_id)?;
-    let mut copied = Copied { store_id: manifest.store_id, ..Copied::default() };
+    let ledger = snapshot.ledger.encode(manifest.store_id);
+    let sequence = snapshot.ledger.dropped_through().1;
+    let mut copied = Copied { store_id: manifest.store_id, sequence, ..Copied::default() };
     for part in &snapshot.parts {
         copy_part(to, part, &mut copied).map_err(while_doing("copy sealed events"))?;
     }
@@ -59,6 +65,7 @@ pub(crate) fn copy(from: &dyn Disk, to: &dyn Disk) -> Result<Copied, OpenError> 
     }
     // Last, so that a copy that was not finished does not open.
     let write = || {
+        write_file(to, ledger::FILE_NAME, &ledger)?;
         write_file(to, manifest::FILE_NAME, &manifest.encode())?;
         to.sync_names()
     };
@@ -72,6 +79,8 @@ struct Snapshot {
     parts: Vec<Part>,
     /// The segments that are in the log, by number.
     segments: Vec<(u64, Arc<dyn File>)>,
+    /// What was, and is being, taken out of the log: it was the same before and afterwards.
+    ledger: Ledger,
 }
 
 impl Snapshot {
@@ -79,17 +88,21 @@ impl Snapshot {
         let mut tries = 1;
         loop {
             match Self::try_take(from, store_id) {
-                // Segments that become columns meanwhile go while the files are listed and opened.
-                Err(_) if tries < SNAPSHOT_TRIES => tries += 1,
+                // Files that are exchanged meanwhile go while they are listed and opened.
+                Err(_) if tries < SNAPSHOT_TRIES => {
+                    tries += 1;
+                    std::thread::sleep(SNAPSHOT_WAIT);
+                }
                 taken => return taken,
             }
         }
     }
 
     fn try_take(from: &dyn Disk, store_id: u128) -> Result<Self, OpenError> {
+        let ledger = read_ledger(from, store_id)?;
         let names = from.names().map_err(while_doing("list the files"))?;
         let numbers = segment_numbers(&names);
-        let mut parts = load(from, &names, (store_id, &numbers), None)?.parts;
+        let mut parts = load(from, &names, (store_id, &numbers, ledger.dropped_through()), None)?.parts;
         parts.retain(|part| part.in_log().is_empty());
         let covered =
             parts.iter().filter_map(|part| part.index().segments.last()).map(|last| last.number).max();
@@ -98,8 +111,18 @@ impl Snapshot {
             Ok((number, file))
         };
         let in_log = numbers.into_iter().filter(|number| covered.is_none_or(|covered| *number > covered));
-        Ok(Self { segments: in_log.map(open).collect::<Result<_, OpenError>>()?, parts })
+        let segments = in_log.map(open).collect::<Result<_, OpenError>>()?;
+        if ledger.plan.is_some() || read_ledger(from, store_id)? != ledger {
+            let source = io::Error::new(io::ErrorKind::ResourceBusy, "files are being exchanged");
+            return Err(while_doing("copy the log now")(source));
+        }
+        Ok(Self { parts, segments, ledger })
     }
+}
+
+fn read_ledger(from: &dyn Disk, store_id: u128) -> Result<Ledger, OpenError> {
+    let read = ledger::read(from, store_id).map_err(while_doing("read the ledger"))?;
+    read.ok_or_else(|| corrupt(ledger::FILE_NAME, 0, "its checksum does not agree"))
 }
 
 /// Copies a part and its columns.

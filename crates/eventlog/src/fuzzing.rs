@@ -1,11 +1,15 @@
 //! Reads bytes as they may lie on disk, and panics where what was read is not written as it was: what
 //! fuzzing and tests call.
 #![expect(clippy::missing_panics_doc, reason = "panicking is what they are for")]
+use crate::erase::ledger::{Ledger, sealed};
 use crate::format::record::{self, Record};
 use crate::format::{frame, varint};
 use crate::part::index::Index;
 use crate::part::places::Spots;
 use reckoner_domain::time::Timestamp;
+
+/// The store that ledgers are of.
+const STORE: u128 = 7;
 
 /// A record: what is read says how long it is, and reads the same when it is written.
 pub fn record(bytes: &[u8]) {
@@ -62,6 +66,13 @@ pub fn part(bytes: &[u8]) {
     }
 }
 
+/// What a ledger says: read or refused, and what is read is written so that it reads the same.
+pub fn ledger(bytes: &[u8]) {
+    if let Some(read) = Ledger::decode(&sealed(bytes, STORE), STORE) {
+        assert_eq!(Ledger::decode(&read.encode(STORE), STORE), Some(read));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -109,6 +120,7 @@ mod tests {
             frames(&bytes);
             number(&bytes);
             part(&bytes);
+            ledger(&bytes);
         }
 
         #[test]

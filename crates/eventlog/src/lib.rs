@@ -9,6 +9,7 @@ mod batch;
 mod check;
 mod columns;
 mod disk;
+mod erase;
 mod error;
 mod format;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -29,6 +30,7 @@ mod write;
 
 pub use backup::{Copied, backup};
 pub use batch::{BATCH_EVENTS_MAX, Batch, BatchError, SealedBatch};
+pub use erase::{Dropped, DroppedOf, ERASURES_MAX, Erasure, KEPT_MAX, Kept, Progress, Retention};
 pub use error::{AppendError, OpenError, ReadError};
 pub use log::{EventLog, Options, SEGMENT_BYTES, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN};
 pub use read::changes::{Changes, Since, Stats};

@@ -2,6 +2,8 @@
 use crate::batch::{Batch, SealedBatch};
 use crate::check;
 use crate::disk::{Disk, RealDisk};
+use crate::erase::ledger::Books;
+use crate::erase::{Dropped, Erasure, KEPT_MAX, Progress, Retention};
 use crate::error::{AppendError, OpenError, ReadError};
 use crate::format::manifest::Manifest;
 use crate::format::segment::HEADER_BYTES;
@@ -89,7 +91,7 @@ pub(crate) fn open_on(disk: Arc<dyn Disk>, options: &Options) -> Result<Opened, 
     let lock = disk.lock().map_err(while_doing("lock the directory"))?;
     let lock = lock.ok_or_else(|| OpenError::Locked { dir: disk.describe() })?;
     let new = Manifest { store_id: options.store_id, hash_key: options.hash_key_seed };
-    let (manifest, numbers) = open_store(disk.as_ref(), new)?;
+    let (manifest, ledger, numbers) = open_store(disk.as_ref(), new)?;
     let hasher = IdHasher::new(manifest.hash_key);
     let shared = Arc::new(Shared {
         store_id: manifest.store_id,
@@ -97,6 +99,8 @@ pub(crate) fn open_on(disk: Arc<dyn Disk>, options: &Options) -> Result<Opened, 
         ids: Ids::new(),
         values: Values::default(),
         hasher,
+        books: Books::new(Arc::clone(&disk), manifest.store_id, ledger),
+        retention: Mutex::new(None),
         in_columns: InColumns::default(),
         watches: Watches::default(),
         health: Mutex::new(Health::Healthy),
@@ -183,6 +187,38 @@ impl EventLog {
             return Err(AppendError::TooLarge);
         }
         self.wait_for(|on_done| Work::Correct(corrections, on_done))
+    }
+
+    /// Erases a customer: its events keep their ids, times and values, and bear the pseudonym from then
+    /// on; whatever else could tell who it was goes from all of them. Waits until that is durably
+    /// written down; it is then carried out soon, whatever happens. The same erasure again changes
+    /// nothing and tells how far it is.
+    pub fn erase(&self, erasure: Erasure) -> Result<Progress, AppendError> {
+        if erasure.kept.len() > KEPT_MAX {
+            return Err(AppendError::TooLarge);
+        }
+        self.wait_for(|on_done| Work::Erase(erasure, on_done))
+    }
+
+    /// Drops what need not be kept, whole files from the front, soon; waits until that is begun. A file
+    /// goes once nothing in it, nor before it, is to be kept.
+    pub fn retain(&self, retention: Retention) -> Result<(), AppendError> {
+        self.wait_for(|on_done| Work::Retain(retention, on_done))
+    }
+
+    /// What was dropped, in order; the first of many stand for several.
+    pub fn dropped(&self) -> Vec<Dropped> {
+        self.inner.shared.books.now().dropped.clone()
+    }
+
+    /// The instant behind the latest event of a project that was dropped; `None` where none was.
+    pub fn dropped_until(&self, project: ProjectId) -> Option<Timestamp> {
+        self.inner.shared.books.now().dropped_until(project)
+    }
+
+    /// How far the erasure is that put this pseudonym in a customer's place; `None` where there is none.
+    pub fn erasure(&self, project: ProjectId, pseudonym: &str) -> Option<Progress> {
+        self.inner.shared.books.now().progress(project, pseudonym)
     }
 
     fn wait_for<T: Send + 'static>(
@@ -286,12 +322,20 @@ impl EventLog {
     /// How the log is doing.
     pub fn status(&self) -> Status {
         let shared = &self.inner.shared;
+        let books = shared.books.now();
         let memory = shared.memory.read();
         Status {
             health: shared.health.lock().clone(),
             sequence: memory.sequence,
             segments: memory.places.segments() as u64,
             parts: memory.parts.len() as u64,
+            dropped_events: books
+                .dropped
+                .iter()
+                .flat_map(|dropped| dropped.projects.values())
+                .map(|of| of.events)
+                .sum(),
+            erasures_pending: books.pending.len() as u64,
             ..shared.counters.status()
         }
     }

@@ -1,6 +1,8 @@
 //! Opening: every segment is read, its frames are checked and taken in, an unclean tail is cut.
 use crate::columns;
 use crate::disk::{Disk, File};
+use crate::erase::ledger::{self, Ledger};
+use crate::erase::place;
 use crate::error::OpenError;
 use crate::format::frame::{self, ALIGNMENT_BYTES, Frame};
 use crate::format::manifest::{self, Manifest, ManifestError};
@@ -20,8 +22,8 @@ use std::sync::Arc;
 const MANIFEST_TEMPORARY: &str = "MANIFEST.tmp";
 
 /// Reads the manifest, or makes a store when there is none; files that were never in use go.
-pub fn open_store(disk: &dyn Disk, new: Manifest) -> Result<(Manifest, Vec<u64>), OpenError> {
-    let names = disk.names().map_err(while_doing("list the files"))?;
+pub fn open_store(disk: &dyn Disk, new: Manifest) -> Result<(Manifest, Ledger, Vec<u64>), OpenError> {
+    let mut names = disk.names().map_err(while_doing("list the files"))?;
     let numbers = segment_numbers(&names);
     let sealed = names.iter().any(|name| columns::NAMES.parse(name).is_some());
     let manifest = if names.iter().any(|name| name == manifest::FILE_NAME) {
@@ -32,13 +34,18 @@ pub fn open_store(disk: &dyn Disk, new: Manifest) -> Result<(Manifest, Vec<u64>)
     } else {
         return Err(corrupt(manifest::FILE_NAME, 0, "it is missing, and segments are there"));
     };
-    let unused = |name: &&String| name.starts_with(prepare::NAME_PREFIX) || *name == MANIFEST_TEMPORARY;
+    let ledger = place::recover(disk, manifest.store_id)?;
+    names = disk.names().map_err(while_doing("list the files"))?;
+    let unused = |name: &&String| {
+        let temporary = [MANIFEST_TEMPORARY, ledger::TEMPORARY].contains(&name.as_str());
+        name.starts_with(prepare::NAME_PREFIX) || temporary
+    };
     for name in names.iter().filter(unused) {
         disk.remove(name).map_err(while_doing("remove a file that was never in use"))?;
     }
     // A crash may have left names that are seen but not yet durable.
     disk.sync_names().map_err(while_doing("sync the directory"))?;
-    Ok((manifest, numbers))
+    Ok((manifest, ledger, segment_numbers(&names)))
 }
 
 /// The numbers of the segments among these files, in order.
@@ -97,7 +104,10 @@ impl<'a> Recovery<'a> {
     pub fn run(&mut self, numbers: &[u64]) -> Result<Option<Active>, OpenError> {
         let names = self.disk.names().map_err(while_doing("list the files"))?;
         let mut covered = 0;
-        let loaded = load::load(self.disk, &names, (self.store_id, numbers), Some(self.shared))?;
+        let books = self.shared.books.now();
+        let dropped = books.dropped_through();
+        self.shared.memory.write().begin_behind(dropped.1, books.dropped_clearings());
+        let loaded = load::load(self.disk, &names, (self.store_id, numbers, dropped), Some(self.shared))?;
         for name in &loaded.unneeded {
             self.disk.remove(name).map_err(while_doing("remove what is not needed"))?;
         }

@@ -1,6 +1,8 @@
 //! What the committer and the readers share.
 use crate::batch::{Known, SealedBatch};
 use crate::columns::Origin;
+use crate::erase::Retention;
+use crate::erase::ledger::Books;
 use crate::error::ReadError;
 use crate::format::record::{EventRecord, Record};
 use crate::hash::{IdHash, IdHasher};
@@ -34,6 +36,10 @@ pub struct Shared {
     pub watches: Watches,
     /// Hashes ids.
     pub hasher: IdHasher,
+    /// What was, and is being, taken out of the log.
+    pub books: Books,
+    /// What need not be kept, as far as nobody has looked yet.
+    pub retention: Mutex<Option<Retention>>,
     /// Whether the log takes events.
     pub health: Mutex<Health>,
     /// What was done so far.

@@ -38,6 +38,10 @@ pub struct Status {
     pub part_failures: u64,
     /// Bytes of records and their frames in all segments, preallocated space not included, and of columns.
     pub bytes: u64,
+    /// Events that were dropped since they need not be kept, of all projects.
+    pub dropped_events: u64,
+    /// Erasures that are written down and not done.
+    pub erasures_pending: u64,
     /// Requests that wait to be committed.
     pub queued_batches: u64,
     /// Their bytes.

@@ -163,7 +163,7 @@ impl Server {
         let catalogues = recorder.catalogues.clone();
         let entitlements =
             Entitlements::start(store, events.clone(), catalogues, billing.standing.clone()).await?;
-        let jobs = prepare_jobs(&config, &recorder, (&db, &clock, &events), &waker, &billing)?;
+        let jobs = prepare_jobs(&config, (&db, &clock), &recorder, &waker, &billing)?;
         let keys = Keys::new(db.clone(), clock.clone());
         let signer = Arc::clone(&accounts.signer);
         let services = Services::new(&config.services, signer, clock.clone(), &vault);
@@ -204,8 +204,7 @@ impl Server {
         let warner = Warner::start(app.entitlements.clone(), app.recorder.used.clone(), waker.clone());
         let dispatcher = Dispatcher::start(sending, &waker);
         let mail = mail::Dispatcher::start(mailing);
-        let days = app.config.webhooks.retention_days;
-        let scheduler = Scheduler::start(app.jobs.clone(), app.keys.clone(), days);
+        let scheduler = start_scheduler(&app);
         Ok(Self { app, listener, scheduler, warner, dispatcher, mail, address, shown_keys })
     }
 
@@ -245,6 +244,41 @@ impl Server {
         app.db.close().await;
         Ok(())
     }
+}
+
+/// What jobs work with.
+fn prepare_jobs(
+    config: &Config,
+    (db, clock): (&Db, &Clock),
+    recorder: &Recorder,
+    waker: &Waker,
+    billing: &Billing,
+) -> Result<Jobs, StartError> {
+    Ok(Jobs {
+        db: db.clone(),
+        clock: clock.clone(),
+        events: recorder.events(),
+        catalogues: recorder.catalogues.clone(),
+        subscriptions: billing.subscriptions.clone(),
+        definitions: Arc::new(RwLock::new(Arc::new(Definitions::default()))),
+        waker: waker.clone(),
+        schedule: Schedule::parse(&config.jobs.aggregate_cron)
+            .ok_or_else(|| StartError::Other("jobs.aggregate_cron must be a cron expression".into()))?,
+        moving: Moving::default(),
+        recorder: recorder.clone(),
+        outbox: config.data_dir.join(OUTBOX),
+        erasing: Arc::default(),
+        worker: random::uuid_text(clock.real())?,
+    })
+}
+
+/// Starts what runs by the clock.
+fn start_scheduler(app: &App) -> Scheduler {
+    let kept = jobs::Kept {
+        webhook_days: app.config.webhooks.retention_days,
+        event_days: app.config.events.retention_days,
+    };
+    Scheduler::start(app.jobs.clone(), app.keys.clone(), kept)
 }
 
 /// Makes the data directory its owner's. One that is there stays as it is: who may read it is the
@@ -336,28 +370,6 @@ async fn prepare_projects(db: &Db, config: &Config, clock: &Clock) -> Result<Vec
         project.time_zone.clone_from(&config.time_zone);
     }
     Ok(projects)
-}
-
-fn prepare_jobs(
-    config: &Config,
-    recorder: &Recorder,
-    (db, clock, events): (&Db, &Clock, &Events),
-    waker: &Waker,
-    billing: &Billing,
-) -> Result<Jobs, StartError> {
-    Ok(Jobs {
-        db: db.clone(),
-        clock: clock.clone(),
-        events: events.clone(),
-        catalogues: recorder.catalogues.clone(),
-        subscriptions: billing.subscriptions.clone(),
-        definitions: Arc::new(RwLock::new(Arc::new(Definitions::default()))),
-        waker: waker.clone(),
-        schedule: Schedule::parse(&config.jobs.aggregate_cron)
-            .ok_or_else(|| StartError::Other("jobs.aggregate_cron must be a cron expression".into()))?,
-        moving: Moving::default(),
-        worker: random::uuid_text(clock.real())?,
-    })
 }
 
 /// What serves requests about webhooks, and what the dispatcher is to be started with.

@@ -224,7 +224,8 @@ async fn the_record_is_filtered_paged_and_exported() {
     assert_eq!(exported, made);
     let table = ask(&server, path, TEST_KEY, "text/csv").await;
     assert_eq!(table.header("content-type"), Some("text/csv; charset=utf-8"));
-    let head = "number,created_at,project_time,actor,action,object,before,after,previous_hash,hash\r\n";
+    let head =
+        "number,created_at,project_time,actor,action,object,before,after,previous_hash,hash,redacted_by\r\n";
     assert!(table.text.starts_with(head) && table.text.matches("\r\n").count() == 451);
     assert!(table.text.contains("\"\"external_id\"\":\"\"a,449\"\""));
     let refused = ask(&server, "/v1/audit?limit=5&cursor=x", TEST_KEY, "text/csv").await;

@@ -32,6 +32,8 @@ async fn objects(server: &Server) -> BTreeMap<&'static str, String> {
         made(server, "/v1/invitations", json!({"email": "a@example.com", "role": "admin"})).await;
     let member = json!({"email": "b@example.com", "password": "correct horse battery"});
     let member = made(server, "/auth/register", member).await;
+    made(server, "/v1/customers", json!({"external_id": "gone"})).await;
+    let erasure = made(server, "/v1/customers/gone/erase", json!({"confirm": "gone"})).await;
     made(server, "/aggregations/trigger", json!({})).await;
     let aggregation = loop {
         let listed = ask(server, LIVE_KEY, "GET", "/v1/aggregations", None).await.json();
@@ -54,6 +56,7 @@ async fn objects(server: &Server) -> BTreeMap<&'static str, String> {
         ("/v1/events/{id}", "e1".to_owned()),
         ("/v1/meters/{key}", "of.live".to_owned()),
         ("/v1/customers/{customer}", text(&customer["id"])),
+        ("/v1/erasures/{id}", text(&erasure["erasure_id"])),
         ("/v1/aggregations/{id}", aggregation),
         ("/v1/webhook-endpoints/{id}", endpoint),
         ("/v1/webhook-deliveries/{id}", text(&pinged["data"][0]["id"])),
@@ -74,6 +77,7 @@ fn body(pattern: &str, method: &str) -> Option<Value> {
         ("POST", Some("query" | "replay")) => Some(month),
         ("POST", Some("report" | "return")) => Some(json!({"used": "1"})),
         ("POST", Some("change-plan")) => Some(json!({"plan": "of.live"})),
+        ("POST", Some("erase")) => Some(json!({"confirm": "acme"})),
         ("PATCH", Some("{user}")) => Some(json!({"role": "admin"})),
         ("POST" | "PATCH", _) => Some(json!({})),
         _ => None,
@@ -134,6 +138,7 @@ async fn lists_show_the_own_project_only() {
         "/v1/events",
         "/v1/rejected-events",
         "/v1/customers",
+        "/v1/erasures",
         "/v1/aggregations",
         "/v1/webhook-endpoints",
         "/v1/webhook-deliveries",

@@ -7,7 +7,7 @@ use crate::support::server::Setup;
 use reckoner_domain::period::Period;
 use reckoner_domain::time::{DAY, HOUR};
 use reckoner_server::auth::keys::Keys;
-use reckoner_server::jobs::Scheduler;
+use reckoner_server::jobs::{Kept, Scheduler};
 use reckoner_server::store::{Db, Limit, job_runs};
 use serde_json::json;
 
@@ -76,7 +76,11 @@ async fn the_scheduler_catches_up_at_its_start(db: Db) {
         page.items.into_iter().filter(|run| run.finished.is_some()).count()
     };
     let start_and_stop = async |name: &str, done: usize| {
-        let scheduler = Scheduler::start(world.worker(name, &periods), keys(), 90);
+        let scheduler = Scheduler::start(
+            world.worker(name, &periods),
+            keys(),
+            Kept { webhook_days: 90, event_days: None },
+        );
         while runs().await < done {
             tokio::task::yield_now().await;
         }

@@ -9,6 +9,7 @@ mod own_zones;
 mod periods;
 mod queries;
 mod reconfigured;
+mod retention;
 mod rezoning;
 mod setting;
 mod turns;

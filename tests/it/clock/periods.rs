@@ -1,6 +1,6 @@
 //! Periods end, are aggregated and told of once; late events revise them (PRODUCT 2, RULES 15).
-use crate::support::hook::{Hook, Told};
 use super::{aggregations, event, ids, on_both_servers, send};
+use crate::support::hook::{Hook, Told};
 use crate::support::server::{Server, Setup};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;

@@ -10,9 +10,10 @@ use reckoner_server::billing::plans::Plans;
 use reckoner_server::billing::standing::Standings;
 use reckoner_server::billing::subscriptions::Subscriptions;
 use reckoner_server::clock::Clock;
-use reckoner_server::config::Definitions;
+use reckoner_server::config::{Definitions, Ingest};
 use reckoner_server::events::Events;
 use reckoner_server::ingest::catalogues::Catalogues;
+use reckoner_server::ingest::record::Recorder;
 use reckoner_server::jobs::{Jobs, Moving, Schedule};
 use reckoner_server::store::aggregations::{self, Aggregation as Stored};
 use reckoner_server::store::webhook_messages::{self, Message};
@@ -22,6 +23,16 @@ use std::collections::BTreeMap;
 use tempfile::TempDir;
 
 pub use reckoner_server::store::projects::LIVE;
+
+/// Limits that nothing here comes near.
+const INGEST: Ingest = Ingest {
+    body_bytes_max: 1 << 20,
+    inflated_bytes_max: 1 << 20,
+    held_bytes_max: 1 << 20,
+    future_s_max: 300,
+    past_s_max: 3_024_000,
+    accept_unmetered: false,
+};
 
 /// The event type that the world's meters read.
 pub const TYPE: &str = "use";
@@ -85,6 +96,9 @@ impl World {
             waker: Waker::default(),
             schedule: Schedule::parse("*/15 * * * *").expect("cron"),
             moving: self.moving.clone(),
+            recorder: Recorder::new(self.db.clone(), self.clock.clone(), self.events.clone(), INGEST),
+            outbox: self.dir.path().join("outbox"),
+            erasing: std::sync::Arc::default(),
             worker: name.to_owned(),
         }
     }

@@ -1,6 +1,7 @@
 //! The rest of `/v1`: what is made, changed, listed and made again.
 mod corrections;
 mod customers;
+mod erasing;
 mod export;
 mod idempotency;
 mod imported;

@@ -2,9 +2,11 @@
 use super::file::Checked;
 use super::told::Told;
 use super::write::RowWriter;
-use super::{Columns, Correction, Fields, Kind, Known, NAMES, Origin, Row};
+use super::{Columns, Correction, Digest, Kind, Known, NAMES, Origin, Row};
 use crate::check::{self, Sealed};
 use crate::disk::{Disk, File};
+use crate::erase::Pending;
+use crate::erase::rewrite::{customer_of, of_record};
 use crate::error::{OpenError, ReadError};
 use crate::format::frame::{Frame, HEADER_BYTES};
 use crate::format::record::{self, CorrectionRecord, EventRecord, Record};
@@ -21,8 +23,6 @@ use std::sync::Arc;
 
 /// Records after which the thread may rest.
 const REST_RECORDS: usize = 1_000;
-/// Rows of a finished file that are looked at together.
-const CHECKED_ROWS: u32 = 1 << 16;
 
 /// Segments as columns, and the row of each record, by its sequence; cleared ones have none.
 pub struct Converted {
@@ -84,6 +84,8 @@ struct Spot {
 /// All records of some segments.
 struct Survey<'a> {
     told: &'a Told,
+    /// What does not become columns.
+    erased: &'a [Pending],
     first_sequence: u64,
     first_segment: u64,
     groups: Groups,
@@ -92,12 +94,13 @@ struct Survey<'a> {
     frames: Vec<Timestamp>,
 }
 
-/// Writes the columns of these segments, which follow each other and of which this is true; `rest` is
-/// called now and then and tells whether to go on. `None` where it was told to end.
+/// Writes the columns of these segments, which follow each other and of which this is true, without
+/// what is erased; `rest` is called now and then and tells whether to go on. `None` where it was told
+/// to end.
 pub fn convert(
     disk: &dyn Disk,
     segments: &[Sealed],
-    told: &Told,
+    (told, erased): (&Told, &[Pending]),
     mut rest: impl FnMut() -> bool,
 ) -> Result<Option<Converted>, ReadError> {
     let (Some((first, _)), Some((last, end_sequence))) = (segments.first(), segments.last()) else {
@@ -105,6 +108,7 @@ pub fn convert(
     };
     let mut survey = Survey {
         told,
+        erased,
         first_sequence: first.first_sequence,
         first_segment: first.number,
         groups: Groups::default(),
@@ -134,7 +138,7 @@ pub fn convert(
         let known =
             Known { first: first.number, last: last.number, rows: survey.spots.len() as u32, checked };
         let columns = Columns::new(known, disk.open(&temporary)?);
-        if !is_as_written(&columns, digest, &mut rest)? {
+        if !columns.is_as_written(digest, &mut rest)? {
             return Ok(None);
         }
         disk.rename(&temporary, &name)?;
@@ -148,46 +152,6 @@ pub fn convert(
             let _ = disk.remove(&temporary);
             other.map(|_| None)
         }
-    }
-}
-
-/// Reads the file back before its segments go: every block, and of every row what totals are made of.
-/// Whether it was not told to end.
-fn is_as_written(
-    columns: &Columns,
-    digest: Digest,
-    rest: &mut impl FnMut() -> bool,
-) -> Result<bool, ReadError> {
-    columns.check(&mut *rest)?;
-    let mut read = Digest::default();
-    let rows = columns.known().rows;
-    for start in (0..rows).step_by(CHECKED_ROWS as usize) {
-        if !rest() {
-            return Ok(false);
-        }
-        columns.read_range(start..rows.min(start + CHECKED_ROWS), Fields::NONE, |_, row| {
-            read.add(&row.origin, &row.event);
-            Ok::<(), ReadError>(())
-        })?;
-    }
-    if read == digest { Ok(true) } else { Err(columns.damaged()) }
-}
-
-/// What rows have in common, whatever their order.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Digest {
-    rows: u64,
-    sequences: u64,
-    times: i64,
-    values: i128,
-}
-
-impl Digest {
-    fn add(&mut self, origin: &Origin, event: &EventRecord<'_>) {
-        self.rows += 1;
-        self.sequences = self.sequences.wrapping_add(origin.sequence);
-        self.times = self.times.wrapping_add(event.time.as_micros());
-        self.values = self.values.wrapping_add(event.draft.value.units());
     }
 }
 
@@ -231,8 +195,9 @@ impl Survey<'_> {
             let record = record::take(&mut rest, header.received_at).map_err(|_| offset)?;
             let bytes = from_here.get(..from_here.len() - rest.len()).unwrap_or_default();
             let Some((kind, event, _)) = parts_of(record).filter(|_| sequence > cleared_at) else { continue };
+            let group = self.group(header.project, sequence, kind, &event.draft);
             self.spots.push(Spot {
-                group: self.groups.number(header.project, kind, &event.draft),
+                group,
                 time: event.time,
                 sequence: (sequence - self.first_sequence) as u32,
                 segment,
@@ -243,6 +208,11 @@ impl Survey<'_> {
             });
         }
         Ok(())
+    }
+
+    fn group(&mut self, project: ProjectId, sequence: u64, kind: Kind, draft: &EventDraft<'_>) -> u32 {
+        let customer = customer_of(self.erased, (project, sequence), draft);
+        self.groups.number(project, kind, (customer, draft.event_type))
     }
 
     /// Puts the records in the order of rows.
@@ -304,6 +274,8 @@ impl Survey<'_> {
                 let sequence = self.first_sequence + u64::from(spot.sequence);
                 let origin = Origin { project: group.project, sequence, received_at };
                 digest.add(&origin, &event);
+                let mut properties = None;
+                let event = of_record(self.erased, (group.project, sequence), event, &mut properties);
                 writer.push(&Row { origin, kind, event, correction })?;
             }
         }
@@ -312,7 +284,7 @@ impl Survey<'_> {
 }
 
 impl Groups {
-    fn number(&mut self, project: ProjectId, kind: Kind, draft: &EventDraft<'_>) -> u32 {
+    fn number(&mut self, project: ProjectId, kind: Kind, (customer, event_type): (&str, &str)) -> u32 {
         let mut text = |text: &str| {
             if let Some(number) = self.texts.get(text) {
                 return *number;
@@ -321,7 +293,7 @@ impl Groups {
             self.texts.insert(text.into(), number);
             number
         };
-        let (customer, event_type) = (text(draft.customer), text(draft.event_type));
+        let (customer, event_type) = (text(customer), text(event_type));
         let group = Group { project, kind, customer, event_type };
         *self.numbers.entry(group).or_insert_with(|| {
             self.all.push(group);

@@ -1,16 +1,18 @@
 //! The events of sealed segments, and their corrections, as a Parquet file that other programs read
 //! as well: sorted by project, record, customer, event type and time.
 pub mod convert;
+mod digest;
 pub mod file;
 mod read;
 mod schema;
 pub mod told;
-mod write;
+pub mod write;
 
 use crate::disk::{Disk, File};
 use crate::error::ReadError;
 use crate::format::range_names::RangeNames;
 use crate::format::record::EventRecord;
+pub use digest::Digest;
 use file::{Checked, Source};
 use parking_lot::Mutex;
 use parquet::arrow::arrow_reader::ArrowReaderMetadata;
@@ -111,9 +113,12 @@ pub struct Group {
 
 /// What is read of rows beside project, sequence, receipt, time and value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each says whether a column is read")]
 pub struct Fields {
     /// All of it.
     pub all: bool,
+    /// The customer.
+    pub customer: bool,
     /// The subject.
     pub subject: bool,
     /// The properties.
@@ -122,9 +127,11 @@ pub struct Fields {
 
 impl Fields {
     /// All of it.
-    pub const ALL: Self = Self { all: true, subject: true, properties: true };
+    pub const ALL: Self = Self { all: true, customer: true, subject: true, properties: true };
     /// Nothing of it.
-    pub const NONE: Self = Self { all: false, subject: false, properties: false };
+    pub const NONE: Self = Self { all: false, customer: false, subject: false, properties: false };
+    /// The customer alone.
+    pub const CUSTOMER: Self = Self { customer: true, ..Self::NONE };
 }
 
 /// An open file.

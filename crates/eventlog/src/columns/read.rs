@@ -26,19 +26,11 @@ impl Fields {
         use Column::{CorrectedBy, Corrects, Subject, Time, TimeGiven, Value, ValueBefore};
         use Column::{Customer, Id, Meter, Project, Properties, ReceivedAt, Record, Sequence, SourceContext};
         let mut columns = vec![Project, Record, Time, Value, ReceivedAt, Sequence];
+        columns.extend(self.customer.then_some(Customer));
         columns.extend(self.subject.then_some(Subject));
         columns.extend(self.properties.then_some(Properties));
         if self.all {
-            columns.extend([
-                Customer,
-                Meter,
-                Id,
-                SourceContext,
-                TimeGiven,
-                Corrects,
-                CorrectedBy,
-                ValueBefore,
-            ]);
+            columns.extend([Meter, Id, SourceContext, TimeGiven, Corrects, CorrectedBy, ValueBefore]);
         }
         columns.into_iter().map(|column| column as usize).collect()
     }
@@ -185,6 +177,7 @@ struct Batch<'a> {
     value: &'a Decimal128Array,
     received_at: &'a TimestampMicrosecondArray,
     sequence: &'a Int64Array,
+    customer: Option<&'a StringArray>,
     subject: Option<&'a StringArray>,
     properties: Option<&'a StringArray>,
     rest: Option<Rest<'a>>,
@@ -192,7 +185,6 @@ struct Batch<'a> {
 
 /// What is there when all fields are read.
 struct Rest<'a> {
-    customer: &'a StringArray,
     meter: &'a StringArray,
     id: &'a StringArray,
     source_context: &'a StringArray,
@@ -211,7 +203,6 @@ impl<'a> Batch<'a> {
         let decimal = |of: Column| column(of)?.as_primitive_opt::<Decimal128Type>();
         let rest = || {
             Some(Rest {
-                customer: text(Column::Customer)?,
                 meter: text(Column::Meter)?,
                 id: text(Column::Id)?,
                 source_context: text(Column::SourceContext)?,
@@ -228,6 +219,7 @@ impl<'a> Batch<'a> {
             value: decimal(Column::Value)?,
             received_at: instant(Column::ReceivedAt)?,
             sequence: number(Column::Sequence)?,
+            customer: text(Column::Customer),
             subject: text(Column::Subject),
             properties: text(Column::Properties),
             rest: rest(),
@@ -237,7 +229,10 @@ impl<'a> Batch<'a> {
     /// The row with this number; `None` where it is none that was written.
     fn row(&self, number: usize) -> Option<Row<'a>> {
         let time = Timestamp::from_micros(self.time.value(number))?;
-        let decimal = |of: &Decimal128Array| Decimal::from_units(of.value(number));
+        // What lies where there is none is whatever was decoded there before.
+        let decimal = |of: &Decimal128Array| {
+            Decimal::from_units(if of.is_valid(number) { of.value(number) } else { 0 })
+        };
         let origin = Origin {
             project: ProjectId(self.project.value(number)),
             sequence: u64::try_from(self.sequence.value(number)).ok()?,
@@ -262,7 +257,7 @@ impl<'a> Batch<'a> {
         };
         let draft = EventDraft {
             id: text(rest.map(|rest| rest.id)).unwrap_or_default(),
-            customer: text(rest.map(|rest| rest.customer)).unwrap_or_default(),
+            customer: text(self.customer).unwrap_or_default(),
             event_type: text(rest.map(|rest| rest.meter)).unwrap_or_default(),
             value: decimal(self.value)?,
             time: given.then_some(time),

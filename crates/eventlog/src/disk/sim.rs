@@ -158,6 +158,11 @@ impl SimDisk {
         state.durable_names = names;
     }
 
+    /// Whether the machine has stopped since the process began.
+    pub fn has_stopped(&self) -> bool {
+        self.state.lock().crashed
+    }
+
     /// A file's bytes as a read sees them.
     pub fn bytes(&self, name: &str) -> Vec<u8> {
         let state = self.state.lock();

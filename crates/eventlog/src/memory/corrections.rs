@@ -92,6 +92,26 @@ impl Corrections {
         Ok(())
     }
 
+    /// Notes a correction, unless its event was dropped with all up to a sequence.
+    pub fn note_since(&mut self, noted: &Noted, dropped_through: u64) -> Result<(), Overflow> {
+        if noted.target > dropped_through {
+            return self.note(noted);
+        }
+        self.note_own(noted.sequence);
+        Ok(())
+    }
+
+    /// Notes that a sequence is that of a correction, of nothing that is there.
+    pub fn note_own(&mut self, sequence: u64) {
+        self.own.insert(sequence);
+    }
+
+    /// How many events are void.
+    pub fn voids(&self) -> u64 {
+        let void = |all: &&Vec<Correction>| all.iter().any(|correction| correction.void);
+        self.by_target.values().filter(void).count() as u64
+    }
+
     /// The cells of some hours that have corrected events.
     pub fn cells(&self, hours: Range<i64>) -> impl Iterator<Item = (CellKey, Adjustment)> {
         let first = |hour| CellKey { hour, event_type: 0, customer: 0 };

@@ -116,6 +116,13 @@ impl Ids {
         }
     }
 
+    /// Forgets the ids of events up to a sequence: they are free.
+    pub fn forget_through(&self, sequence: u64) {
+        for shard in &self.shards {
+            shard.write().retain(|number| Entry(number).sequence() > sequence);
+        }
+    }
+
     /// The ids noted since this was last called.
     pub fn take_recent(&self) -> Vec<RecentId> {
         std::mem::take(&mut self.recent.lock())

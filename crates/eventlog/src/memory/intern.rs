@@ -1,6 +1,7 @@
 //! Texts numbered in the order of their first appearance.
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Texts numbered from 0.
@@ -36,8 +37,22 @@ impl Interner {
         self.texts.get(number as usize).cloned().unwrap_or_else(|| "".into())
     }
 
-    /// All texts, in the order of their numbers.
-    pub fn texts(&self) -> &[Arc<str>] {
-        &self.texts
+    /// All texts, in no order.
+    pub fn texts(&self) -> impl ExactSizeIterator<Item = &Arc<str>> {
+        self.numbers.keys()
+    }
+
+    /// Forgets all texts but those with these numbers; whoever still knows another number is shown what it
+    /// was.
+    pub fn keep(&mut self, numbers: &BTreeSet<u32>) {
+        self.numbers.retain(|_, number| numbers.contains(number));
+    }
+
+    /// Forgets a text that nothing has any more; whoever still knows its number is shown another one.
+    pub fn forget(&mut self, text: &str, shown_as: &str) {
+        let Some(number) = self.numbers.remove(text) else { return };
+        if let Some(shown) = self.texts.get_mut(number as usize) {
+            *shown = shown_as.into();
+        }
     }
 }

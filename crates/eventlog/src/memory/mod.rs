@@ -1,6 +1,7 @@
 //! What is known without reading the disk: taken ids, rollups, and where records lie.
 pub mod corrections;
 pub mod delta;
+mod exchange;
 pub mod ids;
 pub mod intern;
 pub mod places;
@@ -37,6 +38,8 @@ pub struct Memory {
     pub deltas: Vec<Arc<Delta>>,
     /// The sequence of the last record.
     pub sequence: u64,
+    /// The sequence of the last record that was dropped; 0 when none was.
+    pub dropped_through: u64,
 }
 
 /// The cells of all segments at one moment: those written down never change, nor do those of any
@@ -132,6 +135,10 @@ impl Memory {
                     let mark = Mark { time: event.time, sequence, value: event.draft.value };
                     delta.add(header.project, cell, mark)?;
                 }
+                // Of what was dropped nothing is known any more.
+                Record::Correction(correction) if correction.target <= self.dropped_through => {
+                    project.corrections.note_own(sequence);
+                }
                 Record::Correction(correction) => {
                     let noted = project.correct(correction, sequence, header.received_at)?;
                     delta.note(header.project, noted.ok_or(ApplyError::Target)?);
@@ -196,6 +203,10 @@ impl Memory {
             part.number(section.project, |text| customers.number(text), |text| event_types.number(text));
             project.events += section.events;
             for noted in &section.corrections {
+                if noted.target <= self.dropped_through {
+                    project.corrections.note_own(noted.sequence);
+                    continue;
+                }
                 let number = |names: &[Arc<str>], texts: &Interner, local: u32| {
                     names.get(local as usize).and_then(|text| texts.find(text)).ok_or(ApplyError::Target)
                 };

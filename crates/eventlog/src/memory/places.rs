@@ -175,6 +175,11 @@ impl Places {
         self.segments.push(Segment { number, first_sequence, file, rows: Rows::Part(Arc::clone(part)) });
     }
 
+    /// Forgets segments up to one.
+    pub fn drop_through(&mut self, segment: u64) {
+        self.segments.retain(|known| known.number > segment);
+    }
+
     /// From now on a part knows the records of its segments.
     pub fn cover(&mut self, part: &Arc<Part>) {
         for segment in &mut self.segments {

@@ -18,6 +18,8 @@ pub struct Project {
     pub events: u64,
     /// What became of events after they were stored.
     pub corrections: Corrections,
+    /// How often customers of the project became others: what was begun before has to begin anew.
+    pub renamings: u64,
 }
 
 impl Project {

@@ -149,6 +149,17 @@ impl Table {
         numbers.filter(|number| *number != 0).collect()
     }
 
+    /// Keeps only some numbers.
+    pub fn retain(&mut self, keeps: impl Fn(u64) -> bool) {
+        let mut kept = self.numbers();
+        let before = kept.len();
+        kept.retain(|number| keeps(*number));
+        if kept.len() < before {
+            let places = (kept.len() * 5 / 4).max(SLOTS_MIN);
+            *self = Self::of(&kept, places);
+        }
+    }
+
     /// Adds many numbers.
     pub fn extend(&mut self, more: impl IntoIterator<Item = u64>) {
         let mut all = self.numbers();

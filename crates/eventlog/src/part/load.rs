@@ -21,20 +21,20 @@ pub struct Loaded {
     pub unneeded: Vec<String>,
 }
 
-/// Opens the parts among these files that follow each other from the first segment on and tell of
-/// none but sealed segments. What other ones tell is told again from the segments, by whoever reads
+/// Opens the parts among these files that follow each other from the first segment on, or the first
+/// behind what was dropped, and tell of none but sealed segments. What other ones tell is told again from the segments, by whoever reads
 /// them, or from columns: here, where `anew` is given.
 pub fn load(
     disk: &dyn Disk,
     names: &[String],
-    (store_id, in_log): (u128, &[u64]),
+    (store_id, in_log, dropped): (u128, &[u64], (u64, u64)),
     anew: Option<&Shared>,
 ) -> Result<Loaded, OpenError> {
     let found: Vec<(u64, u64)> = names.iter().filter_map(|name| NAMES.parse(name)).collect();
     let sealed: Vec<(u64, u64)> = names.iter().filter_map(|name| columns::NAMES.parse(name)).collect();
     let newest = in_log.last().copied().unwrap_or(0);
     let mut parts: Vec<Part> = Vec::new();
-    let mut next = 1;
+    let mut next = dropped.0 + 1;
     loop {
         let begins = |(first, last): &&(u64, u64)| *first == next && *last < newest;
         let mut candidates: Vec<(u64, u64)> = found.iter().filter(begins).copied().collect();
@@ -43,8 +43,9 @@ pub fn load(
         let mut part = None;
         for (first, last) in candidates {
             let opened = open(disk, &NAMES.of(first, last), store_id)?;
-            part = opened
-                .filter(|part| part.is_of(first, last) && follows(parts.last(), part) && part.has(in_log));
+            part = opened.filter(|part| {
+                part.is_of(first, last) && follows(dropped.1, parts.last(), part) && part.has(in_log)
+            });
             part = part.map(|part| instead_of_log(part, in_log)).transpose()?.flatten();
             if part.is_some() {
                 break;
@@ -54,7 +55,7 @@ pub fn load(
             let from = sealed.iter().filter(begins).max();
             part = from.zip(anew).map(|(from, shared)| from_columns(disk, shared, *from)).transpose()?;
         }
-        let Some(part) = part.filter(|part| follows(parts.last(), part)) else { break };
+        let Some(part) = part.filter(|part| follows(dropped.1, parts.last(), part)) else { break };
         next = part.index().segments.last().map_or(next, |last| last.number) + 1;
         parts.push(part);
     }
@@ -118,8 +119,9 @@ fn open(disk: &dyn Disk, name: &str, store_id: u128) -> Result<Option<Part>, Ope
     }
 }
 
-fn follows(before: Option<&Part>, part: &Part) -> bool {
-    part.index().first_sequence() == before.map_or(1, |before| before.last_sequence() + 1)
+/// Whether a part goes on behind the one before it, or behind what was dropped.
+fn follows(dropped: u64, before: Option<&Part>, part: &Part) -> bool {
+    part.index().first_sequence() == before.map_or(dropped, Part::last_sequence) + 1
 }
 
 /// Takes in the ids of all parts, some shards of each at a time, on two threads: an id's shard is at

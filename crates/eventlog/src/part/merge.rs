@@ -77,7 +77,7 @@ pub fn merge(
         if segments.is_empty() {
             continue;
         }
-        match convert(disk, &segments, &told(shared, run), &mut rest)? {
+        match convert(disk, &segments, (&told(shared, run), &[]), &mut rest)? {
             Some(columns) => converted.push(columns),
             None => return Ok(None),
         }
@@ -121,7 +121,7 @@ fn write(
 }
 
 /// What is true of the segments of some parts.
-fn told(shared: &Shared, parts: &[Arc<Part>]) -> Told {
+pub fn told(shared: &Shared, parts: &[Arc<Part>]) -> Told {
     let memory = shared.memory.read();
     let last = parts.last();
     let last_sequence = last.map_or(0, |part| part.last_sequence());

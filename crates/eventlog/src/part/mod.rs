@@ -2,7 +2,7 @@
 //! and which ids are taken. All of it can be told from the segments again.
 pub mod build;
 pub mod cells;
-mod coding;
+pub mod coding;
 pub mod index;
 pub mod load;
 pub mod merge;
@@ -15,13 +15,14 @@ use crate::columns::{self, Columns, Known};
 use crate::disk::{Disk, File};
 use crate::error::ReadError;
 use crate::format::range_names::RangeNames;
+use crate::memory::corrections::{CellKey, Noted};
 use crate::memory::intern::Interner;
 use cells::{BlockCell, CellReader, ENTRY_BYTES, Entry, EventAt, HOURS, Malformed};
 use index::{Block, Index, Section};
 use pages::Pages;
 use places::Spots;
 use reckoner_domain::id::ProjectId;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
@@ -168,6 +169,50 @@ impl Part {
     pub fn section(&self, project: ProjectId, cleared_at: u64) -> Option<&Section> {
         let section = self.index.sections.iter().find(|section| section.project == project)?;
         (section.events > 0 && section.first_sequence > cleared_at).then_some(section)
+    }
+
+    /// What it has of a project since its clearing at this sequence, corrections of earlier parts' events
+    /// included.
+    fn since(&self, project: ProjectId, cleared_at: u64) -> Option<&Section> {
+        let section = self.index.sections.iter().find(|section| section.project == project)?;
+        (section.cleared_at == cleared_at || self.index.first_sequence() > cleared_at).then_some(section)
+    }
+
+    /// The corrections of a project that was last cleared at this sequence, numbered as in memory.
+    pub fn corrections(&self, project: ProjectId, cleared_at: u64) -> impl Iterator<Item = Noted> {
+        let section = self.since(project, cleared_at);
+        let numbers = self.numbers.get(&project);
+        let number = move |of: fn(&Numbers) -> &[u32], local: u32| {
+            let number = numbers.and_then(|numbers| of(numbers).get(local as usize));
+            number.copied().unwrap_or(Interner::NOBODY)
+        };
+        section.into_iter().flat_map(|section| &section.corrections).map(move |noted| {
+            let cell = CellKey {
+                event_type: number(|numbers| &numbers.event_types, noted.cell.event_type),
+                customer: number(|numbers| &numbers.customers, noted.cell.customer),
+                ..noted.cell
+            };
+            Noted { cell, ..*noted }
+        })
+    }
+
+    /// The numbers in memory of what names it has of a project that was last cleared at this sequence.
+    pub fn used_numbers(
+        &self,
+        project: ProjectId,
+        cleared_at: u64,
+        (customers, event_types): (&mut BTreeSet<u32>, &mut BTreeSet<u32>),
+    ) {
+        if let (Some(_), Some(numbers)) = (self.since(project, cleared_at), self.numbers.get(&project)) {
+            customers.extend(&numbers.customers);
+            event_types.extend(&numbers.event_types);
+        }
+    }
+
+    /// Whether it names a customer of a project that was last cleared at this sequence.
+    pub fn names_customer(&self, project: ProjectId, cleared_at: u64, customer: &str) -> bool {
+        self.since(project, cleared_at)
+            .is_some_and(|section| position(&section.customers, customer).is_some())
     }
 
     /// The number that the part gives an event type.

@@ -6,7 +6,7 @@ use super::pages::PageWriter;
 use super::places::{BLOCK_RECORDS, Spots};
 use super::{NAMES, Part, encode_id};
 use crate::columns::told::Told;
-use crate::columns::{Columns, Fields, Kind, Row};
+use crate::columns::{Columns, Fields, Kind, Known, Row};
 use crate::disk::Disk;
 use crate::error::ReadError;
 use crate::memory::corrections::{CellKey, Noted};
@@ -55,6 +55,15 @@ struct Rebuild<'a> {
 
 /// Writes and opens the part of columns that say this of themselves; its names have no numbers in memory yet.
 pub fn rebuild(disk: &dyn Disk, shared: &Shared, columns: &Columns, told: &Told) -> Result<Part, ReadError> {
+    let Known { first, last, .. } = *columns.known();
+    write(disk, shared, columns, told)?;
+    disk.rename(&NAMES.temporary(first, last), &NAMES.of(first, last))?;
+    disk.sync_names()?;
+    Part::open(disk, &NAMES.of(first, last), told.store_id)
+}
+
+/// Writes that part under its temporary name.
+pub fn write(disk: &dyn Disk, shared: &Shared, columns: &Columns, told: &Told) -> Result<(), ReadError> {
     let mut rebuild = Rebuild {
         told,
         shared,
@@ -162,9 +171,8 @@ impl Rebuild<'_> {
         Some(())
     }
 
-    fn write(mut self, disk: &dyn Disk, columns: &Columns) -> Result<Part, ReadError> {
+    fn write(mut self, disk: &dyn Disk, columns: &Columns) -> Result<(), ReadError> {
         let known = columns.known();
-        let name = NAMES.of(known.first, known.last);
         let temporary = NAMES.temporary(known.first, known.last);
         let mut out = PageWriter::new(disk.create(&temporary)?);
         let mut index = Index {
@@ -181,9 +189,7 @@ impl Rebuild<'_> {
             index.sections.push(section);
         }
         out.finish(&index.encode(), self.told.store_id)?;
-        disk.rename(&temporary, &name)?;
-        disk.sync_names()?;
-        Part::open(disk, &name, self.told.store_id)
+        Ok(())
     }
 
     /// Blocks end where a segment does.

@@ -192,7 +192,8 @@ fn names(project: &Project, numbers: BTreeSet<u32>) -> Vec<Arc<str>> {
 /// Every customer with events, by name.
 pub fn customers(shared: &Shared, project: ProjectId) -> Vec<Arc<str>> {
     let memory = shared.memory.read();
-    let texts = memory.projects.get(&project).map(|project| project.customers.texts().to_vec());
+    let texts =
+        memory.projects.get(&project).map(|project| project.customers.texts().cloned().collect::<Vec<_>>());
     drop(memory);
     let mut texts = texts.unwrap_or_default();
     texts.sort_unstable();
@@ -202,7 +203,8 @@ pub fn customers(shared: &Shared, project: ProjectId) -> Vec<Arc<str>> {
 /// Every event type with events, by name.
 pub fn event_types(shared: &Shared, project: ProjectId) -> Vec<Arc<str>> {
     let memory = shared.memory.read();
-    let texts = memory.projects.get(&project).map(|project| project.event_types.texts().to_vec());
+    let texts =
+        memory.projects.get(&project).map(|project| project.event_types.texts().cloned().collect::<Vec<_>>());
     drop(memory);
     let mut texts = texts.unwrap_or_default();
     texts.sort_unstable();

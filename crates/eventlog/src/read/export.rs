@@ -57,12 +57,12 @@ impl Export {
     pub fn new(shared: Arc<Shared>, filter: ListFilter) -> Result<Self, ReadError> {
         let memory = shared.memory.read();
         let cleared_at = memory.cleared_at(filter.project);
-        let sequence = memory.sequence;
+        let (sequence, dropped_through) = (memory.sequence, memory.dropped_through);
         // Segments become columns from the first one on.
         let parts: Vec<_> =
             memory.parts.iter().take_while(|part| !part.columns().is_empty()).cloned().collect();
         drop(memory);
-        let next = parts.last().map_or(1, |part| part.last_sequence() + 1);
+        let next = parts.last().map_or(dropped_through, |part| part.last_sequence()) + 1;
         let asked = parts.iter().filter(|part| part.section(filter.project, cleared_at).is_some());
         let mut rows = VecDeque::new();
         for columns in asked.flat_map(|part| part.columns()) {

@@ -68,7 +68,7 @@ impl<'a> Groups<'a> {
         let meter = self.query.meter;
         let states = meter.aggregation == Aggregation::TimeWeightedAvg && meter.input == Input::Level;
         let subject = self.by_subject || states || !self.query.subjects.is_empty();
-        Fields { all: false, subject, properties: self.needs_properties }
+        Fields { subject, properties: self.needs_properties, ..Fields::NONE }
     }
 
     /// How many groups there are.

@@ -106,6 +106,9 @@ pub enum QueryError {
     /// A total left its 256 bits.
     #[error(transparent)]
     Overflow(#[from] Overflow),
+    /// Events of the range were dropped.
+    #[error("events before {0} were dropped")]
+    Dropped(Timestamp),
     /// The events could not be read.
     #[error(transparent)]
     Read(#[from] ReadError),
@@ -124,7 +127,7 @@ impl From<LevelError> for Stop {
 /// Why an attempt at an answer ended.
 #[derive(Debug)]
 pub enum Stop {
-    /// The project was cleared meanwhile; try again.
+    /// The project was cleared, or a customer erased, meanwhile; try again.
     Cleared,
     /// A cell with corrected events got more of them; try again, reading those by their events.
     Moved,
@@ -217,6 +220,7 @@ pub fn run(shared: &Shared, query: &Query<'_>) -> Result<Vec<Row>, QueryError> {
 pub fn run_at(shared: &Shared, query: &Query<'_>) -> Result<(Vec<Row>, u64), QueryError> {
     let mut corrected = Corrected::ByTotals;
     loop {
+        check_dropped(shared, query)?;
         let attempt = match query.meter.aggregation {
             Aggregation::TimeWeightedAvg => level::run(shared, query, corrected),
             _ => tallies::run(shared, query, corrected),
@@ -231,6 +235,17 @@ pub fn run_at(shared: &Shared, query: &Query<'_>) -> Result<(Vec<Row>, u64), Que
             Err(Stop::Moved) => corrected = Corrected::ByEvents,
             Err(Stop::Error(error)) => return Err(error),
         }
+    }
+}
+
+/// Whether a query asks for nothing that was dropped. Event types that levels are read from are kept.
+fn check_dropped(shared: &Shared, query: &Query<'_>) -> Result<(), QueryError> {
+    let until = shared.books.now().dropped_until(query.project);
+    let from = query.times().start.max(query.meter.starts_at.unwrap_or(Timestamp::MIN));
+    let level = query.meter.aggregation == Aggregation::TimeWeightedAvg;
+    match until.filter(|until| from < *until && !level && !query.windows.is_empty()) {
+        Some(until) => Err(QueryError::Dropped(until)),
+        None => Ok(()),
     }
 }
 

@@ -60,7 +60,7 @@ pub enum Corrected {
 /// The walk could not be finished as of one state.
 #[derive(Debug)]
 pub enum ScanError {
-    /// The project was cleared meanwhile; begin anew.
+    /// The project was cleared, or a customer erased, meanwhile; begin anew.
     Cleared,
     /// A cell with corrected events got more of them; begin anew, and read those [`Corrected::ByEvents`].
     Moved,
@@ -136,6 +136,7 @@ pub struct Scan<'a> {
     /// What was committed when the walk began, and is looked at.
     known: Known,
     cleared_at: u64,
+    renamings: u64,
 }
 
 impl<'a> Scan<'a> {
@@ -174,6 +175,7 @@ impl<'a> Scan<'a> {
             events_max: SLICE_EVENTS,
             known: Known { sequence, as_of },
             cleared_at,
+            renamings: names.map_or(0, |names| names.renamings),
         }
     }
 
@@ -433,8 +435,8 @@ impl<'a> Scan<'a> {
     }
 
     fn check_cleared(&self, project: Option<&Project>) -> Result<(), ScanError> {
-        let cleared_at = project.map_or(0, |project| project.cleared_at);
-        if cleared_at == self.cleared_at { Ok(()) } else { Err(ScanError::Cleared) }
+        let now = project.map_or((0, 0), |project| (project.cleared_at, project.renamings));
+        if now == (self.cleared_at, self.renamings) { Ok(()) } else { Err(ScanError::Cleared) }
     }
 }
 

@@ -31,11 +31,12 @@ pub const VALUES_MAX: usize = if cfg!(test) { 2 } else { DIMENSION_VALUES_MAX };
 /// The values that a day shows, by their hashes.
 pub type Shown = HashSet<IdHash, RandomState>;
 
-/// A dimension of a meter's version on a day of a project, since its last clearing.
+/// A dimension of a meter's version on a day of a project, since its last clearing and erasure.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Key {
     project: ProjectId,
     cleared_at: u64,
+    renamings: u64,
     meter: MeterId,
     dimension: usize,
     day: i64,
@@ -95,8 +96,11 @@ pub fn shown(
     day: i64,
 ) -> Result<Option<Arc<Shown>>, ReadError> {
     let Some(declared) = meter.dimensions.get(dimension) else { return Ok(None) };
-    let cleared_at = shared.memory.read().cleared_at(project);
-    let key = Key { project, cleared_at, meter: meter.id.clone(), dimension, day };
+    let (cleared_at, renamings) = {
+        let memory = shared.memory.read();
+        memory.projects.get(&project).map_or((0, 0), |known| (known.cleared_at, known.renamings))
+    };
+    let key = Key { project, cleared_at, renamings, meter: meter.id.clone(), dimension, day };
     let mut known = shared.values.get(&key);
     if known.is_full() {
         return Ok(Some(known.shown));

@@ -5,17 +5,19 @@ use super::{at, commit, open};
 use crate::backup;
 use crate::batch::Batch;
 use crate::disk::sim::{Faults, Rng, SimDisk};
+use crate::erase::{Erasure, Kept, Pending, Progress, Retention};
 use crate::error::AppendError;
 use crate::log::Opened;
 use crate::read::changes::{self, Since};
 use crate::read::export::Export;
 use crate::read::list::{Cursor, ListFilter, Order};
-use crate::read::query::{Query, Row};
+use crate::read::query::{Query, QueryError, Row};
 use crate::read::{history, list, query, verify};
 use crate::write::core::Work;
 use crate::write::corrections::{Change, Corrections};
 use reckoner_domain::event::Event;
 use reckoner_domain::id::ProjectId;
+use reckoner_domain::json::Path;
 use reckoner_domain::meter::Meter;
 use reckoner_domain::time::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,6 +35,10 @@ struct Run {
     disk: SimDisk,
     log: Option<Opened>,
     model: Model,
+    /// Erasures that are written down, and not done as far as the model knows.
+    erasing: Vec<Pending>,
+    /// What was asked to be dropped.
+    may_drop: Vec<Retention>,
     now: Timestamp,
 }
 
@@ -56,12 +62,22 @@ impl Run {
         let disk = SimDisk::new(seed);
         let mut rng = Rng(seed ^ 0xabcd);
         let meters = (0..2).map(|_| random::meter(&mut rng)).collect();
-        Self { rng, log: None, disk, model: Model::default(), now: at(1_772_900_000), meters }
+        Self {
+            rng,
+            log: None,
+            disk,
+            model: Model::default(),
+            erasing: Vec::new(),
+            may_drop: Vec::new(),
+            now: at(1_772_900_000),
+            meters,
+        }
     }
 
     fn run(&mut self) {
         for _ in 0..3 + self.rng.below(5) {
             self.reopen();
+            self.follow_all_erasures();
             self.check();
             for _ in 0..self.rng.below(8) {
                 if !self.step() {
@@ -72,6 +88,7 @@ impl Run {
             self.end_process();
         }
         self.reopen();
+        self.follow_all_erasures();
         self.check();
     }
 
@@ -110,10 +127,93 @@ impl Run {
             self.disk.set_faults(Faults { crash, fail_sync, fail_write });
         }
         self.now = self.now.plus_micros(self.rng.below(3) as i64 * 700_001);
-        match self.rng.below(25) {
+        let going = match self.rng.below(27) {
+            25 => self.erase(),
+            26 => self.retain(),
             0 => self.clear(),
             1..6 => self.correct(),
             _ => self.append(),
+        };
+        if going {
+            self.follow_erasures();
+        }
+        going
+    }
+
+    /// Drops what is before some instant, as far as whole files are.
+    fn retain(&mut self) -> bool {
+        let before = PROJECTS.map(|project| (project, random::time(&mut self.rng))).into();
+        let retention = Retention { before, kept: BTreeSet::new(), at: self.now };
+        self.may_drop.push(retention.clone());
+        let answer = Arc::new(parking_lot::Mutex::new(None));
+        let told = Arc::clone(&answer);
+        let work = Work::Retain(retention, Box::new(move |result| *told.lock() = Some(result)));
+        self.log().core.run([work]);
+        let answer = answer.lock().take().expect("an answer");
+        match answer {
+            Ok(()) if !self.disk.has_stopped() => true,
+            Ok(()) | Err(AppendError::Stopped { .. }) => {
+                self.find_out(Vec::new());
+                false
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// What the log dropped need not have been kept, and is gone from the model.
+    fn follow_drops(&mut self) {
+        let books = self.log().shared.books.now();
+        let (_, through) = books.dropped_through();
+        let gone = |event: &&Event| event.sequence <= through;
+        for event in self.model.events.iter().filter(gone) {
+            let old = |asked: &Retention| event.time < asked.before[&event.project];
+            assert!(self.may_drop.iter().any(old), "{event:?}");
+        }
+        self.model.events.retain(|event| event.sequence > through);
+    }
+
+    /// Erases a customer, perhaps one that is not there.
+    fn erase(&mut self) -> bool {
+        let project = *self.rng.pick(&PROJECTS);
+        let pseudonym = format!("erased-{}", self.rng.next());
+        let customer = (*self.rng.pick(&random::CUSTOMERS)).to_owned();
+        let kept = self.meters.iter().flat_map(kept_by).collect();
+        let erasure = Erasure { project, customer, pseudonym, kept };
+        let pending = Pending { erasure: erasure.clone(), through: self.model.sequence };
+        let answer = Arc::new(parking_lot::Mutex::new(None));
+        let told = Arc::clone(&answer);
+        let work = Work::Erase(erasure, Box::new(move |result| *told.lock() = Some(result)));
+        self.log().core.run([work]);
+        let answer = answer.lock().take().expect("an answer");
+        self.erasing.push(pending);
+        match answer {
+            // It is written down; the machine may have stopped while it was carried out.
+            Ok(_) if !self.disk.has_stopped() => true,
+            Ok(_) | Err(AppendError::Stopped { .. }) => {
+                self.find_out(Vec::new());
+                false
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    fn follow_all_erasures(&mut self) {
+        self.follow_erasures();
+        assert_eq!(self.erasing, [], "what was written down is done once the log is open");
+    }
+
+    /// What is erased by now is erased from the model; of what was asked for before a crash the log knows
+    /// whether it will be.
+    fn follow_erasures(&mut self) {
+        self.follow_drops();
+        let books = self.log().shared.books.now();
+        for pending in std::mem::take(&mut self.erasing) {
+            let Erasure { project, pseudonym, .. } = &pending.erasure;
+            match books.progress(*project, pseudonym) {
+                Some(Progress::Done) => self.model.erase(&pending),
+                Some(Progress::Pending) => self.erasing.push(pending),
+                None => {}
+            }
         }
     }
 
@@ -134,6 +234,11 @@ impl Run {
             Ok(outcomes) => {
                 assert_eq!(outcomes, expected);
                 self.model = after;
+                true
+            }
+            // A customer is being erased, which failed before and is tried again.
+            Err(AppendError::Busy) => {
+                assert!(!self.erasing.is_empty());
                 true
             }
             Err(error) => {
@@ -232,6 +337,7 @@ impl Run {
             Some(state) => self.model = state,
             None => assert_eq!(sequence, self.model.sequence, "acknowledged events are there, once"),
         }
+        self.follow_all_erasures();
         self.check_events();
     }
 
@@ -293,8 +399,16 @@ impl Run {
             fill_zero,
             ..Query::new(project, &meter, &windows)
         };
-        let rows = query::run(&shared, &query).expect("answers");
-        assert_eq!(shown(&rows), shown(&self.model.query(&query)), "{query:?}");
+        match query::run(&shared, &query) {
+            Err(QueryError::Dropped(until)) => {
+                assert_eq!(shared.books.now().dropped_until(project), Some(until));
+                assert!(windows[0].start < until);
+            }
+            rows => {
+                let rows = rows.expect("answers");
+                assert_eq!(shown(&rows), shown(&self.model.query(&query)), "{query:?}");
+            }
+        }
     }
 
     /// The log agrees with itself, and so does a copy of it.
@@ -364,6 +478,13 @@ impl Run {
         let names: BTreeSet<Arc<str>> = of_project().map(|event| event.customer.as_str().into()).collect();
         assert_eq!(changes::customers(&shared, project), names.into_iter().collect::<Vec<_>>());
     }
+}
+
+/// What a meter's totals are made of.
+fn kept_by(meter: &Meter) -> Vec<Kept> {
+    let kept = |path: &Path, texts| Kept { event_type: meter.event_type.clone(), path: path.clone(), texts };
+    let filters = meter.filters.iter().map(|filter| kept(&filter.path, Some(filter.any_of.clone())));
+    meter.value_property.iter().map(|path| kept(path, None)).chain(filters).collect()
 }
 
 /// Rows with their values as shown: a quotient is the same however it was reached.

@@ -2,10 +2,12 @@
 mod append;
 mod crash;
 mod damage;
+mod erasure;
 mod model;
 mod parts;
 mod random;
 mod readers;
+mod retention;
 
 use crate::batch::Batch;
 use crate::disk::sim::SimDisk;

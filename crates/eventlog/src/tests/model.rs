@@ -1,4 +1,5 @@
 //! What the engine must be equal to: a list of events and plain loops over it.
+use crate::erase::Pending;
 use crate::format::record::EventRecord;
 use crate::read::list::{Cursor, ListFilter, Order};
 use crate::read::query::{GroupBy, OTHER, Query, Row};
@@ -13,7 +14,7 @@ use reckoner_domain::sum::Sum;
 use reckoner_domain::tally::{Tally, Usage};
 use reckoner_domain::time::Timestamp;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// An event as sent, owning its texts.
 #[derive(Clone, Debug)]
@@ -36,6 +37,8 @@ pub struct Model {
     pub revisions: BTreeMap<u64, Vec<(u64, Timestamp, Event)>>,
     pub sequence: u64,
     pub cleared_at: BTreeMap<ProjectId, u64>,
+    /// The pseudonyms of erased customers.
+    pub erased: BTreeSet<String>,
 }
 
 impl Model {
@@ -49,7 +52,9 @@ impl Model {
         if let Some(known) = self.events.iter().find(same_id) {
             let sequence = known.sequence;
             let (_, _, first) = &self.revisions[&sequence][0];
-            let same = first.says_the_same(&sent.draft());
+            let erased = self.erased.contains(&first.customer);
+            let draft = sent.draft();
+            let same = if erased { first.may_have_been(&draft) } else { first.says_the_same(&draft) };
             return if same { Outcome::Duplicate { sequence } } else { Outcome::Conflict { sequence } };
         }
         self.sequence += 1;
@@ -107,6 +112,22 @@ impl Model {
     /// The sequence of what happened last to an event.
     pub fn touched(&self, event: &Event) -> u64 {
         self.revisions[&event.sequence].last().expect("a first").0
+    }
+
+    /// Erases a customer from all records so far.
+    pub fn erase(&mut self, pending: &Pending) {
+        let erase = |event: &mut Event| {
+            if pending.has(event.project, 0, &event.customer) {
+                event.customer.clone_from(&pending.erasure.pseudonym);
+                event.properties = pending.left_of(&event.event_type, event.properties.as_deref());
+                (event.subject, event.source_context) = (None, None);
+            }
+        };
+        let old = |event: &Event| event.sequence <= pending.through;
+        self.events.iter_mut().filter(|event| old(event)).for_each(erase);
+        let revisions = self.revisions.range_mut(..=pending.through).flat_map(|(_, revisions)| revisions);
+        revisions.for_each(|(_, _, event)| erase(event));
+        self.erased.insert(pending.erasure.pseudonym.clone());
     }
 
     pub fn clear(&mut self, project: ProjectId) {

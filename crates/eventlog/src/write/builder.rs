@@ -5,14 +5,17 @@ use crate::part::build::{SealedSegment, build};
 use crate::shared::Shared;
 use crate::status::add;
 use crate::thread::Thread;
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 /// Sealed segments that wait; whoever seals another one waits with it.
 const QUEUE_SEGMENTS_MAX: usize = 1;
+/// How long after a failure it is tried again, where no other segment comes.
+const RETRY: Duration = Duration::from_mins(1);
 
 /// The way to the builder's thread, or the builder where it has none.
 pub struct Builder {
@@ -42,12 +45,14 @@ impl Builder {
         }
         let (queue, sealed): (Sender<SealedSegment>, Receiver<SealedSegment>) = bounded(QUEUE_SEGMENTS_MAX);
         let thread = Thread::start("eventlog-parts", move |end| {
-            for sealed in sealed {
+            loop {
+                let next = sealed.recv_timeout(RETRY);
                 // What is not written down is told from the segments at the next start.
-                if end.load(Ordering::Relaxed) {
+                if end.load(Ordering::Relaxed) || matches!(next, Err(RecvTimeoutError::Disconnected)) {
                     break;
                 }
-                work.write_down(sealed);
+                work.waiting.extend(next);
+                work.write_down();
             }
         })?;
         Ok(Self { queue: Some(queue), here: None, merger: waker, _thread: Some(thread) })
@@ -68,15 +73,17 @@ impl Builder {
         match (&self.queue, &mut self.here) {
             // A thread that ended left everything in memory, where it is as good.
             (Some(queue), _) => drop(queue.send(sealed)),
-            (None, Some(work)) => work.write_down(sealed),
+            (None, Some(work)) => {
+                work.waiting.push_back(sealed);
+                work.write_down();
+            }
             (None, None) => {}
         }
     }
 }
 
 impl Work {
-    fn write_down(&mut self, sealed: SealedSegment) {
-        self.waiting.push_back(sealed);
+    fn write_down(&mut self) {
         while let Some(next) = self.waiting.front() {
             match build(self.disk.as_ref(), &self.shared, next) {
                 Ok(part) => {
@@ -85,7 +92,7 @@ impl Work {
                     self.merger.wake();
                 }
                 Err(_) => {
-                    // It stays in memory, and is tried again with the next segment.
+                    // It stays in memory, and is tried again.
                     add(&self.shared.counters.part_failures, 1);
                     break;
                 }

@@ -58,7 +58,7 @@ impl Committer {
         let bytes = match &work {
             Work::Append(batch, _) => batch.bytes.len() as u64,
             Work::Correct(corrections, _) => corrections.size(),
-            Work::Clear(..) => 0,
+            Work::Clear(..) | Work::Erase(..) | Work::Retain(..) => 0,
         };
         if bytes > self.batch_bytes_max {
             return Err(AppendError::TooLarge);

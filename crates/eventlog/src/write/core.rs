@@ -1,9 +1,11 @@
 //! The committer's work without its thread: judge, write, sync, apply, answer.
 use super::builder::Builder;
 use super::corrections::{Corrected, Corrections, OnCorrected};
-use super::outcome::{OnAppended, OnCleared, Outcome, compare, count, read_event};
+use super::outcome::{OnAppended, OnCleared, OnErased, OnRetained, Outcome, compare, count, read_event};
 use super::segments::{RollError, Segments};
 use crate::batch::SealedBatch;
+use crate::disk::is_out_of_space;
+use crate::erase::{self, ERASURES_MAX, Erasure, Progress, Retention};
 use crate::error::{AppendError, ReadError};
 use crate::format::frame::{self, FrameHeader, HEADER_BYTES, pad};
 use crate::format::record::{self, Record};
@@ -32,6 +34,10 @@ pub(crate) enum Work {
     Correct(Corrections, OnCorrected),
     /// Forget a project's events.
     Clear(ProjectId, Timestamp, OnCleared),
+    /// Erase a customer.
+    Erase(Erasure, OnErased),
+    /// Drop what need not be kept.
+    Retain(Retention, OnRetained),
 }
 
 /// Commits groups.
@@ -97,6 +103,14 @@ impl Core {
                 Work::Clear(project, at, on_done) => {
                     self.flush();
                     on_done(self.clear(project, at));
+                }
+                Work::Retain(retention, on_done) => {
+                    self.flush();
+                    on_done(self.retain(retention));
+                }
+                Work::Erase(erasure, on_done) => {
+                    self.flush();
+                    on_done(self.erase(erasure));
                 }
             }
         }
@@ -211,13 +225,14 @@ impl Core {
             }
             let known = read_event(known, pending.received_at)
                 .map(|known| known.to_event(pending.project, sequence, pending.received_at));
-            return Ok(compare(known.as_ref(), sequence, record, batch.received_at));
+            return Ok(compare((known.as_ref(), false), sequence, record, batch.received_at));
         }
         if let Some(sent) =
             self.shared.ids.may_have(id).then(|| read_event(record, batch.received_at)).flatten()
             && let Some(known) = self.shared.find_among(&batch.known, batch.project, sent.draft.id, id)?
         {
-            return Ok(compare(Some(&known), known.sequence, record, batch.received_at));
+            let erased = self.shared.books.now().is_erased(batch.project, &known.customer);
+            return Ok(compare((Some(&known), erased), known.sequence, record, batch.received_at));
         }
         let start = self.buffer.len();
         self.buffer.extend_from_slice(record);
@@ -241,11 +256,59 @@ impl Core {
         cleared
     }
 
+    /// Begins to drop what need not be kept. The segment that is written to takes no more where it has
+    /// something of that, so that it can go in its turn.
+    fn retain(&mut self, retention: Retention) -> Result<(), AppendError> {
+        if let Some(reason) = &self.stopped {
+            return Err(AppendError::Stopped { reason: Arc::clone(reason) });
+        }
+        let reaches = retention.reaches(&self.shared.memory.read());
+        if reaches {
+            self.roll()?;
+        }
+        *self.shared.retention.lock() = Some(retention);
+        self.builder.wake();
+        Ok(())
+    }
+
+    /// Writes an erasure down, which is about all records so far; their segment takes no more.
+    fn erase(&mut self, erasure: Erasure) -> Result<Progress, AppendError> {
+        let project = erasure.project;
+        let pseudonym = erasure.pseudonym.clone();
+        let known = self.shared.books.now();
+        if let Some(progress) = known.progress(project, &pseudonym) {
+            return Ok(progress);
+        }
+        if known.pending.len() >= ERASURES_MAX {
+            return Err(AppendError::Busy);
+        }
+        if let Some(reason) = &self.stopped {
+            return Err(AppendError::Stopped { reason: Arc::clone(reason) });
+        }
+        if self.segments.position().0 > segment::HEADER_BYTES {
+            self.roll()?;
+        }
+        let pending = erase::Pending { erasure, through: self.sequence - 1 };
+        self.shared.books.change(|ledger| ledger.pending.push(pending)).map_err(|error| {
+            if is_out_of_space(&error) {
+                return AppendError::Full;
+            }
+            let reason = self.stop(&format!("cannot write an erasure down: {error}"));
+            AppendError::Stopped { reason }
+        })?;
+        self.builder.wake();
+        Ok(self.shared.books.now().progress(project, &pseudonym).unwrap_or(Progress::Pending))
+    }
+
     fn correct(&mut self, corrections: &Corrections) -> Result<Vec<Corrected>, AppendError> {
         let judged = corrections.judge(&self.shared).map_err(|error| {
             let reason = self.stop(&format!("cannot read the events to correct: {error}"));
             AppendError::Stopped { reason }
         })?;
+        // What a correction repeats of its event would come back.
+        if judged.erasing {
+            return Err(AppendError::Busy);
+        }
         if judged.records > 0 {
             let Corrections { project, received_at, .. } = *corrections;
             self.commit_alone(project, received_at, judged.records, judged.payload)?;

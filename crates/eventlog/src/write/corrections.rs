@@ -1,4 +1,5 @@
 //! Voids and amendments: judged against the events as they stand, and written all or none.
+use crate::erase;
 use crate::error::{AppendError, ReadError};
 use crate::format::record::{self, CorrectionRecord, EventRecord};
 use crate::memory::places::{Finder, Place};
@@ -70,6 +71,8 @@ pub(super) struct Judged {
     /// The records of those that are done.
     pub payload: Vec<u8>,
     pub records: u32,
+    /// Whether one is of a customer that is being erased.
+    pub erasing: bool,
 }
 
 /// Where events lie that are there, with the index of each one's change and whether it is void.
@@ -92,7 +95,9 @@ impl Corrections {
             outcomes: vec![Corrected::Unknown; self.changes.len()],
             payload: Vec::new(),
             records: 0,
+            erasing: false,
         };
+        let books = shared.books.now();
         let (places, known) = self.versions(shared)?;
         let mut last = None;
         fetch::each(&places, |number, origin, event| {
@@ -106,6 +111,9 @@ impl Corrections {
                 outcome_of(change, voided, &to_event(origin, event))
             };
             if outcome == Corrected::Done {
+                let customer = event.draft.customer;
+                judged.erasing |=
+                    erase::find(&books.pending, self.project, change.target, customer).is_some();
                 self.put(&mut judged.payload, change, event);
                 judged.records += 1;
             }

@@ -1,5 +1,7 @@
-//! Keeps parts few: as soon as several of one size follow each other they become one.
+//! Keeps parts few: as soon as several small ones follow each other they become one. Erasures are carried
+//! out here as well, so that nobody else changes parts meanwhile.
 use crate::disk::Disk;
+use crate::erase::{Carried, carry_out};
 use crate::error::ReadError;
 use crate::format::segment;
 use crate::part::Part;
@@ -82,9 +84,7 @@ impl Merger {
 impl Work {
     fn run(&self, end: &AtomicBool) {
         loop {
-            let parts = next(&self.shared.memory.read().parts);
-            let Some(parts) = parts else { return };
-            match self.join(&parts, end) {
+            match self.next_piece(end) {
                 Ok(true) => {}
                 Ok(false) => return,
                 Err(error) => {
@@ -99,13 +99,25 @@ impl Work {
         }
     }
 
-    /// Makes one of these parts; whether it did, and was not told to end.
-    fn join(&self, parts: &[Arc<Part>], end: &AtomicBool) -> Result<bool, ReadError> {
+    /// Does what is next; whether there was something, and it was done.
+    fn next_piece(&self, end: &AtomicBool) -> Result<bool, ReadError> {
+        // What waits to be erased goes first: what is merged meanwhile would have to be done again.
+        match carry_out(self.disk.as_ref(), &self.shared, self.pace(end))? {
+            Carried::Done => return Ok(true),
+            Carried::NotYet => return Ok(false),
+            Carried::Nothing => {}
+        }
+        let parts = next(&self.shared.memory.read().parts);
+        parts.map_or(Ok(false), |parts| self.join(&parts, end))
+    }
+
+    /// Rests now and then while events come, unless too much waits; tells whether to go on.
+    fn pace<'a>(&'a self, end: &'a AtomicBool) -> impl FnMut() -> bool + 'a {
         let mut worked_from = Instant::now();
         let accepted = || self.shared.counters.status().accepted;
         let mut before = accepted();
         let behind = self.shared.memory.read().parts.iter().filter(|part| part.columns().is_empty()).count();
-        let rest = || {
+        move || {
             if self.rests && worked_from.elapsed() > WORK {
                 let busy = std::mem::replace(&mut before, accepted()) != before;
                 if busy && behind < BEHIND_MAX {
@@ -114,8 +126,12 @@ impl Work {
                 worked_from = Instant::now();
             }
             !end.load(Ordering::Relaxed)
-        };
-        let Some(mut merged) = merge(self.disk.as_ref(), &self.shared, parts, rest)? else {
+        }
+    }
+
+    /// Makes one of these parts; whether it did, and was not told to end.
+    fn join(&self, parts: &[Arc<Part>], end: &AtomicBool) -> Result<bool, ReadError> {
+        let Some(mut merged) = merge(self.disk.as_ref(), &self.shared, parts, self.pace(end))? else {
             return Ok(false);
         };
         self.shared.memory.read().number(&mut merged);
@@ -138,18 +154,18 @@ impl Work {
     }
 }
 
-/// The first parts of one size that follow each other and are enough to become one. Segments become
-/// columns from the first one on.
+/// The first parts that follow each other and are enough to become one: in the log parts of one size,
+/// since its segments become columns from the first one on; of columns any that are not large, since
+/// an erasure may leave some of any size.
 fn next(parts: &[Arc<Part>]) -> Option<Vec<Arc<Part>>> {
     let size = |part: &Arc<Part>| part.index().segments.len();
     let bytes = |part: &Arc<Part>| part.index().segments.iter().map(|covered| covered.bytes).sum::<u64>();
     let in_log = parts.iter().position(|part| part.columns().is_empty()).unwrap_or(parts.len());
-    let same = |(at, parts): &(usize, &[Arc<Part>])| {
-        (*at == in_log || at + PARTS <= in_log)
+    let same = |parts: &[Arc<Part>]| parts.iter().all(|part| Some(size(part)) == parts.first().map(size));
+    let fit = |(at, parts): &(usize, &[Arc<Part>])| {
+        (*at + PARTS <= in_log || (*at == in_log && same(parts)))
             && parts.iter().map(bytes).sum::<u64>() <= LOG_BYTES_MAX
-            && parts
-                .iter()
-                .all(|part| size(part) < SEGMENTS_MAX && Some(size(part)) == parts.first().map(size))
+            && parts.iter().all(|part| size(part) < SEGMENTS_MAX)
     };
-    parts.windows(PARTS).enumerate().find(same).map(|(_, parts)| parts.to_vec())
+    parts.windows(PARTS).enumerate().find(fit).map(|(_, parts)| parts.to_vec())
 }

@@ -1,4 +1,5 @@
 //! What becomes of events.
+use crate::erase::Progress;
 use crate::error::AppendError;
 use crate::format::record::{self, EventRecord};
 use crate::shared::{Shared, event_of};
@@ -31,15 +32,33 @@ pub type OnAppended = Box<dyn FnOnce(Result<Vec<Outcome>, AppendError>) + Send>;
 /// Hears the sequence of a clearing.
 pub type OnCleared = Box<dyn FnOnce(Result<u64, AppendError>) + Send>;
 
+/// Hears how far an erasure is.
+pub type OnErased = Box<dyn FnOnce(Result<Progress, AppendError>) + Send>;
+
+/// Hears that dropping has begun.
+pub type OnRetained = Box<dyn FnOnce(Result<(), AppendError>) + Send>;
+
 /// A record that is an event.
 pub fn read_event(mut bytes: &[u8], received_at: Timestamp) -> Option<EventRecord<'_>> {
     record::take(&mut bytes, received_at).ok().and_then(event_of)
 }
 
-/// What a record is beside the stored event with its id.
-pub fn compare(known: Option<&Event>, sequence: u64, record: &[u8], received_at: Timestamp) -> Outcome {
+/// What a record is beside the stored event with its id, of which less is known where its customer was
+/// erased.
+pub fn compare(
+    (known, erased): (Option<&Event>, bool),
+    sequence: u64,
+    record: &[u8],
+    received_at: Timestamp,
+) -> Outcome {
     let same = match (known, read_event(record, received_at)) {
-        (Some(known), Some(event)) => known.id == event.draft.id && known.says_the_same(&event.draft),
+        (Some(known), Some(event)) if known.id == event.draft.id => {
+            if erased {
+                known.may_have_been(&event.draft)
+            } else {
+                known.says_the_same(&event.draft)
+            }
+        }
         _ => false,
     };
     if same { Outcome::Duplicate { sequence } } else { Outcome::Conflict { sequence } }

@@ -171,6 +171,11 @@ impl Subscriptions {
         Ok(settled(&self.db, &self.plans, stored, now).await?)
     }
 
+    /// Lets what a customer has be read anew, after its name has changed.
+    pub fn forget(&self, project: ProjectId, external_id: &str) {
+        self.standings.forget(project, external_id);
+    }
+
     /// Writes down what fell due in a project until `now`. One subscription that fails does not keep the
     /// others; answers how many were written down, and what failed.
     pub async fn run_due(

@@ -81,12 +81,13 @@ fn tell(checked: &[(String, Checked)], json: bool, out: Out<'_>) -> Result<(), C
         let chains: Vec<Value> = checked.iter().map(|(name, one)| shown(name, one)).collect();
         output::json(out, &json!({"valid": broken == 0, "chains": chains}))?;
     } else {
-        for (name, Checked { last, broken, .. }) in checked {
+        for (name, Checked { last, broken, redacted, .. }) in checked {
             match broken {
                 None => writeln!(
                     out,
-                    "{name}: {} entries, head {name}:{}:{}",
+                    "{name}: {} entries{}, head {name}:{}:{}",
                     last.number,
+                    told_redactions(*redacted),
                     last.number,
                     hex(&last.hash)
                 )?,
@@ -101,10 +102,15 @@ fn tell(checked: &[(String, Checked)], json: bool, out: Out<'_>) -> Result<(), C
     }
 }
 
+fn told_redactions(redacted: u64) -> String {
+    if redacted == 0 { String::new() } else { format!(" ({redacted} without details, after erasures)") }
+}
+
 fn shown(name: &str, checked: &Checked) -> Value {
     json!({
         "chain": name,
         "entries": checked.last.number,
+        "redacted": checked.redacted,
         "head_hash": hex(&checked.last.hash),
         "problem": checked.broken.as_ref().map(ToString::to_string),
     })

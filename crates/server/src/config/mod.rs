@@ -71,6 +71,8 @@ pub struct Config {
     pub webhooks: Webhooks,
     /// What customers have where nobody says otherwise.
     pub billing: Billing,
+    /// For how long events are kept.
+    pub events: Events,
     /// When jobs run.
     pub jobs: Jobs,
     /// Whether `/metrics` is open: always, never, or to this machine only.
@@ -122,6 +124,13 @@ pub struct Webhooks {
     pub dry_run: bool,
     /// For how long messages that were dealt with are kept, in days.
     pub retention_days: u32,
+}
+
+/// For how long events are kept.
+#[derive(Clone, Debug)]
+pub struct Events {
+    /// In days; all are kept where there is no number.
+    pub retention_days: Option<u32>,
 }
 
 /// When jobs run.

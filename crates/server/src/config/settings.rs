@@ -1,8 +1,8 @@
 //! The settings there are: names, meanings, defaults, ranges, and what must hold between them.
 use super::reader::{Reader, named};
 use super::{
-    Config, Definitions, FileWebhook, Http, Ingest, Jobs, KEY_BYTES_MAX, Log, MetricsAccess, Networks,
-    SECRET_CHARS_MIN, Secret, Webhooks, auth, billing, mail, services, shown_url, strength,
+    Config, Definitions, Events, FileWebhook, Http, Ingest, Jobs, KEY_BYTES_MAX, Log, MetricsAccess,
+    Networks, SECRET_CHARS_MIN, Secret, Webhooks, auth, billing, mail, services, shown_url, strength,
 };
 use crate::clock;
 use std::net::SocketAddr;
@@ -11,6 +11,8 @@ use tracing_subscriber::EnvFilter;
 
 const MINUTE_S: u64 = 60;
 const DAY_S: u64 = 86_400;
+/// Fewest days for which events are kept: a month that is open, and one that is being billed.
+const EVENT_DAYS_MIN: u32 = 62;
 
 pub(super) fn read_settings(reader: &mut Reader<'_>, definitions: Definitions) -> Config {
     let [secret_key, bootstrap_api_key, bootstrap_test_api_key] = read_keys(reader);
@@ -58,6 +60,7 @@ pub(super) fn read_settings(reader: &mut Reader<'_>, definitions: Definitions) -
         ingest: read_ingest(reader),
         webhooks: read_webhooks(reader),
         billing: billing::read_billing(reader),
+        events: read_events(reader),
         jobs: Jobs {
             aggregate_cron: reader.value(
                 named(
@@ -123,6 +126,18 @@ fn read_webhooks(reader: &mut Reader<'_>) -> Webhooks {
             1..=36_500,
         ) as u32,
     }
+}
+
+fn read_events(reader: &mut Reader<'_>) -> Events {
+    let name = "events.retention_days";
+    let about = "For how many days events are kept, at least 62; 0 keeps all for ever.";
+    let days = reader.number(named(name, about), 0, 0..=36_500) as u32;
+    if (1..EVENT_DAYS_MIN).contains(&days) {
+        let reason =
+            "must be 0, which keeps all events, or at least 62: open periods are computed from events";
+        reader.problem(name, reason);
+    }
+    Events { retention_days: Some(days).filter(|days| *days > 0) }
 }
 
 fn read_http(reader: &mut Reader<'_>) -> Http {

@@ -13,8 +13,9 @@ use tokio::sync::{Semaphore, oneshot};
 pub use reckoner_domain::tally::Usage;
 pub use reckoner_eventlog::{
     AppendError, BATCH_EVENTS_MAX, Batch, COMMIT_MICROS_BOUNDS, CORRECTIONS_MAX, Change, Changes, Committed,
-    Content, Corrected, Corrections, Cursor, GroupBy, Health, LIST_EVENTS_MAX, ListFilter, Order, Outcome,
-    QueryError, Revision, Row, SEGMENT_BYTES, Since, Stats, Status, Watcher,
+    Content, Corrected, Corrections, Cursor, Erasure, GroupBy, Health, Kept, LIST_EVENTS_MAX, ListFilter,
+    Order, Outcome, Progress, QueryError, Retention, Revision, Row, SEGMENT_BYTES, Since, Stats, Status,
+    Watcher,
 };
 
 /// Batches that are looked up among old events at once: each holds what it finds.
@@ -239,6 +240,30 @@ impl Events {
         })
         .await;
         cleared.unwrap_or_else(|_| Err(AppendError::Stopped { reason: "the server is shutting down".into() }))
+    }
+
+    /// Erases a customer from all its events; answers how far that is once it is written down.
+    pub async fn erase(&self, erasure: Erasure) -> Result<Progress, AppendError> {
+        let log = self.log.clone();
+        let answer = tokio::task::spawn_blocking(move || log.erase(erasure)).await;
+        answer.unwrap_or_else(|_| Err(AppendError::Stopped { reason: "the server is shutting down".into() }))
+    }
+
+    /// Drops events that need not be kept, soon; answers once that has begun.
+    pub async fn retain(&self, retention: Retention) -> Result<(), AppendError> {
+        let log = self.log.clone();
+        let answer = tokio::task::spawn_blocking(move || log.retain(retention)).await;
+        answer.unwrap_or_else(|_| Err(AppendError::Stopped { reason: "the server is shutting down".into() }))
+    }
+
+    /// The instant behind the latest event of a project that was dropped; `None` where none was.
+    pub fn dropped_until(&self, project: ProjectId) -> Option<Timestamp> {
+        self.log.dropped_until(project)
+    }
+
+    /// How far the erasure with this pseudonym is.
+    pub fn erasure(&self, project: ProjectId, pseudonym: &str) -> Option<Progress> {
+        self.log.erasure(project, pseudonym)
     }
 
     /// How many events and customers a project has.

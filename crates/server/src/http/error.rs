@@ -258,6 +258,12 @@ impl From<EventsError> for ApiError {
             EventsError::Query(error @ (QueryError::TooManyRows | QueryError::TooManyEvents)) => {
                 Self::invalid(vec![field_error("query", error.to_string())])
             }
+            EventsError::Query(QueryError::Dropped(until)) => {
+                let reason = format!(
+                    "must not be before {until}: older events were dropped after events.retention_days"
+                );
+                Self::invalid(vec![field_error("from", reason)])
+            }
             EventsError::Query(error) => Self::internal(error),
         }
     }

@@ -29,6 +29,8 @@ fn note_stores(app: &App) {
     metrics::gauge!("event_log_parts").set(status.parts as f64);
     metrics::counter!("event_log_part_failures_total").absolute(status.part_failures);
     metrics::gauge!("event_log_bytes").set(status.bytes as f64);
+    metrics::gauge!("event_log_dropped_events").set(status.dropped_events as f64);
+    metrics::gauge!("event_log_erasures_pending").set(status.erasures_pending as f64);
     metrics::gauge!("ingest_queue_batches").set(status.queued_batches as f64);
     metrics::gauge!("ingest_queue_bytes").set(status.queued_bytes as f64);
     let pool = app.db.pool_state();

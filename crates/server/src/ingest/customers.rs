@@ -20,6 +20,13 @@ impl KnownCustomers {
         new.into_iter().map(str::to_owned).collect()
     }
 
+    /// Forgets a customer, whose id is free again.
+    pub fn forget(&self, project: ProjectId, customer: &str) {
+        if let Some(known) = self.by_project.write().get_mut(&project) {
+            known.remove(customer);
+        }
+    }
+
     /// Remembers customers that exist.
     pub fn remember(&self, project: ProjectId, customers: impl IntoIterator<Item = String>) {
         let mut known = self.by_project.write();
@@ -39,5 +46,7 @@ mod tests {
         known.remember(ProjectId(1), ["a".to_owned()]);
         assert_eq!(new(1), ["b"]);
         assert_eq!(new(2), ["a", "b"]);
+        known.forget(ProjectId(1), "a");
+        assert_eq!(new(1), ["a", "b"]);
     }
 }

@@ -58,6 +58,11 @@ impl Recorder {
         }
     }
 
+    /// The event engine that it stores to.
+    pub fn events(&self) -> Events {
+        self.events.clone()
+    }
+
     /// What events of a request that arrived at `now` are held against.
     pub fn rules<'c>(&self, catalogue: &'c Catalogue, now: Timestamp, backfill: bool) -> Rules<'c> {
         Rules {
@@ -95,6 +100,16 @@ impl Recorder {
         self.ensure_customers(project, unknown).await?;
         self.used.note(project, checked.iter().map(|event| event.customer.as_ref()));
         Ok(outcomes)
+    }
+
+    /// The id of a customer was given to a pseudonym: its next event makes a new customer, and one that came
+    /// meanwhile made one now.
+    pub async fn free_customer(&self, project: ProjectId, customer: &str) -> Result<(), RecordError> {
+        self.known.forget(project, customer);
+        let there =
+            self.events.customers(project).await.map_err(|error| RecordError::Batch(error.to_string()))?;
+        let again = there.iter().any(|known| **known == *customer);
+        self.ensure_customers(project, again.then(|| customer.to_owned()).into_iter().collect()).await
     }
 
     /// Makes the customers that are absent. Run at start for all customers with events, it closes

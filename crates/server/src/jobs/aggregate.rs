@@ -100,6 +100,9 @@ impl Jobs {
         let known = job_retries::list(&self.db, project, AGGREGATE).await?;
         let mut tasks = view.scene(now, current).tasks();
         tasks.extend(again(&known));
+        // What was dropped cannot be looked at again: aggregations of it stay as they are.
+        let dropped_until = self.events.dropped_until(project).unwrap_or(Timestamp::MIN);
+        tasks.retain(|task| task.span.start >= dropped_until);
         let meters = Meters::new(self.catalogues.of(project), meters::archived(&self.db, project).await?);
         let mut run = Run { project, now, turn, meters, done: Done::default(), retries: BTreeMap::new() };
         for task in &tasks {

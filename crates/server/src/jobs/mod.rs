@@ -4,11 +4,13 @@ mod advance;
 mod aggregate;
 mod clear;
 mod due;
+mod erase;
 mod figures;
 mod housekeeping;
 mod payload;
 mod plan;
 mod reader;
+mod retain;
 mod rezone;
 mod run;
 mod schedule;
@@ -24,7 +26,7 @@ pub use due::SUBSCRIPTIONS;
 pub use rezone::{change_project_zone, change_project_zones};
 pub use run::JobError;
 pub use schedule::Schedule;
-pub use scheduler::Scheduler;
+pub use scheduler::{Kept, Scheduler};
 pub use trigger::{Trigger, Triggered};
 pub use zones::Zones;
 
@@ -33,9 +35,11 @@ use crate::clock::Clock;
 use crate::config::Definitions;
 use crate::events::Events;
 use crate::ingest::catalogues::Catalogues;
+use crate::ingest::record::Recorder;
 use crate::store::Db;
 use crate::webhooks::dispatcher::Waker;
 use parking_lot::RwLock;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// The job that aggregates periods.
@@ -62,6 +66,12 @@ pub struct Jobs {
     pub schedule: Schedule,
     /// Whose clocks move.
     pub moving: Moving,
+    /// Stores events, and knows customers.
+    pub recorder: Recorder,
+    /// Where mails are put that no mail server takes.
+    pub outbox: PathBuf,
+    /// Erasures are carried out once at a time.
+    pub erasing: Arc<tokio::sync::Mutex<()>>,
     /// Names this process among several.
     pub worker: String,
 }

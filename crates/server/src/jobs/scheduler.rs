@@ -4,16 +4,27 @@ use super::Jobs;
 use super::housekeeping;
 use crate::auth::keys::Keys;
 use crate::store::projects::{self, Project};
-use reckoner_domain::time::{SECOND, Timestamp};
+use reckoner_domain::time::{HOUR, SECOND, Timestamp};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 /// Longest sleep: the machine's clock may be set meanwhile.
 const SLEEP_S_MAX: i64 = 30;
+/// How often events that need not be kept are looked for, in microseconds.
+const DROP_EVERY: i64 = HOUR;
 /// How long a run under way may take when the server stops, in seconds. What is cut off then is
 /// done after the next start.
 const STOP_S_MAX: u64 = 2;
+
+/// For how long what is kept, in days.
+#[derive(Clone, Copy, Debug)]
+pub struct Kept {
+    /// Webhook messages that were dealt with.
+    pub webhook_days: u32,
+    /// Events; all are kept where there is no number.
+    pub event_days: Option<u32>,
+}
 
 /// The running scheduler.
 pub struct Scheduler {
@@ -23,12 +34,15 @@ pub struct Scheduler {
 
 impl Scheduler {
     /// Starts: first what fell due while the server was down, then tick by tick. Webhook messages that
-    /// were dealt with are kept for `webhook_days`.
-    pub fn start(jobs: Jobs, keys: Keys, webhook_days: u32) -> Self {
+    /// were dealt with, and events, are kept for so many days.
+    pub fn start(jobs: Jobs, keys: Keys, kept: Kept) -> Self {
         let (stop, mut stopping) = watch::channel(false);
         let task = tokio::spawn(async move {
+            jobs.carry_out_erasures().await;
             run_all(&jobs).await;
             let mut ran_until = jobs.clock.real();
+            let mut dropped_at = None;
+            drop_old_events(&jobs, kept, &mut dropped_at).await;
             while !*stopping.borrow() {
                 let next = next_tick(&jobs, &mut ran_until);
                 tokio::select! {
@@ -40,7 +54,9 @@ impl Scheduler {
                     run_all(&jobs).await;
                 }
                 run_due(&jobs).await;
-                housekeeping::run(&jobs, &keys, webhook_days).await;
+                jobs.carry_out_erasures().await;
+                drop_old_events(&jobs, kept, &mut dropped_at).await;
+                housekeeping::run(&jobs, &keys, kept.webhook_days).await;
             }
         });
         Self { stop, task }
@@ -71,6 +87,19 @@ async fn run_due(jobs: &Jobs) {
         {
             tracing::error!(project = %name, %error, "what fell due of subscriptions could not be written down");
         }
+    }
+}
+
+/// Drops old events, where they are not to be kept and some time has passed since the last time.
+async fn drop_old_events(jobs: &Jobs, kept: Kept, dropped_at: &mut Option<Timestamp>) {
+    let now = jobs.clock.real();
+    let Some(days) = kept.event_days else { return };
+    if dropped_at.is_some_and(|at| now.micros_since(at) < DROP_EVERY) {
+        return;
+    }
+    *dropped_at = Some(now);
+    if let Err(error) = jobs.drop_old_events(days).await {
+        tracing::error!(%error, "old events could not be dropped; it is tried again in an hour");
     }
 }
 

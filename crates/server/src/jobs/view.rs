@@ -91,13 +91,17 @@ impl Jobs {
         self.zones(project, own_zones).await
     }
 
-    async fn zones(&self, project: ProjectId, own: Vec<(String, ZoneHistory)>) -> Result<Zones, JobError> {
+    pub(super) async fn zones(
+        &self,
+        project: ProjectId,
+        own: Vec<(String, ZoneHistory)>,
+    ) -> Result<Zones, JobError> {
         let project_zones = project_zones::get(&self.db, project).await?;
         Zones::new(&project_zones, own, clock::zone).map_err(JobError::UnknownZone)
     }
 
     /// The event types that meters read as levels: what changes one changes all later ones.
-    fn carried_types(&self, project: ProjectId) -> Vec<String> {
+    pub(super) fn carried_types(&self, project: ProjectId) -> Vec<String> {
         let catalogue = self.catalogues.of(project);
         let levels = catalogue.iter().filter(|meter| meter.aggregation == Aggregation::TimeWeightedAvg);
         let types: BTreeSet<String> = levels.map(|meter| meter.event_type.clone()).collect();

@@ -14,6 +14,7 @@ mod transport;
 
 pub use dispatcher::{Dispatcher, Parts};
 pub use message::{Letter, MessageError};
+pub use outbox::remove as remove_from_outbox;
 pub use queue::{About, MailError, Mailer};
 pub use template::{Rendered, Template, UnknownTemplate};
 pub use transport::{SendError, Transport, TransportError};

@@ -47,6 +47,17 @@ fn write(folder: &Path, id: &str, bytes: &[u8]) -> io::Result<()> {
     prune(folder, FILES_MAX)
 }
 
+/// Removes mails from an outbox, where they are there.
+pub async fn remove(folder: PathBuf, ids: Vec<String>) -> io::Result<()> {
+    let removed = tokio::task::spawn_blocking(move || {
+        ids.iter().try_for_each(|id| match std::fs::remove_file(folder.join(format!("{id}.{ENDING}"))) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        })
+    });
+    removed.await.map_err(io::Error::other)?
+}
+
 /// Removes the oldest beyond so many. Names are in the order of making.
 fn prune(folder: &Path, files_max: usize) -> io::Result<()> {
     let mut mails = Vec::new();

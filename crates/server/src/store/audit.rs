@@ -79,6 +79,8 @@ pub struct Stored {
     pub salt: Salt,
     /// What it was before and is after, as JSON text.
     pub details: String,
+    /// The erasure that took salt and details away.
+    pub redacted_by: Option<String>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -95,6 +97,7 @@ pub(super) struct Row {
     details_hash: Vec<u8>,
     previous_hash: Vec<u8>,
     hash: Vec<u8>,
+    redacted_by: Option<String>,
 }
 
 fn bytes<const N: usize>(column: &'static str, bytes: Vec<u8>) -> Result<[u8; N]> {
@@ -113,7 +116,8 @@ pub(super) fn from_row(row: Row) -> Result<Stored> {
         details_hash: bytes("details_hash", row.details_hash)?,
         previous: bytes("previous_hash", row.previous_hash)?,
     };
-    Ok(Stored { entry, hash: bytes("hash", row.hash)?, salt: bytes("salt", row.salt)?, details: row.details })
+    let (hash, salt) = (bytes("hash", row.hash)?, bytes("salt", row.salt)?);
+    Ok(Stored { entry, hash, salt, details: row.details, redacted_by: row.redacted_by })
 }
 
 #[derive(sqlx::FromRow)]

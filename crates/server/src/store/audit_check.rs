@@ -1,11 +1,14 @@
 //! Holding the chains of the record of changes against themselves.
-use super::audit::{self, from_row};
+use super::audit::{self, Stored, from_row};
 use super::db::Db;
+use super::erasing::REDACTED;
 use super::error::Result;
 use super::exec::Exec;
 use super::row;
 use crate::sql;
 use reckoner_domain::audit::{Broken, Place, Walk};
+use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// What came of checking a chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +19,29 @@ pub struct Checked {
     pub last: Place,
     /// What is wrong with it.
     pub broken: Option<Broken>,
+    /// Entries whose details an erasure took away, as a later entry says.
+    pub redacted: u64,
+}
+
+/// What a walk has seen of redactions.
+#[derive(Default)]
+struct Redactions {
+    /// Entries without details.
+    found: BTreeSet<u64>,
+    /// Entries that others say have none.
+    told: BTreeSet<u64>,
+}
+
+impl Redactions {
+    fn see(&mut self, stored: &Stored) {
+        if stored.redacted_by.is_some() {
+            self.found.insert(stored.entry.number);
+        } else if stored.entry.action == REDACTED {
+            let details: Value = serde_json::from_str(&stored.details).unwrap_or_default();
+            let entries = details.pointer("/after/entries").and_then(Value::as_array);
+            self.told.extend(entries.into_iter().flatten().filter_map(Value::as_u64));
+        }
+    }
 }
 
 /// The chains there are, whether they have a head or not, in the order of their numbers.
@@ -31,14 +57,18 @@ pub async fn chains(db: &Db) -> Result<Vec<u32>> {
 /// written down elsewhere. Others may add entries meanwhile.
 pub async fn check(db: &Db, chain: u32, anchors: &[Place]) -> Result<Checked> {
     let mut walk = Walk::default();
-    let broken = walk_to_end(db, chain, anchors, &mut walk).await?.err();
-    Ok(Checked { chain, last: walk.place(), broken })
+    let mut redactions = Redactions::default();
+    let walked = walk_to_end(db, chain, (anchors, &mut redactions), &mut walk).await?;
+    // Details that nobody says were to be taken away were taken away by somebody else.
+    let unseen = redactions.found.difference(&redactions.told).next();
+    let broken = walked.err().or(unseen.map(|number| Broken::Details(*number)));
+    Ok(Checked { chain, last: walk.place(), broken, redacted: redactions.found.len() as u64 })
 }
 
 async fn walk_to_end(
     db: &Db,
     chain: u32,
-    anchors: &[Place],
+    (anchors, redactions): (&[Place], &mut Redactions),
     walk: &mut Walk,
 ) -> Result<std::result::Result<(), Broken>> {
     loop {
@@ -55,7 +85,9 @@ async fn walk_to_end(
             let number = row::sequence("number", row.number)?;
             // What does not read back was not written here.
             let Ok(stored) = from_row(row) else { return Ok(Err(Broken::Changed(number))) };
-            if let Err(broken) = walk.take(&stored.entry, stored.hash, &stored.salt, &stored.details) {
+            redactions.see(&stored);
+            let details = stored.redacted_by.is_none().then_some((&stored.salt, stored.details.as_str()));
+            if let Err(broken) = walk.take(&stored.entry, stored.hash, details) {
                 return Ok(Err(broken));
             }
             if anchors.iter().any(|anchor| anchor.number == number && anchor.hash != stored.hash) {

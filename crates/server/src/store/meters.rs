@@ -121,6 +121,12 @@ pub async fn list_current(on: impl Exec, project: ProjectId) -> Result<Vec<Store
     row::each(on.all(query).await?, from_row)
 }
 
+/// Every version of every meter there ever was.
+pub async fn list_all_versions(on: impl Exec, project: ProjectId) -> Result<Vec<StoredMeter>> {
+    let query = sql!("select * from meters where project_id = $1 order by key, version", project);
+    row::each(on.all(query).await?, from_row)
+}
+
 /// Every version of every meter that is not archived, by key, then version.
 pub async fn list_current_versions(on: impl Exec, project: ProjectId) -> Result<Vec<StoredMeter>> {
     let query = sql!(

@@ -13,6 +13,8 @@ pub mod changes;
 pub mod customer_zones;
 pub mod customers;
 mod db;
+pub mod erasing;
+pub mod erasures;
 mod error;
 mod exec;
 pub mod idempotency;

@@ -103,6 +103,21 @@ impl Db {
         }
     }
 
+    /// Leaves nothing in the files of SQLite but what is in its tables; fails where a long read keeps it from
+    /// that. PostgreSQL does so by itself, later.
+    pub async fn wipe(&self) -> Result<()> {
+        if let Self::Sqlite { writer, .. } = self {
+            let mut writer = writer.acquire().await?;
+            sqlx::raw_sql("vacuum").execute(&mut *writer).await?;
+            let checkpoint = sqlx::query_as("pragma wal_checkpoint(truncate)");
+            let (busy, ..): (i64, i64, i64) = checkpoint.fetch_one(&mut *writer).await?;
+            if busy != 0 {
+                return Err(StoreError::Unavailable(sqlx::Error::PoolTimedOut));
+            }
+        }
+        Ok(())
+    }
+
     /// Refuses a schema that is not exactly this program's.
     pub async fn check_schema(&self) -> Result<()> {
         match self {
@@ -141,7 +156,8 @@ impl Db {
                 .max_lifetime(None)
                 .test_before_acquire(false)
         };
-        let write_ahead = options.clone().journal_mode(SqliteJournalMode::Wal);
+        // What is deleted is overwritten, so that nothing of an erased customer stays in free space.
+        let write_ahead = options.clone().journal_mode(SqliteJournalMode::Wal).pragma("secure_delete", "on");
         // The file stays write-ahead, for readers too. A write that strays to one fails instead of
         // fighting for the lock.
         let read_only = options.pragma("query_only", "on");

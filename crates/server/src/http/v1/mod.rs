@@ -7,6 +7,7 @@ pub mod catalog;
 pub mod clear;
 pub mod customers;
 pub mod entitlements;
+pub mod erasures;
 pub mod events;
 pub mod invitations;
 pub mod jobs;

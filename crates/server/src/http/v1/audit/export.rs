@@ -15,7 +15,7 @@ use reckoner_domain::id::ProjectId;
 /// Entries that are held at once.
 const PAGE_ENTRIES: u32 = 200;
 /// The columns of CSV.
-const COLUMNS: [&str; 10] = [
+const COLUMNS: [&str; 11] = [
     "number",
     "created_at",
     "project_time",
@@ -26,6 +26,7 @@ const COLUMNS: [&str; 10] = [
     "after",
     "previous_hash",
     "hash",
+    "redacted_by",
 ];
 
 /// How entries are written.
@@ -99,6 +100,7 @@ impl Form {
             Self::Csv => {
                 let (number, before, after) =
                     (entry.number.to_string(), entry.before.to_string(), entry.after.to_string());
+                let redacted_by = entry.redacted_by.unwrap_or_default();
                 let cells = [
                     &number,
                     &entry.created_at,
@@ -110,6 +112,7 @@ impl Form {
                     &after,
                     &entry.previous_hash,
                     &entry.hash,
+                    &redacted_by,
                 ];
                 csv::line(cells.into_iter().map(String::as_str))
             }

@@ -107,6 +107,7 @@ fn to_api(stored: Stored) -> AuditEntry {
         actor: entry.actor,
         action: entry.action,
         object: entry.object,
+        redacted_by: stored.redacted_by,
         before: take("before"),
         after: take("after"),
         previous_hash: hex(&entry.previous),
