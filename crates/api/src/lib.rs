@@ -6,6 +6,7 @@ pub mod api_key;
 pub mod audit;
 pub mod clear;
 pub mod customer;
+pub mod entitlement;
 pub mod error;
 pub mod event;
 pub mod job;
