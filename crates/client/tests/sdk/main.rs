@@ -1,0 +1,5 @@
+//! The SDK against a stand-in that keeps exact counts; `tests/it` runs it against the real server.
+mod layer;
+mod limits;
+mod standin;
+mod tracker;
