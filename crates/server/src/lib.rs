@@ -5,6 +5,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod events;
+pub mod gateway;
 pub mod http;
 pub mod ingest;
 pub mod jobs;

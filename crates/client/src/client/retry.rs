@@ -66,6 +66,6 @@ mod tests {
         let pauses: std::collections::BTreeSet<_> = (0..20).map(|_| policy.pause(3, None)).collect();
         assert!(pauses.len() > 1, "they are spread");
         assert_eq!(policy.pause(1, Some(Duration::from_secs(7))), Duration::from_secs(7));
-        assert_eq!(policy.pause(1, Some(Duration::from_secs(900))), Duration::from_mins(1));
+        assert_eq!(policy.pause(1, Some(Duration::from_hours(1))), Duration::from_mins(1));
     }
 }

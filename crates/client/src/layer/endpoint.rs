@@ -7,12 +7,12 @@ const ENDPOINT_BYTES_MAX: usize = 512;
 const ID_CHARS: usize = 12;
 
 /// The endpoint of a request: its route template, or a likely one.
-pub(super) fn of(parts: &Parts) -> Option<String> {
+pub(super) fn of(parts: &Parts) -> String {
     #[cfg(feature = "axum")]
     if let Some(matched) = parts.extensions.get::<axum::extract::MatchedPath>() {
-        return Some(matched.as_str().to_owned());
+        return matched.as_str().to_owned();
     }
-    Some(template(parts.uri.path()))
+    template(parts.uri.path())
 }
 
 /// A path with what looks like an id taken out: numbers, UUIDs, and long segments with digits in them.

@@ -28,7 +28,7 @@ const SYSTEM_CUSTOMER: &str = "system";
 const UPGRADE_URL: &str = "/dashboard/billing";
 
 type Attribute = Arc<dyn Fn(&Parts) -> Attribution + Send + Sync>;
-type NameEndpoint = Arc<dyn Fn(&Parts) -> Option<String> + Send + Sync>;
+type NameEndpoint = Arc<dyn Fn(&Parts) -> String + Send + Sync>;
 
 /// Meters every request that passes: one event `traffic.bytes` whose value is the bytes of both bodies, counted while
 /// they stream and however far they came, with `endpoint`, `method`, `requestBytes`, `responseBytes`, `durationMs` and
@@ -95,7 +95,7 @@ impl MeterLayer {
 
     /// How the endpoint of a request is named. Without this by axum's route template (feature `axum`), and where
     /// there is none by the path with [ids taken out](template).
-    pub fn endpoint(self, name: impl Fn(&Parts) -> Option<String> + Send + Sync + 'static) -> Self {
+    pub fn endpoint(self, name: impl Fn(&Parts) -> String + Send + Sync + 'static) -> Self {
         self.with(|settings| settings.endpoint = Arc::new(name))
     }
 

@@ -86,7 +86,7 @@ fn exchange(settings: &Arc<Settings>, parts: &http::request::Parts, request_id: 
     let limited = who.is_known();
     let customer = who.customer.unwrap_or_else(|| settings.system_customer.clone());
     let user = who.user.or_else(|| who.subject.clone()).unwrap_or_else(|| customer.clone());
-    let endpoint = (settings.endpoint)(parts).unwrap_or_else(|| super::template(parts.uri.path()));
+    let endpoint = (settings.endpoint)(parts);
     let method = parts.method.as_str().to_owned();
     let (subject, source) = (who.subject, who.source);
     let known = Known { customer, subject, source, user, endpoint, method, request_id };

@@ -99,6 +99,7 @@ impl Tracker {
 
     /// Takes a record; returns at once. `false`: it was dropped, because the queue is full or the tracker has been
     /// shut down; [`Counters::dropped`] counts those.
+    #[expect(clippy::needless_pass_by_value, reason = "what was tracked is not to be tracked again")]
     pub fn track(&self, record: Record) -> bool {
         self.track_then(&record, None)
     }

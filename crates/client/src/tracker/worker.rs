@@ -262,7 +262,7 @@ impl Worker {
             self.held_bytes -= held.line.len();
             let Some(segment) = held.segment else {
                 (records, bytes) = (records + 1, bytes + held.line.len());
-                self.tell(held.line, held.settled, fate);
+                self.tell(&held.line, held.settled, fate);
                 continue;
             };
             match &mut of_segment {
@@ -272,7 +272,7 @@ impl Worker {
                     self.settle_segment(before);
                 }
             }
-            self.tell(held.line, held.settled, fate);
+            self.tell(&held.line, held.settled, fate);
         }
         self.settle_segment(of_segment);
         self.shared.release(records, bytes);
@@ -286,7 +286,7 @@ impl Worker {
     }
 
     /// Counts what became of a record and tells whoever asked for it.
-    fn tell(&self, line: Bytes, settled: Option<OnSettled>, fate: Fate) {
+    fn tell(&self, line: &[u8], settled: Option<OnSettled>, fate: Fate) {
         let counting = &self.shared.counting;
         let counter = match &fate {
             Fate::Stored => &counting.sent,
@@ -299,7 +299,7 @@ impl Worker {
             settled(matches!(fate, Fate::Stored));
         }
         if let Fate::Rejected(errors) = fate {
-            self.reject(&line, errors);
+            self.reject(line, errors);
         }
     }
 

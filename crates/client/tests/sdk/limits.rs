@@ -61,7 +61,7 @@ async fn processes_that_share_a_limit_never_pass_it() {
     standin.with(|inner| inner.limit = Some(700));
     let limiters: Vec<Limiter> = (0..3).map(|_| limiter(&standin)).collect();
     let mut allowed = 0;
-    for counted in [calls(&limiters[0], 300), calls(&limiters[1], 300)].map(|calls| Box::pin(calls)) {
+    for counted in [calls(&limiters[0], 300), calls(&limiters[1], 300)].map(Box::pin) {
         allowed += counted.await;
     }
     allowed += calls(&limiters[2], 400).await;

@@ -122,7 +122,8 @@ async fn a_backlog_on_disk_goes_out_in_order_while_more_comes() {
             tokio::task::yield_now().await;
         }
     }
-    tracker.flush().await.or_else(|_| Ok::<(), ()>(())).expect("it goes on");
+    // An attempt of before may just have failed: it goes on.
+    let _ = tracker.flush().await;
     tracker.shutdown(PATIENCE).await.expect("sent");
     assert_eq!((standin.count("api.calls"), tracker.counters().dropped > 0), (400, true), "{tracker:?}");
 }

@@ -15,6 +15,7 @@ pub mod client;
 pub mod config_check;
 pub mod demo;
 pub mod error;
+pub mod gateway;
 pub mod generate;
 pub mod host;
 pub mod import;
@@ -54,6 +55,8 @@ pub struct Cli {
 pub enum Command {
     /// Runs the server.
     Serve(host::ServeArgs),
+    /// Runs a reverse proxy that meters the application behind it and keeps its customers' limits.
+    Gateway(Box<gateway::GatewayArgs>),
     /// Makes, lists, replaces and revokes API keys.
     Keys(host::KeysArgs),
     /// Checks the record of changes.
@@ -91,6 +94,7 @@ impl Command {
     pub async fn run(self, out: Out<'_>) -> Result<(), CliError> {
         match self {
             Self::Serve(args) => serve::run(args, out).await,
+            Self::Gateway(args) => gateway::run(*args, out).await,
             Self::Keys(args) => keys::run(args, out).await,
             Self::Audit(args) => audit::run(args, out).await,
             Self::Config(args) => config_check::run(args, out),
