@@ -82,6 +82,29 @@ async fn bodies_that_break_off_count_as_far_as_they_came() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn requests_that_never_end_are_recorded_when_the_gateway_ends() {
+    let Some(application) = Application::node() else { return };
+    let (server, spill) = (reckoner().await, tempfile::tempdir().expect("a directory"));
+    let gateway = Gateway::start(&server.url(""), &application.url, spill.path(), &["--drain-s", "1"]);
+    let http2 = reqwest::Client::builder().no_proxy().http2_prior_knowledge().build().expect("a client");
+    let hanging = [client(), http2].map(|client| {
+        let request = client.post(gateway.at("/hang")).body("hanging");
+        tokio::spawn(async move { request.send().await.map(|answer| answer.status()) })
+    });
+    while application.count().await.request_bytes < 14 {
+        tokio::task::yield_now().await;
+    }
+    tokio::task::block_in_place(|| gateway.stop());
+    for request in hanging {
+        assert!(request.await.expect("asked").is_err());
+    }
+    let events = traffic(&server).await;
+    let shown: Vec<_> =
+        events.iter().map(|event| (&event["value"], &event["properties"]["statusCode"])).collect();
+    assert_eq!(shown, [(&"7".into(), &499.into()), (&"7".into(), &499.into())]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn settings_that_make_no_sense_are_refused() {
     for (line, told) in [
         (&["--upstream", "a:1"][..], "no address"),

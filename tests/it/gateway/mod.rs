@@ -3,8 +3,12 @@ mod attribution;
 mod bytes;
 mod failures;
 mod http;
+mod limits;
 mod outage;
 mod relay;
+#[expect(dead_code, reason = "the tests of the SDK use the rest of it")]
+#[path = "../../../crates/client/tests/sdk/standin.rs"]
+mod standin;
 mod world;
 
 use world::{Application, Gateway, client, metered, reckoner, traffic};
