@@ -55,6 +55,18 @@ async fn the_limit_is_exact_and_far_below_it_decisions_are_local() {
     assert!(!refused.allowed && !refused.is_away() && !refused.local);
 }
 
+#[tokio::test]
+async fn units_that_are_recorded_do_not_count_twice_while_their_lease_holds_them() {
+    let standin = Standin::start().await;
+    standin.with(|inner| inner.limit = Some(100));
+    let limiter = limiter(&standin);
+    for number in 0..100 {
+        assert!(limiter.take(&call(), 1).await.allowed, "{number}");
+        limiter.tracker().flush().await.expect("sent");
+    }
+    assert!(!limiter.take(&call(), 1).await.allowed);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn processes_that_share_a_limit_never_pass_it() {
     let standin = Standin::start().await;
@@ -105,12 +117,12 @@ async fn a_request_that_is_sent_again_counts_once() {
 async fn without_a_server_it_does_as_it_was_told_and_loses_nothing() {
     let directory = tempfile::tempdir().expect("a directory");
     let away = nobody().await;
-    for (when_away, allowed) in [(WhenAway::Allow, true), (WhenAway::Refuse, false)] {
+    for (when_away, allowed, count) in [(WhenAway::Allow, true, 5), (WhenAway::Refuse, false, 3)] {
         let tracker =
             Tracker::builder(away.clone()).spill(directory.path()).drop_wait(Duration::ZERO).start();
         let tracker = tracker.expect("starts");
         let limiter = Limiter::builder(away.clone(), tracker.clone()).when_away(when_away).start();
-        for _ in 0..5 {
+        for _ in 0..count {
             let decision = limiter.take(&call(), 1).await;
             assert_eq!((decision.allowed, decision.is_away()), (allowed, !allowed));
         }

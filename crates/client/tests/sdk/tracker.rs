@@ -21,6 +21,16 @@ fn track(tracker: &Tracker, numbers: std::ops::Range<usize>) {
     }
 }
 
+/// Waits until nothing waits, without asking for it.
+async fn settled(tracker: &Tracker) {
+    let settled = async {
+        while tracker.counters().waiting > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, settled).await.expect("it is sent");
+}
+
 #[tokio::test]
 async fn a_hundred_records_are_sent_without_waiting() {
     let standin = Standin::start().await;
@@ -29,9 +39,7 @@ async fn a_hundred_records_are_sent_without_waiting() {
     tokio::task::yield_now().await;
     assert_eq!(tracker.counters().sent, 0, "99 wait");
     track(&tracker, 99..100);
-    while tracker.counters().waiting > 0 {
-        tokio::task::yield_now().await;
-    }
+    settled(&tracker).await;
     assert_eq!((standin.count("api.calls"), tracker.counters().sent), (100, 100));
 }
 
@@ -40,9 +48,7 @@ async fn a_record_waits_no_longer_than_the_interval() {
     let standin = Standin::start().await;
     let tracker = eager(&standin).flush_interval(Duration::from_millis(20)).start().expect("starts");
     track(&tracker, 0..1);
-    while tracker.counters().sent == 0 {
-        tokio::task::yield_now().await;
-    }
+    settled(&tracker).await;
     let event = standin.only("api.calls");
     assert_eq!(
         (&event["customer"], &event["value"], &event["properties"]["n"]),
