@@ -3,9 +3,8 @@ use super::Times;
 use super::attribute::Attributed;
 use super::proxy::Proxy;
 use hyper::body::Incoming;
-use hyper::rt::Executor;
 use hyper::{Request, service::service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use reckoner_client::MeterService;
 use std::future::Future;
@@ -45,25 +44,6 @@ impl Connected {
         // An error means that the gateway is gone, which is an end too.
         let _ = self.told.wait_for(|stop| *stop).await;
         tokio::time::sleep(longer).await;
-    }
-}
-
-/// Runs the requests of an HTTP/2 connection, which outlive it otherwise.
-#[derive(Clone)]
-struct Tasks {
-    connected: Connected,
-    drain: Duration,
-}
-
-impl<F: Future<Output: Send> + Send + 'static> Executor<F> for Tasks {
-    fn execute(&self, task: F) {
-        let Self { connected, drain } = self.clone();
-        tokio::spawn(async move {
-            tokio::select! {
-                _ = task => {}
-                () = connected.stopped(drain) => {}
-            }
-        });
     }
 }
 
@@ -122,7 +102,7 @@ async fn connection(stream: TcpStream, service: Service, connected: Connected, t
         let mut service = service.clone();
         async move { tower::Service::call(&mut service, request).await }
     });
-    let builder = builder(Tasks { connected: connected.clone(), drain: times.drain });
+    let builder = builder();
     let mut served = pin!(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
     let mut told = connected.told.clone();
     let stop = async {
@@ -144,8 +124,8 @@ async fn connection(stream: TcpStream, service: Service, connected: Connected, t
     }
 }
 
-fn builder(tasks: Tasks) -> Builder<Tasks> {
-    let mut builder = Builder::new(tasks);
+fn builder() -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
     builder
         .http1()
         .timer(TokioTimer::new())
