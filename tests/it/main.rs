@@ -12,6 +12,7 @@ mod mail;
 mod metering;
 mod native;
 mod openapi;
+mod plans;
 mod store;
 mod support;
 mod tidy;

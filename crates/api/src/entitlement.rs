@@ -25,9 +25,10 @@ pub struct Verdict {
     pub allowed: bool,
     /// Most units of a period, a decimal; null where there is no limit.
     pub limit: Option<String>,
-    /// Units used in this period, those that leases hold included.
+    /// Units used in this period: what the meter shows.
     pub used: String,
-    /// Units left in this period, never below 0; null where there is no limit.
+    /// Units left in this period without those that leases hold, never below 0; null where there is no
+    /// limit.
     pub remaining: Option<String>,
     /// When counting begins anew; null where it never does.
     #[schema(format = DateTime)]
@@ -103,7 +104,7 @@ pub struct Lease {
     pub expires_at: String,
     /// Most units of a period, a decimal; null where there is no limit.
     pub limit: Option<String>,
-    /// Units used in this period, those that leases hold included.
+    /// Units used in this period: what the meter shows.
     pub used: String,
     /// Units left in this period for others, never below 0; null where there is no limit.
     pub remaining: Option<String>,

@@ -47,6 +47,16 @@ impl BillingCycle {
         })
     }
 
+    /// The cycle with another interval from an instant on: one of the same interval goes on, another
+    /// begins a period at that instant; by the calendar, the calendar's.
+    pub fn with_interval(&self, interval: Interval, at: Timestamp) -> Self {
+        let alignment = match self.alignment {
+            Alignment::Anniversary(_) if interval != self.interval => Alignment::Anniversary(at),
+            same => same,
+        };
+        Self { interval, zone: self.zone.clone(), alignment }
+    }
+
     fn calendar_period_at(&self, instant: Timestamp) -> Window {
         let reading = furthest_reading(&self.zone, instant.as_micros());
         let (floor, next) = calendar_edges(self.interval, reading);

@@ -62,6 +62,10 @@ ids! {
     MailId = "eml_";
     /// An invitation to a project.
     InvitationId = "ivt_";
+    /// A subscription.
+    SubscriptionId = "sub_";
+    /// Units of a quota that a client took ahead.
+    LeaseId = "lse_";
 }
 
 /// A project, numbered in the order of making; event records carry the number.

@@ -2,7 +2,7 @@
 mod difference;
 mod form;
 
-pub use difference::{Difference, differences};
+pub use difference::{Difference, differences, differences_of};
 pub use form::PlanForm;
 
 use crate::currency::Currency;

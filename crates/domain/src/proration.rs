@@ -1,5 +1,5 @@
 //! Proration: base fees by the second when a subscription changes within a billing period.
-use crate::cycle::{Alignment, BillingCycle};
+use crate::cycle::BillingCycle;
 use crate::interval::Interval;
 use crate::money::{Money, MoneyError};
 use crate::rate::flat;
@@ -73,7 +73,7 @@ pub fn change(
     at: Timestamp,
 ) -> Result<Option<Proration>, MoneyError> {
     old.amount.same_currency(new.amount)?;
-    let next = next_cycle(cycle, old.interval, new.interval, at);
+    let next = cycle.with_interval(new.interval, at);
     let (Some(period), Some(new_period)) = (cycle.period_at(at), next.period_at(at)) else {
         return Ok(None);
     };
@@ -84,14 +84,6 @@ pub fn change(
         charged: Window { start: at, end: new_period.end },
         cycle: next,
     }))
-}
-
-fn next_cycle(cycle: &BillingCycle, old: Interval, new: Interval, at: Timestamp) -> BillingCycle {
-    let alignment = match cycle.alignment {
-        Alignment::Anniversary(_) if new != old => Alignment::Anniversary(at),
-        same => same,
-    };
-    BillingCycle { interval: new, zone: cycle.zone.clone(), alignment }
 }
 
 /// The parts of a billing period between the changes in it, with their shares of the whole.

@@ -1,15 +1,19 @@
 //! Subscriptions: what a customer has of a plan, and what it goes through.
+mod due;
 mod status;
 
+pub use due::{AfterTrial, Step};
 pub use status::{SubscriptionEvent, SubscriptionStatus};
 
 use crate::cycle::{Alignment, BillingCycle};
 use crate::invoice::LineKind;
 use crate::key::PlanKey;
+use crate::meter::UnknownName;
 use crate::plan::{Billing, Plan};
 use crate::time::Timestamp;
 use crate::trial;
 use jiff::tz::TimeZone;
+use std::str::FromStr;
 
 /// A customer's subscription to a version of a plan, on which it stays until it is moved.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +28,8 @@ pub struct Subscription {
     pub started_at: Timestamp,
     /// When its trial ends or ended; absent where it has none.
     pub trial_ends_at: Option<Timestamp>,
+    /// What follows the trial.
+    pub after_trial: AfterTrial,
     /// When its billing periods begin.
     pub cycle: BillingCycle,
     /// Who collects what it costs.
@@ -74,9 +80,18 @@ pub struct InvalidTransition {
     pub event: SubscriptionEvent,
 }
 
+impl FromStr for Collection {
+    type Err = UnknownName;
+    fn from_str(name: &str) -> Result<Self, UnknownName> {
+        Self::ALL.into_iter().find(|one| one.as_str() == name).ok_or(UnknownName)
+    }
+}
+
 impl Collection {
     /// Both, as named in the API.
     pub const NAMES: [&'static str; 2] = ["reckoner", "stripe"];
+    /// Both, in the order of their names.
+    pub const ALL: [Self; 2] = [Self::Reckoner, Self::Stripe];
 
     /// The name in the API.
     pub fn as_str(self) -> &'static str {
@@ -110,6 +125,7 @@ impl Subscription {
             },
             started_at: at,
             trial_ends_at,
+            after_trial: AfterTrial::Activate,
             cycle: BillingCycle { interval: plan.interval, zone, alignment },
             collection,
             at_period_end: None,
@@ -134,11 +150,37 @@ impl Subscription {
         Ok(Self { at_period_end: Some(Scheduled { at, action }), ..self.clone() })
     }
 
-    /// Whether its features are granted at an instant: those of a trial end with it, whether or not
-    /// anything has noticed.
+    /// The subscription with another plan from an instant on. What was scheduled is not any more. A plan
+    /// of the same interval goes on in the same billing period; another begins one of its own, in a
+    /// trial at its end.
+    pub fn moved_to(&self, plan: &Plan, at: Timestamp) -> Result<Self, InvalidTransition> {
+        if self.status.is_over() {
+            return Err(InvalidTransition { status: self.status, event: SubscriptionEvent::Change });
+        }
+        let trial_end = self.trial_ends_at.filter(|_| self.status == SubscriptionStatus::Trialing);
+        let billed_from = trial_end.map_or(at, |end| end.max(at));
+        Ok(Self {
+            plan: plan.key.clone(),
+            plan_version: plan.version,
+            cycle: self.cycle.with_interval(plan.interval, billed_from),
+            at_period_end: None,
+            ..self.clone()
+        })
+    }
+
+    /// The subscription with nothing scheduled.
+    pub fn unscheduled(&self) -> Self {
+        Self { at_period_end: None, ..self.clone() }
+    }
+
+    /// Whether its features are granted at an instant: those of a trial that nothing follows end with
+    /// it, whether or not anything has noticed.
     pub fn entitles_at(&self, now: Timestamp) -> bool {
         match self.status {
-            SubscriptionStatus::Trialing => self.trial_ends_at.is_none_or(|end| now < end),
+            SubscriptionStatus::Trialing => {
+                let goes_on = self.after_trial == AfterTrial::Activate;
+                goes_on || self.trial_ends_at.is_none_or(|end| now < end)
+            }
             status => !status.is_over() && status != SubscriptionStatus::Paused,
         }
     }

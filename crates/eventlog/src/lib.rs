@@ -24,6 +24,7 @@ mod status;
 #[cfg(test)]
 mod tests;
 mod thread;
+mod watch;
 mod write;
 
 pub use backup::{Copied, backup};
@@ -37,6 +38,7 @@ pub use read::list::{Cursor, LIST_EVENTS_MAX, ListFilter, Order};
 pub use read::query::{GroupBy, OTHER, QUERY_EVENTS_MAX, QUERY_ROWS_MAX, Query, QueryError, Row};
 pub use read::verify::Verified;
 pub use status::{COMMIT_MICROS_BOUNDS, Health, Status};
+pub use watch::{Committed, Watcher};
 pub use write::committer::{GROUP_BATCHES_MAX, GROUP_BYTES_MAX, QUEUE_BATCHES_MAX, QUEUE_BYTES_MAX};
 pub use write::corrections::{CORRECTIONS_MAX, Change, Content, Corrected, Corrections};
 pub use write::outcome::{OnAppended, Outcome};

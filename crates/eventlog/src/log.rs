@@ -19,6 +19,7 @@ use crate::recover::{Recovery, open_store, while_doing};
 use crate::shared::{InColumns, Shared};
 use crate::status::{Counters, Health, Status};
 use crate::thread::Thread;
+use crate::watch::{Watcher, Watches};
 use crate::write::builder::Builder;
 use crate::write::committer::Committer;
 use crate::write::core::{Core, Work};
@@ -97,6 +98,7 @@ pub(crate) fn open_on(disk: Arc<dyn Disk>, options: &Options) -> Result<Opened, 
         values: Values::default(),
         hasher,
         in_columns: InColumns::default(),
+        watches: Watches::default(),
         health: Mutex::new(Health::Healthy),
         counters: Counters::default(),
     });
@@ -222,6 +224,23 @@ impl EventLog {
     /// committed when it began.
     pub fn query(&self, query: &Query<'_>) -> Result<Vec<Row>, QueryError> {
         query::run(&self.inner.shared, query)
+    }
+
+    /// The same, with that sequence.
+    pub fn query_at(&self, query: &Query<'_>) -> Result<(Vec<Row>, u64), QueryError> {
+        query::run_at(&self.inner.shared, query)
+    }
+
+    /// Tells a watcher of everything that is committed of a customer from now on, as long as it lives.
+    /// What [`EventLog::query_at`] shows afterwards, it shows as of a sequence: what was told beyond that
+    /// one is all that it lacks.
+    pub fn watch(&self, project: ProjectId, customer: &str, watcher: &Arc<dyn Watcher>) {
+        self.inner.shared.watches.add(project, customer, watcher);
+    }
+
+    /// Forgets watchers that live no more; to be called now and then.
+    pub fn tidy_watches(&self) {
+        self.inner.shared.watches.tidy();
     }
 
     /// Hours and customers whose usage changed.

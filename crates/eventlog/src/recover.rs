@@ -4,6 +4,7 @@ use crate::disk::{Disk, File};
 use crate::error::OpenError;
 use crate::format::frame::{self, ALIGNMENT_BYTES, Frame};
 use crate::format::manifest::{self, Manifest, ManifestError};
+use crate::format::record::Record;
 use crate::format::segment::{self, HEADER_BYTES, HeaderError, SegmentHeader};
 use crate::part::build::SealedSegment;
 use crate::part::{Part, load};
@@ -220,7 +221,8 @@ impl<'a> Recovery<'a> {
         let project = frame.header.project;
         memory
             .write()
-            .apply(frame, offset, |event, cleared_at, sequence| {
+            .apply(frame, offset, |record, cleared_at, sequence| {
+                let Record::Event(event) = record else { return };
                 let hash = hasher.of(project, event.draft.id.as_bytes()).after_clear(cleared_at);
                 ids.insert_all([(hash, sequence)]);
             })

@@ -11,6 +11,7 @@ use crate::memory::{Memory, Version};
 use crate::read::fetch;
 use crate::read::values::Values;
 use crate::status::{Counters, Health};
+use crate::watch::Watches;
 use parking_lot::{Mutex, RwLock};
 use reckoner_domain::event::Event;
 use reckoner_domain::id::ProjectId;
@@ -29,6 +30,8 @@ pub struct Shared {
     pub values: Values,
     /// What lies in columns, as far as [`Shared::want`] needs to know.
     pub in_columns: InColumns,
+    /// Who is told of what is committed.
+    pub watches: Watches,
     /// Hashes ids.
     pub hasher: IdHasher,
     /// Whether the log takes events.

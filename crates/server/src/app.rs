@@ -8,8 +8,10 @@ use crate::auth::accounts::{AdminError, Resets};
 use crate::auth::bootstrap::{self, BootstrapError, ShownKey};
 use crate::auth::keys::Keys;
 use crate::auth::services::Services;
+use crate::billing::Billing;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, Definitions};
+use crate::entitlements::Entitlements;
 use crate::events::Events;
 use crate::http::body::Budget;
 use crate::http::state::{App, Parts};
@@ -155,18 +157,12 @@ impl Server {
         let (webhooks, sending) = prepare_webhooks(&config, &db, &clock, &vault, &waker)?;
         let (accounts, mailing) = people::prepare(&config, (&db, &clock), &vault, address)?;
         let resets = Resets::start(Arc::clone(&accounts));
-        let jobs = Jobs {
-            db: db.clone(),
-            clock: clock.clone(),
-            events: events.clone(),
-            catalogues: recorder.catalogues.clone(),
-            definitions: Arc::new(RwLock::new(Arc::new(Definitions::default()))),
-            waker: waker.clone(),
-            schedule: Schedule::parse(&config.jobs.aggregate_cron)
-                .ok_or_else(|| StartError::Other("jobs.aggregate_cron must be a cron expression".into()))?,
-            moving: Moving::default(),
-            worker: random::uuid_text(clock.real())?,
-        };
+        let billing = Billing::new(&db, &clock, &waker, config.billing.default_plan.clone());
+        let store = (db.clone(), clock.clone());
+        let catalogues = recorder.catalogues.clone();
+        let entitlements =
+            Entitlements::start(store, events.clone(), catalogues, billing.standing.clone()).await?;
+        let jobs = prepare_jobs(&config, &recorder, (&db, &clock, &events), &waker, &billing)?;
         let keys = Keys::new(db.clone(), clock.clone());
         let signer = Arc::clone(&accounts.signer);
         let services = Services::new(&config.services, signer, clock.clone(), &vault);
@@ -181,6 +177,8 @@ impl Server {
             events,
             bodies,
             recorder,
+            billing,
+            entitlements,
             rejections,
             keys,
             accounts,
@@ -336,6 +334,28 @@ async fn prepare_projects(db: &Db, config: &Config, clock: &Clock) -> Result<Vec
         project.time_zone.clone_from(&config.time_zone);
     }
     Ok(projects)
+}
+
+fn prepare_jobs(
+    config: &Config,
+    recorder: &Recorder,
+    (db, clock, events): (&Db, &Clock, &Events),
+    waker: &Waker,
+    billing: &Billing,
+) -> Result<Jobs, StartError> {
+    Ok(Jobs {
+        db: db.clone(),
+        clock: clock.clone(),
+        events: events.clone(),
+        catalogues: recorder.catalogues.clone(),
+        subscriptions: billing.subscriptions.clone(),
+        definitions: Arc::new(RwLock::new(Arc::new(Definitions::default()))),
+        waker: waker.clone(),
+        schedule: Schedule::parse(&config.jobs.aggregate_cron)
+            .ok_or_else(|| StartError::Other("jobs.aggregate_cron must be a cron expression".into()))?,
+        moving: Moving::default(),
+        worker: random::uuid_text(clock.real())?,
+    })
 }
 
 /// What serves requests about webhooks, and what the dispatcher is to be started with.

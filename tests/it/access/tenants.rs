@@ -39,7 +39,18 @@ async fn objects(server: &Server) -> BTreeMap<&'static str, String> {
             break text(&first["id"]);
         }
     };
+    let plan = json!({"key": "of.live", "currency": "USD", "interval": "month"});
+    made(server, "/v1/plans", plan).await;
+    made(server, "/v1/coupons", json!({"key": "of.live", "percent": "5"})).await;
+    let subscription = json!({"customer": "acme", "plan": "of.live"});
+    let subscription = made(server, "/v1/subscriptions", subscription).await;
+    let lease = json!({"customer": "acme", "meter": "of.live", "value": "5"});
+    let lease = made(server, "/v1/entitlements/leases", lease).await;
     BTreeMap::from([
+        ("/v1/plans/{key}", "of.live".to_owned()),
+        ("/v1/coupons/{key}", "of.live".to_owned()),
+        ("/v1/subscriptions/{id}", text(&subscription["id"])),
+        ("/v1/entitlements/leases/{lease_id}", text(&lease["lease_id"])),
         ("/v1/events/{id}", "e1".to_owned()),
         ("/v1/meters/{key}", "of.live".to_owned()),
         ("/v1/customers/{customer}", text(&customer["id"])),
@@ -61,6 +72,8 @@ fn body(pattern: &str, method: &str) -> Option<Value> {
     let month = json!({"from": "2026-01-01T00:00:00Z", "to": "2026-02-01T00:00:00Z"});
     match (method, pattern.rsplit('/').next()) {
         ("POST", Some("query" | "replay")) => Some(month),
+        ("POST", Some("report" | "return")) => Some(json!({"used": "1"})),
+        ("POST", Some("change-plan")) => Some(json!({"plan": "of.live"})),
         ("PATCH", Some("{user}")) => Some(json!({"role": "admin"})),
         ("POST" | "PATCH", _) => Some(json!({})),
         _ => None,

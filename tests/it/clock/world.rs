@@ -6,6 +6,9 @@ use reckoner_domain::meter::{Aggregation, Catalogue, Meter, MeterKey};
 use reckoner_domain::period::Period;
 use reckoner_domain::time::Timestamp;
 use reckoner_eventlog::{Batch, EventLog, Options};
+use reckoner_server::billing::plans::Plans;
+use reckoner_server::billing::standing::Standings;
+use reckoner_server::billing::subscriptions::Subscriptions;
 use reckoner_server::clock::Clock;
 use reckoner_server::config::Definitions;
 use reckoner_server::events::Events;
@@ -72,6 +75,12 @@ impl World {
             clock: self.clock.clone(),
             events: self.events.clone(),
             catalogues: self.catalogues.clone(),
+            subscriptions: Subscriptions::new(
+                (self.db.clone(), self.clock.clone()),
+                Waker::default(),
+                Plans::default(),
+                Standings::default(),
+            ),
             definitions: std::sync::Arc::new(parking_lot::RwLock::new(std::sync::Arc::new(definitions))),
             waker: Waker::default(),
             schedule: Schedule::parse("*/15 * * * *").expect("cron"),

@@ -1,5 +1,6 @@
 //! What changes between two versions of a plan, to be shown before subscriptions are moved.
 use super::{Plan, PlanForm};
+use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -16,6 +17,11 @@ pub struct Difference {
 
 /// Every field in which `after` differs from `before`, in the order of their paths.
 pub fn differences(before: &Plan, after: &Plan) -> Vec<Difference> {
+    differences_of(&PlanForm::from(before), &PlanForm::from(after))
+}
+
+/// The same of anything as it is written.
+pub fn differences_of<F: Serialize>(before: &F, after: &F) -> Vec<Difference> {
     let (before, after) = (fields(before), fields(after));
     let mut all: Vec<&String> = before.keys().chain(after.keys()).collect();
     all.sort_unstable();
@@ -27,9 +33,9 @@ pub fn differences(before: &Plan, after: &Plan) -> Vec<Difference> {
     all.into_iter().filter_map(difference).collect()
 }
 
-fn fields(plan: &Plan) -> BTreeMap<String, String> {
+fn fields(form: &impl Serialize) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
-    flatten(String::new(), &serde_json::to_value(PlanForm::from(plan)).unwrap_or_default(), &mut found);
+    flatten(String::new(), &serde_json::to_value(form).unwrap_or_default(), &mut found);
     found
 }
 

@@ -1,5 +1,6 @@
 use super::*;
 use crate::currency::Currency;
+use crate::cycle::Alignment;
 use jiff::tz::TimeZone;
 use proptest::prelude::*;
 

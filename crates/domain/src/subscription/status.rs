@@ -36,6 +36,8 @@ pub enum SubscriptionEvent {
     Resume,
     /// It ends.
     Cancel,
+    /// It gets another plan, which changes nothing about where it stands.
+    Change,
 }
 
 /// Every transition; what is not here cannot happen.
@@ -109,6 +111,7 @@ impl SubscriptionEvent {
             Self::Pause => "be paused",
             Self::Resume => "be resumed",
             Self::Cancel => "be canceled",
+            Self::Change => "change its plan",
         }
     }
 }

@@ -59,12 +59,11 @@ fn billing_begins_with_the_start_or_with_the_end_of_the_trial() {
 
 #[test]
 fn a_trial_entitles_until_its_very_end() {
-    let tried = Subscription::start(
-        &plan(r#","trial_days":7"#),
-        at("2026-01-24T10:00:00Z"),
-        TimeZone::UTC,
-        Collection::Reckoner,
-    );
+    let start = at("2026-01-24T10:00:00Z");
+    let goes_on =
+        Subscription::start(&plan(r#","trial_days":7"#), start, TimeZone::UTC, Collection::Reckoner);
+    assert!(goes_on.entitles_at(at("2026-01-31T10:00:00Z")));
+    let tried = Subscription { after_trial: AfterTrial::Expire, ..goes_on };
     assert!(tried.entitles_at(at("2026-01-31T09:59:59.999999Z")));
     assert!(!tried.entitles_at(at("2026-01-31T10:00:00Z")));
     let active = tried.after(Activate).expect("ends");

@@ -10,7 +10,7 @@ pub mod table;
 use crate::disk::File;
 use crate::error::ReadError;
 use crate::format::frame::{Frame, HEADER_BYTES};
-use crate::format::record::{self, EventRecord, Record, RecordError};
+use crate::format::record::{self, Record, RecordError};
 use crate::part::Part;
 use corrections::{CellKey, Known, Noted};
 use delta::Delta;
@@ -113,7 +113,7 @@ impl Memory {
         &mut self,
         frame: &Frame<'_>,
         offset: u64,
-        mut each: impl FnMut(&EventRecord<'_>, u64, u64),
+        mut each: impl FnMut(&Record<'_>, u64, u64),
     ) -> Result<(), ApplyError> {
         let header = &frame.header;
         let records_start = offset + HEADER_BYTES as u64;
@@ -125,15 +125,15 @@ impl Memory {
         for sequence in (header.first_sequence..).take(header.records as usize) {
             let at = records_start + (frame.payload.len() - rest.len()) as u64;
             self.places.push(at as u32);
-            match record::take(&mut rest, header.received_at)? {
+            let record = record::take(&mut rest, header.received_at)?;
+            match &record {
                 Record::Event(event) => {
-                    let cell = project.add(&event);
+                    let cell = project.add(event);
                     let mark = Mark { time: event.time, sequence, value: event.draft.value };
                     delta.add(header.project, cell, mark)?;
-                    each(&event, project.cleared_at, sequence);
                 }
                 Record::Correction(correction) => {
-                    let noted = project.correct(&correction, sequence, header.received_at)?;
+                    let noted = project.correct(correction, sequence, header.received_at)?;
                     delta.note(header.project, noted.ok_or(ApplyError::Target)?);
                 }
                 Record::Cleared => {
@@ -145,6 +145,7 @@ impl Memory {
                     project = self.projects.entry(header.project).or_default();
                 }
             }
+            each(&record, project.cleared_at, sequence);
             self.sequence = sequence;
         }
         let padding_only = rest.len() < crate::format::frame::ALIGNMENT_BYTES && rest.iter().all(|b| *b == 0);

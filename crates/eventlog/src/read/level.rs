@@ -47,10 +47,10 @@ struct Follower<'a> {
     known_from: Option<usize>,
 }
 
-/// One attempt at an answer; rows in no order.
-pub fn run(shared: &Shared, query: &Query<'_>, corrected: Corrected) -> Result<Vec<Row>, Stop> {
+/// One attempt at an answer; rows in no order, and the sequence that they are of.
+pub fn run(shared: &Shared, query: &Query<'_>, corrected: Corrected) -> Result<(Vec<Row>, u64), Stop> {
     let meter = query.meter;
-    let Some(first) = query.windows.first() else { return Ok(Vec::new()) };
+    let Some(first) = query.windows.first() else { return Ok((Vec::new(), 0)) };
     let mut times = query.times();
     times.start = meter.starts_at.unwrap_or(Timestamp::MIN);
     let rolled_up = query.asks_rollups() && carries_by_rollup(meter);
@@ -95,7 +95,7 @@ pub fn run(shared: &Shared, query: &Query<'_>, corrected: Corrected) -> Result<V
         }
     }
     grow(&mut followers, &groups, query.windows)?;
-    rows(query, groups.rows(&scan)?, followers)
+    Ok((rows(query, groups.rows(&scan)?, followers)?, scan.sequence()))
 }
 
 /// Follows groups that are new.

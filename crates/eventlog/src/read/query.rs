@@ -210,6 +210,11 @@ impl<'a> Query<'a> {
 
 /// Answers a query. All rows are of one moment: the sequence that was committed when it began.
 pub fn run(shared: &Shared, query: &Query<'_>) -> Result<Vec<Row>, QueryError> {
+    run_at(shared, query).map(|(rows, _)| rows)
+}
+
+/// The same, with that sequence.
+pub fn run_at(shared: &Shared, query: &Query<'_>) -> Result<(Vec<Row>, u64), QueryError> {
     let mut corrected = Corrected::ByTotals;
     loop {
         let attempt = match query.meter.aggregation {
@@ -217,10 +222,10 @@ pub fn run(shared: &Shared, query: &Query<'_>) -> Result<Vec<Row>, QueryError> {
             _ => tallies::run(shared, query, corrected),
         };
         match attempt {
-            Ok(mut rows) => {
+            Ok((mut rows, sequence)) => {
                 add_named(query, &mut rows)?;
                 rows.sort_by(|a, b| order(a).cmp(&order(b)));
-                return Ok(rows);
+                return Ok((rows, sequence));
             }
             Err(Stop::Cleared) => {}
             Err(Stop::Moved) => corrected = Corrected::ByEvents,

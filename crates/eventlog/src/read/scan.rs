@@ -177,6 +177,11 @@ impl<'a> Scan<'a> {
         }
     }
 
+    /// The sequence that it walks as of.
+    pub fn sequence(&self) -> u64 {
+        self.known.sequence
+    }
+
     /// Reads cells with corrected events in another way.
     pub fn reading(self, corrected: Corrected) -> Self {
         Self { corrected, ..self }

@@ -13,8 +13,8 @@ struct Entry {
     events: u64,
 }
 
-/// One attempt at an answer; rows in no order.
-pub fn run(shared: &Shared, query: &Query<'_>, corrected: Corrected) -> Result<Vec<Row>, Stop> {
+/// One attempt at an answer; rows in no order, and the sequence that they are of.
+pub fn run(shared: &Shared, query: &Query<'_>, corrected: Corrected) -> Result<(Vec<Row>, u64), Stop> {
     let meter = query.meter;
     let rolled_up = meter.reads_rollups() && query.asks_rollups();
     let wanted = |hour| match query.window_of_hour(hour) {
@@ -70,5 +70,5 @@ pub fn run(shared: &Shared, query: &Query<'_>, corrected: Corrected) -> Result<V
             ..blank
         })
     };
-    Ok(entries.into_iter().filter_map(row).collect())
+    Ok((entries.into_iter().filter_map(row).collect(), scan.sequence()))
 }

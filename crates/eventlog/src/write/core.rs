@@ -6,7 +6,7 @@ use super::segments::{RollError, Segments};
 use crate::batch::SealedBatch;
 use crate::error::{AppendError, ReadError};
 use crate::format::frame::{self, FrameHeader, HEADER_BYTES, pad};
-use crate::format::record;
+use crate::format::record::{self, Record};
 use crate::format::segment;
 use crate::hash::IdHash;
 use crate::memory::ids::SEQUENCE_MAX;
@@ -324,7 +324,13 @@ impl Core {
             let frame = frame::read(rest, salt).ok_or("a frame just written cannot be read")?;
             // Locked frame by frame, so that readers never wait for a whole group.
             let mut memory = self.shared.memory.write();
-            memory.apply(&frame, offset + at as u64, |_, _, _| {}).map_err(|error| error.to_string())?;
+            let (watches, project) = (&self.shared.watches, frame.header.project);
+            let told = memory.apply(&frame, offset + at as u64, |record, _, sequence| match record {
+                Record::Event(event) => watches.event(project, sequence, event),
+                Record::Correction(made) => watches.corrected(project, sequence, made.customer),
+                Record::Cleared => watches.cleared(project, sequence),
+            });
+            told.map_err(|error| error.to_string())?;
             at += frame.header.length as usize;
         }
         Ok(())

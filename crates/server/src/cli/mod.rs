@@ -10,9 +10,11 @@ use std::process::ExitCode;
 
 pub mod audit;
 pub mod backup;
+pub mod catalog;
 pub mod clear;
 pub mod client;
 pub mod config_check;
+pub mod confirm;
 pub mod demo;
 pub mod error;
 pub mod gateway;
@@ -79,6 +81,8 @@ pub enum Command {
     Log(log::LogArgs),
     /// Brings in past usage from a CSV, NDJSON or JSON file.
     Import(import::ImportArgs),
+    /// Puts plans and coupons in force, or shows what that would change.
+    Catalog(catalog::CatalogArgs),
     /// Copies the data directory, also of a running server.
     Backup(backup::BackupArgs),
     /// Makes a data directory from a copy.
@@ -106,6 +110,7 @@ impl Command {
             Self::Query(args) => query::run(args, out).await,
             Self::Log(args) => log::run(args, out).await,
             Self::Import(args) => import::run(args, out).await,
+            Self::Catalog(args) => catalog::run(args, out).await,
             Self::Backup(args) => backup::backup(args, out).await,
             Self::Restore(args) => backup::restore(args, out).await,
             Self::VerifyStore(args) => backup::verify(args, out).await,

@@ -1,6 +1,7 @@
 //! Configuration: file, environment and flags, checked as a whole. The only place that reads the
 //! environment.
 mod auth;
+mod billing;
 mod mail;
 mod networks;
 mod reader;
@@ -18,6 +19,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 pub use auth::{Auth, AuthLimits, BootstrapAdmin, PASSWORD_BYTES_MAX, PASSWORD_CHARS_MIN};
+pub use billing::Billing;
 pub use mail::{Mail, SmtpSecurity, SmtpServer};
 pub use networks::{Network, Networks};
 pub use reader::{Problem, SettingDoc, Sources};
@@ -67,6 +69,8 @@ pub struct Config {
     pub ingest: Ingest,
     /// How webhooks are sent.
     pub webhooks: Webhooks,
+    /// What customers have where nobody says otherwise.
+    pub billing: Billing,
     /// When jobs run.
     pub jobs: Jobs,
     /// Whether `/metrics` is open: always, never, or to this machine only.

@@ -3,16 +3,18 @@
 use reckoner_domain::event::Event;
 use reckoner_domain::id::ProjectId;
 use reckoner_domain::meter::{Filter, Meter};
+use reckoner_domain::sum::Overflow;
 use reckoner_domain::time::Timestamp;
 use reckoner_domain::window::Window;
 use reckoner_eventlog::{EventLog, Export, ReadError};
 use std::sync::Arc;
 use tokio::sync::{Semaphore, oneshot};
 
+pub use reckoner_domain::tally::Usage;
 pub use reckoner_eventlog::{
-    AppendError, BATCH_EVENTS_MAX, Batch, COMMIT_MICROS_BOUNDS, CORRECTIONS_MAX, Change, Changes, Content,
-    Corrected, Corrections, Cursor, GroupBy, Health, LIST_EVENTS_MAX, ListFilter, Order, Outcome, QueryError,
-    Revision, Row, SEGMENT_BYTES, Since, Stats, Status,
+    AppendError, BATCH_EVENTS_MAX, Batch, COMMIT_MICROS_BOUNDS, CORRECTIONS_MAX, Change, Changes, Committed,
+    Content, Corrected, Corrections, Cursor, GroupBy, Health, LIST_EVENTS_MAX, ListFilter, Order, Outcome,
+    QueryError, Revision, Row, SEGMENT_BYTES, Since, Stats, Status, Watcher,
 };
 
 /// Batches that are looked up among old events at once: each holds what it finds.
@@ -92,6 +94,15 @@ pub enum EventsError {
     /// The server is shutting down.
     #[error("the server is shutting down")]
     Stopping,
+    /// Events change faster than they can be counted.
+    #[error("the events change faster than they can be counted: try again")]
+    Unsettled,
+}
+
+impl From<Overflow> for EventsError {
+    fn from(error: Overflow) -> Self {
+        Self::Query(error.into())
+    }
 }
 
 impl Events {
@@ -134,8 +145,13 @@ impl Events {
 
     /// A meter's values.
     pub async fn query(&self, query: UsageQuery) -> Result<Vec<Row>, EventsError> {
+        self.query_at(query).await.map(|(rows, _)| rows)
+    }
+
+    /// The same, with the sequence that they are of.
+    pub async fn query_at(&self, query: UsageQuery) -> Result<(Vec<Row>, u64), EventsError> {
         self.read(move |log| {
-            log.query(&reckoner_eventlog::Query {
+            log.query_at(&reckoner_eventlog::Query {
                 project: query.project,
                 meter: &query.meter,
                 windows: &query.windows,
@@ -148,6 +164,16 @@ impl Events {
             })
         })
         .await
+    }
+
+    /// Tells a watcher of everything that is committed of a customer from now on, as long as it lives.
+    pub fn watch(&self, project: ProjectId, customer: &str, watcher: &Arc<dyn Watcher>) {
+        self.log.watch(project, customer, watcher);
+    }
+
+    /// Forgets watchers that live no more.
+    pub fn tidy_watches(&self) {
+        self.log.tidy_watches();
     }
 
     /// Events in order of time.

@@ -1,7 +1,7 @@
 //! The codes of problems, for programs: none is ever renamed.
 
 /// Each code with what it means. `/docs` lists them, and `type` of a problem leads there.
-pub const CODES: [(&str, &str); 29] = [
+pub const CODES: [(&str, &str); 32] = [
     ("malformed", "The request cannot be read: no JSON, no UTF-8, nested too deep, a body that ended early."),
     ("unauthenticated", "No credential, or one that is unknown, revoked or expired."),
     ("forbidden", "The key lacks the scope that the route asks for."),
@@ -19,6 +19,12 @@ pub const CODES: [(&str, &str); 29] = [
     ("last_owner", "The project would have no owner: make somebody else one first."),
     ("invitation_closed", "The invitation was accepted or taken back."),
     ("too_often", "Tried too often: try again after `Retry-After`."),
+    (
+        "subscription_open",
+        "The customer has a subscription that is not over: change that one, or cancel it first.",
+    ),
+    ("subscription_state", "That cannot happen to the subscription as it stands."),
+    ("currency_differs", "The plan has another currency than the customer, who has one for ever."),
     ("endpoint_disabled", "The webhook endpoint is disabled: enable it first."),
     ("endpoint_of_file", "The webhook endpoint comes from the operator's file and is changed there."),
     ("too_many_endpoints", "The project has as many webhook endpoints as it may have."),

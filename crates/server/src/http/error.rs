@@ -253,7 +253,7 @@ impl From<RecordError> for ApiError {
 impl From<EventsError> for ApiError {
     fn from(error: EventsError) -> Self {
         match error {
-            EventsError::Stopping => Self::busy(error.to_string()),
+            EventsError::Stopping | EventsError::Unsettled => Self::busy(error.to_string()),
             EventsError::Read(error) => Self::internal(error),
             EventsError::Query(error @ (QueryError::TooManyRows | QueryError::TooManyEvents)) => {
                 Self::invalid(vec![field_error("query", error.to_string())])

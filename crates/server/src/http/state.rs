@@ -2,8 +2,10 @@
 use crate::auth::accounts::{Accounts, Resets};
 use crate::auth::keys::Keys;
 use crate::auth::services::Services;
+use crate::billing::Billing;
 use crate::clock::Clock;
 use crate::config::{Config, Definitions};
+use crate::entitlements::Entitlements;
 use crate::events::Events;
 use crate::http::body::Budget;
 use crate::ingest::record::Recorder;
@@ -37,6 +39,10 @@ pub struct Parts {
     pub bodies: Budget,
     /// Ingest.
     pub recorder: Recorder,
+    /// What customers have.
+    pub billing: Billing,
+    /// What customers may use.
+    pub entitlements: Entitlements,
     /// Rejected events.
     pub rejections: Rejections,
     /// API keys.

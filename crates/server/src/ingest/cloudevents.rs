@@ -189,6 +189,7 @@ mod tests {
             past_s_max: None,
             accept_unmetered: true,
             excess: Excess::Refuse,
+            names_meters: false,
         };
         check(text, &rules)
     }

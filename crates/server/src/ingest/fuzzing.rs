@@ -22,6 +22,7 @@ pub fn judge<'a>(
         past_s_max: None,
         accept_unmetered: true,
         excess: Excess::Refuse,
+        names_meters: false,
     };
     read(text, &rules).ok()
 }

@@ -62,6 +62,7 @@ impl Recorder {
             future_s_max: self.limits.future_s_max,
             past_s_max: (!backfill).then_some(self.limits.past_s_max),
             accept_unmetered: self.limits.accept_unmetered,
+            names_meters: false,
             excess: Excess::Refuse,
         }
     }

@@ -4,7 +4,7 @@ use super::view::View;
 use super::{AGGREGATE, Jobs};
 use crate::clock::Backwards;
 use crate::store::audit::{self, Change};
-use crate::store::{customer_zones, project_zones, projects, watermarks};
+use crate::store::{customer_zones, project_zones, projects, subscriptions, watermarks};
 use futures_util::FutureExt;
 use reckoner_domain::id::ProjectId;
 use reckoner_domain::time::Timestamp;
@@ -134,18 +134,35 @@ impl Jobs {
         let mut runs = 0;
         loop {
             let view = self.view(project, target).await?;
-            let Some(tick) = self.next_tick(&view, now, target) else { break };
+            let tick = self.next_tick(&view, now, target);
+            let due = subscriptions::first_due(&self.db, project).await.map_err(JobError::from)?;
+            if let Some(due) = due.map(|due| due.max(now)).filter(|due| *due <= tick.unwrap_or(target)) {
+                self.move_to(project, now, due).await?;
+                now = due;
+                runs += u64::from(self.run_due(project, due).await?);
+                // What fell due and could not be done keeps nobody from going on.
+                let left = subscriptions::first_due(&self.db, project).await.map_err(JobError::from)?;
+                if left.is_none_or(|left| left > due) {
+                    continue;
+                }
+            }
+            let Some(tick) = tick else { break };
             self.run(turn, &view, Moment { now: tick, current: false, clock_from: Some(now) }).await?;
             self.clock.advance(project, tick)?;
             now = tick;
             runs += 1;
         }
-        if now != target {
-            let moved = projects::set_frozen_time(&self.db, project, Some(now), Some(target)).await;
-            moved.map_err(JobError::from)?;
-            self.clock.advance(project, target)?;
-        }
+        self.move_to(project, now, target).await?;
         Ok(runs)
+    }
+
+    async fn move_to(&self, project: ProjectId, now: Timestamp, to: Timestamp) -> Result<(), ClockError> {
+        if now != to {
+            let moved = projects::set_frozen_time(&self.db, project, Some(now), Some(to)).await;
+            moved.map_err(JobError::from)?;
+            self.clock.advance(project, to)?;
+        }
+        Ok(())
     }
 
     /// Whether a project has events, void ones included: they lie in its time all the same.

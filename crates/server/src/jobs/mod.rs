@@ -3,6 +3,7 @@
 mod advance;
 mod aggregate;
 mod clear;
+mod due;
 mod figures;
 mod housekeeping;
 mod payload;
@@ -19,6 +20,7 @@ mod zones;
 pub use advance::{ClockError, Moving};
 pub use aggregate::Done;
 pub use clear::ClearError;
+pub use due::SUBSCRIPTIONS;
 pub use rezone::{change_project_zone, change_project_zones};
 pub use run::JobError;
 pub use schedule::Schedule;
@@ -26,6 +28,7 @@ pub use scheduler::Scheduler;
 pub use trigger::{Trigger, Triggered};
 pub use zones::Zones;
 
+use crate::billing::subscriptions::Subscriptions;
 use crate::clock::Clock;
 use crate::config::Definitions;
 use crate::events::Events;
@@ -49,6 +52,8 @@ pub struct Jobs {
     pub events: Events,
     /// The meters of every project.
     pub catalogues: Catalogues,
+    /// Subscriptions.
+    pub subscriptions: Subscriptions,
     /// Which periods are aggregated.
     pub definitions: Arc<RwLock<Arc<Definitions>>>,
     /// Wakes the webhook dispatcher.

@@ -231,7 +231,7 @@ impl Jobs {
 
 impl Jobs {
     /// Notes the end of a run and, where it failed, tells those who asked to be told: both or neither.
-    async fn finish(&self, tx: &mut Tx, run: &JobRun) -> Result<(), JobError> {
+    pub(super) async fn finish(&self, tx: &mut Tx, run: &JobRun) -> Result<(), JobError> {
         let Some(finished) = &run.finished else { return Ok(()) };
         job_runs::finish(&mut *tx, run.project, &run.id, finished).await?;
         if finished.result != RunResult::Failed {

@@ -39,6 +39,7 @@ impl Scheduler {
                     ran_until = jobs.clock.real();
                     run_all(&jobs).await;
                 }
+                run_due(&jobs).await;
                 housekeeping::run(&jobs, &keys, webhook_days).await;
             }
         });
@@ -57,6 +58,18 @@ impl Scheduler {
                 task.abort();
                 tracing::warn!("a job under way was cut off; the next start takes it up again");
             }
+        }
+    }
+}
+
+/// Writes down what fell due of subscriptions in every project that follows real time.
+async fn run_due(jobs: &Jobs) {
+    let Ok(projects) = projects::list(&jobs.db).await else { return };
+    for Project { id, name, .. } in projects {
+        if jobs.clock.frozen_at(id).is_none()
+            && let Err(error) = jobs.run_due(id, jobs.clock.of_project(id)).await
+        {
+            tracing::error!(project = %name, %error, "what fell due of subscriptions could not be written down");
         }
     }
 }

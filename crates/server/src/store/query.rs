@@ -1,8 +1,8 @@
 //! A statement with its arguments, and the registry of every statement.
 use super::db::Engine;
 use reckoner_domain::id::{
-    ApiKeyId, CustomerId, DeliveryId, EndpointId, InvitationId, JobRunId, MailId, MessageId, MeterId,
-    ProjectId, RejectedEventId, SessionId, UserId,
+    ApiKeyId, CustomerId, DeliveryId, EndpointId, InvitationId, JobRunId, LeaseId, MailId, MessageId,
+    MeterId, ProjectId, RejectedEventId, SessionId, SubscriptionId, UserId,
 };
 use reckoner_domain::time::Timestamp;
 use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
@@ -81,6 +81,8 @@ vals! {
     &SessionId => Text(id) id.to_string();
     &MailId => Text(id) id.to_string();
     &InvitationId => Text(id) id.to_string();
+    &SubscriptionId => Text(id) id.to_string();
+    &LeaseId => Text(id) id.to_string();
 }
 
 /// A statement with its arguments. Optional conditions and lists are appended, text and arguments

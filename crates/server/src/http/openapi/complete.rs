@@ -10,11 +10,14 @@ use crate::store::Scope;
 use serde_json::{Map, Value, json};
 
 /// What each group of routes is about, in the order of the document.
-const TAGS: [(&str, &str); 13] = [
+const TAGS: [(&str, &str); 16] = [
     ("events", "What was used. The event's id makes sending it again harmless."),
     ("meters", "What events add up to, and queries of it."),
     ("customers", "Whose usage it is."),
     ("aggregations", "The totals of periods."),
+    ("plans", "What customers subscribe to, and discounts."),
+    ("subscriptions", "Which plans customers have."),
+    ("entitlements", "What customers may use, and how much of it is left."),
     ("webhooks", "Who is told, and what became of it."),
     ("api keys", "Who may call."),
     ("members", "Which people belong to the project, and who is invited."),

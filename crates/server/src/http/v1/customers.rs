@@ -1,4 +1,5 @@
 //! `/v1/customers`.
+use crate::auth::caller::Caller;
 use crate::clock;
 use crate::http::error::{ApiError, field_error};
 use crate::http::extract::{By, Change, Json as JsonBody, Params};
@@ -191,7 +192,20 @@ pub async fn update(
     Ok(Json(to_api(changed)))
 }
 
-async fn find(app: &App, caller: &crate::auth::caller::Caller, name: &str) -> Result<Customer, ApiError> {
+/// The customer of this name; one that is named by an own id that nobody has is made.
+pub async fn find_or_make(app: &App, caller: &Caller, name: &str) -> Result<Customer, ApiError> {
+    match find(app, caller, name).await {
+        Err(error) if error.status() == StatusCode::NOT_FOUND && !name.starts_with(CUSTOMER_ID_PREFIX) => {}
+        found => return found,
+    }
+    if let Some(reason) = text_fault(name, CUSTOMER_BYTES_MAX) {
+        return Err(ApiError::field("customer", reason));
+    }
+    app.recorder.ensure_customers(caller.project, vec![name.to_owned()]).await?;
+    find(app, caller, name).await
+}
+
+async fn find(app: &App, caller: &Caller, name: &str) -> Result<Customer, ApiError> {
     let found = customers::find(&app.db, caller.project, name).await;
     found.map_err(|error| match error {
         crate::store::StoreError::NotFound => ApiError::not_found("customer"),

@@ -4,7 +4,7 @@ use super::ndjson;
 use crate::events::BATCH_EVENTS_MAX;
 use crate::http::body::{self, Limits};
 use crate::http::error::{ApiError, field_error};
-use crate::http::extract::{By, Params, media_type};
+use crate::http::extract::{By, Params, is_json, media_type};
 use crate::http::state::App;
 use crate::ingest::cloudevents::{self, BATCHED, STRUCTURED};
 use crate::ingest::draft::Rejected;
@@ -109,6 +109,25 @@ pub async fn ingest(
     many(&judge.several(key.is_some()), text).await
 }
 
+/// The text of a body that is one event.
+pub async fn read_single(app: &App, headers: &HeaderMap, body: Body) -> Result<String, ApiError> {
+    if !is_json(headers) {
+        return Err(ApiError::unsupported_media("Content-Type must be application/json"));
+    }
+    let limits = Limits {
+        sent_bytes_max: app.config.ingest.body_bytes_max,
+        inflated_bytes_max: app.config.ingest.inflated_bytes_max,
+    };
+    let bytes = body::read(headers, body, limits, &app.bodies).await?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| ApiError::malformed("the body is not UTF-8"))?;
+    let text = scan::container(text).map_err(scan_error)?;
+    if text.starts_with('{') {
+        Ok(text.to_owned())
+    } else {
+        Err(ApiError::field("body", "must be one event"))
+    }
+}
+
 /// The body of a binary CloudEvent must be one whole object: nothing of it may become attributes.
 fn from_binary(headers: &HeaderMap, body: &str) -> Result<String, ApiError> {
     let body = match scan::container(body) {
@@ -126,7 +145,8 @@ fn scan_error(error: ScanError) -> ApiError {
     ApiError::malformed(error.to_string())
 }
 
-fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, ApiError> {
+/// The key that names a single event.
+pub fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, ApiError> {
     let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
     let key = value.to_str().ok().filter(|key| !key.is_empty());
     key.map(Some)

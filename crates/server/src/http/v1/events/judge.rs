@@ -23,6 +23,8 @@ use std::time::Duration;
 pub enum Form {
     /// Reckoner's own.
     Native,
+    /// The same, where a meter's key may stand for the event type that it reads.
+    OfMeters,
     /// Structured CloudEvents.
     CloudEvents,
 }
@@ -57,7 +59,12 @@ pub struct Judged<'e> {
     verdict: Verdict<'e>,
 }
 
-impl Judged<'_> {
+impl<'e> Judged<'e> {
+    /// The event, where it is one.
+    pub fn checked(&self) -> Option<&Checked<'e>> {
+        self.verdict.as_ref().ok()
+    }
+
     /// One whose text is gone.
     pub fn lost(reason: String) -> Self {
         Self { sent: &[], verdict: Err(Rejected::new(None, vec![Fault::new("", reason)])) }
@@ -87,9 +94,15 @@ impl<'a> Judge<'a> {
         Self { patient: true, ..self }
     }
 
+    /// When the events arrived.
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
     fn rules(&self) -> Rules<'_> {
         let backfill = self.caller.scopes.has(Scope::Backfill);
-        self.app.recorder.rules(self.catalogue, self.now, backfill)
+        let rules = self.app.recorder.rules(self.catalogue, self.now, backfill);
+        Rules { names_meters: self.form == Form::OfMeters, ..rules }
     }
 
     fn make_id(&self) -> Result<String, String> {
@@ -109,7 +122,7 @@ impl<'a> Judge<'a> {
             return Err(Rejected::new(None, vec![Fault::new("", "must be an object")]));
         }
         match self.form {
-            Form::Native => {
+            Form::Native | Form::OfMeters => {
                 let sent = Sent::read(event.as_json()).map_err(Rejected::malformed)?;
                 sent.check(&self.rules(), || self.make_id())
             }
@@ -133,7 +146,7 @@ impl<'a> Judge<'a> {
     }
 
     fn single_verdict<'e>(&self, event: Raw<'e>, key: Option<&str>) -> Verdict<'e> {
-        let Some(key) = key.filter(|_| self.form == Form::Native) else { return self.verdict(event) };
+        let Some(key) = key.filter(|_| self.form != Form::CloudEvents) else { return self.verdict(event) };
         let sent = Sent::read(event.as_json()).map_err(Rejected::malformed)?;
         let mut faults = Vec::new();
         if let Some(reason) = text_fault(key, ID_BYTES_MAX) {

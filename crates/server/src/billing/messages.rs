@@ -1,0 +1,51 @@
+//! Messages about what customers have: their types, and how they come into the outbox.
+use crate::clock::Clock;
+use crate::random;
+use crate::store::webhook_endpoints::Moment;
+use crate::store::webhook_messages::{self, NewMessage};
+use crate::store::{StoreError, Tx};
+use reckoner_domain::id::ProjectId;
+use serde_json::{Value, json};
+
+/// A subscription began.
+pub const SUBSCRIPTION_CREATED: &str = "subscription.created";
+/// A subscription got another plan, status or schedule.
+pub const SUBSCRIPTION_UPDATED: &str = "subscription.updated";
+/// A subscription ended.
+pub const SUBSCRIPTION_ENDED: &str = "subscription.ended";
+/// A trial ended.
+pub const TRIAL_ENDED: &str = "trial.ended";
+/// A customer used so much of a quota that its plan warns.
+pub const QUOTA_WARNING: &str = "quota.warning";
+/// A customer used a quota up.
+pub const QUOTA_EXCEEDED: &str = "quota.exceeded";
+
+/// What a message says.
+pub struct Message<'a> {
+    /// Whose endpoints get it.
+    pub project: ProjectId,
+    /// Its type.
+    pub event_type: &'static str,
+    /// What it tells of.
+    pub subject: &'a str,
+    /// Unique in the project: a second one is not sent.
+    pub dedupe_key: &'a str,
+    /// What it says of that.
+    pub data: Value,
+}
+
+/// Puts a message into the outbox; false where one with its key is there already.
+pub async fn enqueue(tx: &mut Tx, clock: &Clock, message: Message<'_>) -> Result<bool, StoreError> {
+    let at = Moment { real: clock.real(), project: clock.of_project(message.project) };
+    let body = json!({"type": message.event_type, "data": message.data, "created": at.project.as_seconds()});
+    let message = NewMessage {
+        bits: random::id_bits(at.real)?,
+        project: message.project,
+        event_type: message.event_type,
+        subject: Some(message.subject),
+        dedupe_key: message.dedupe_key,
+        payload: &body.to_string(),
+        at,
+    };
+    Ok(webhook_messages::enqueue(tx, message).await?.is_some())
+}

@@ -1,0 +1,218 @@
+//! What customers have at this moment, at hand for every decision.
+use super::plans::Plans;
+use crate::clock::{self, Clock};
+use crate::store::subscriptions::{self, Stored};
+use crate::store::{Db, Exec, StoreError, catalog, customers, projects};
+use parking_lot::Mutex;
+use reckoner_domain::cycle::{Alignment, BillingCycle};
+use reckoner_domain::id::ProjectId;
+use reckoner_domain::interval::Interval;
+use reckoner_domain::key::PlanKey;
+use reckoner_domain::plan::Plan;
+use reckoner_domain::subscription::{ScheduledAction, Step, Subscription};
+use reckoner_domain::time::Timestamp;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Customers kept at hand; beyond that all are read anew.
+const CUSTOMERS_MAX: usize = 200_000;
+
+/// What a customer has, until an instant.
+#[derive(Clone, Debug)]
+pub struct Standing {
+    /// What it has.
+    pub has: Has,
+    /// When that may change by itself.
+    pub until: Option<Timestamp>,
+}
+
+/// What a customer has.
+#[derive(Clone, Debug)]
+pub enum Has {
+    /// A plan.
+    Plan {
+        /// The version of it.
+        plan: Arc<Plan>,
+        /// When its billing periods begin.
+        cycle: BillingCycle,
+        /// The subscription; none where the plan is that of all who have none.
+        subscription: Option<Arc<Stored>>,
+    },
+    /// Nothing, though the project has plans.
+    Nothing,
+    /// The project has no plans: nothing is limited.
+    Unlimited,
+}
+
+/// The customers whose standing is at hand. Clones share one state.
+#[derive(Clone, Default)]
+pub struct Standings(Arc<Mutex<Known>>);
+
+#[derive(Default)]
+struct Known {
+    customers: HashMap<ProjectId, HashMap<Box<str>, Arc<Standing>>>,
+    count: usize,
+    /// Counts what was forgotten, so that nothing read before is remembered after.
+    forgotten: u64,
+}
+
+/// Reads what customers have. Clones share one state.
+#[derive(Clone)]
+pub struct StandingReader {
+    db: Db,
+    clock: Clock,
+    plans: Plans,
+    default_plan: Option<PlanKey>,
+    standings: Standings,
+}
+
+impl Standings {
+    /// Forgets what a customer has, after that has changed.
+    pub fn forget(&self, project: ProjectId, external_id: &str) {
+        let mut known = self.0.lock();
+        known.forgotten += 1;
+        if known.customers.get_mut(&project).and_then(|of| of.remove(external_id)).is_some() {
+            known.count -= 1;
+        }
+        metrics::counter!("tier_cache_invalidations_total").increment(1);
+    }
+
+    /// Forgets what the customers of a project have, after its catalogue has changed.
+    pub fn forget_all(&self, project: ProjectId) {
+        let mut known = self.0.lock();
+        known.forgotten += 1;
+        let gone = known.customers.remove(&project).map_or(0, |of| of.len());
+        known.count -= gone;
+        metrics::counter!("tier_cache_invalidations_total").increment(1);
+    }
+
+    fn find(&self, project: ProjectId, external_id: &str, now: Timestamp) -> Result<Arc<Standing>, u64> {
+        let known = self.0.lock();
+        let standing = known.customers.get(&project).and_then(|of| of.get(external_id));
+        match standing.filter(|standing| standing.until.is_none_or(|until| now < until)) {
+            Some(standing) => Ok(Arc::clone(standing)),
+            None => Err(known.forgotten),
+        }
+    }
+
+    /// Remembers what was read, unless anything was forgotten since.
+    fn remember(&self, project: ProjectId, external_id: &str, standing: &Arc<Standing>, forgotten: u64) {
+        let mut known = self.0.lock();
+        if known.forgotten != forgotten {
+            return;
+        }
+        if known.count >= CUSTOMERS_MAX {
+            known.customers.clear();
+            known.count = 0;
+        }
+        let of = known.customers.entry(project).or_default();
+        if of.insert(external_id.into(), Arc::clone(standing)).is_none() {
+            known.count += 1;
+        }
+        metrics::gauge!("tier_cache_entries").set(known.count as f64);
+    }
+}
+
+impl StandingReader {
+    /// Over a store; customers without a subscription have the default plan, where there is one.
+    pub fn new(
+        (db, clock): (Db, Clock),
+        plans: Plans,
+        default_plan: Option<PlanKey>,
+        standings: Standings,
+    ) -> Self {
+        Self { db, clock, plans, default_plan, standings }
+    }
+
+    /// What a customer has at this moment.
+    pub async fn of(&self, project: ProjectId, external_id: &str) -> Result<Arc<Standing>, StoreError> {
+        let now = self.clock.of_project(project);
+        let forgotten = match self.standings.find(project, external_id, now) {
+            Ok(standing) => {
+                metrics::counter!("tier_cache_requests_total", "result" => "hit").increment(1);
+                return Ok(standing);
+            }
+            Err(forgotten) => forgotten,
+        };
+        metrics::counter!("tier_cache_requests_total", "result" => "miss").increment(1);
+        let standing = Arc::new(self.read(project, external_id, now).await?);
+        self.standings.remember(project, external_id, &standing, forgotten);
+        Ok(standing)
+    }
+
+    async fn read(&self, project: ProjectId, own_id: &str, now: Timestamp) -> Result<Standing, StoreError> {
+        let stored = subscriptions::last_of(&self.db, project, own_id).await?;
+        if let Some(stored) = stored {
+            let settled = settled(&self.db, &self.plans, stored, now).await?;
+            let until = settled.subscription.due_at();
+            if settled.subscription.entitles_at(now) {
+                let Subscription { plan, plan_version, cycle, .. } = &settled.subscription;
+                let plan = self.plans.get(&self.db, project, plan, *plan_version).await?;
+                let cycle = cycle.clone();
+                return Ok(Standing {
+                    has: Has::Plan { plan, cycle, subscription: Some(Arc::new(settled)) },
+                    until,
+                });
+            }
+            if !settled.subscription.status.is_over() {
+                return Ok(Standing { has: Has::Nothing, until });
+            }
+        }
+        self.without_subscription(project, own_id).await
+    }
+
+    async fn without_subscription(&self, project: ProjectId, own_id: &str) -> Result<Standing, StoreError> {
+        if let Some(key) = &self.default_plan
+            && let Some(newest) =
+                catalog::versions::<Plan>(&self.db, project, key.as_str()).await?.into_iter().next()
+        {
+            let zone = self.zone_of(project, own_id).await?;
+            let cycle = BillingCycle { interval: Interval::Month, zone, alignment: Alignment::Calendar };
+            let has = Has::Plan { plan: Arc::new(newest.entry), cycle, subscription: None };
+            return Ok(Standing { has, until: None });
+        }
+        let has = if catalog::has_plans(&self.db, project).await? { Has::Nothing } else { Has::Unlimited };
+        Ok(Standing { has, until: None })
+    }
+
+    /// The zone whose clock a customer's billing follows.
+    pub async fn zone_of(&self, project: ProjectId, own_id: &str) -> Result<jiff::tz::TimeZone, StoreError> {
+        let own = match customers::get_by_external_id(&self.db, project, own_id).await {
+            Ok(customer) => customer.details.time_zone,
+            Err(StoreError::NotFound) => None,
+            Err(error) => return Err(error),
+        };
+        let name = match own {
+            Some(name) => name,
+            None => projects::get(&self.db, project).await?.time_zone,
+        };
+        clock::zone(&name).ok_or_else(|| StoreError::corrupt("time_zone", name))
+    }
+}
+
+/// A subscription as it is at an instant, whether or not anything has noticed.
+pub async fn settled(
+    on: impl Exec,
+    plans: &Plans,
+    stored: Stored,
+    now: Timestamp,
+) -> Result<Stored, StoreError> {
+    let Some(last) = steps_until(on, plans, &stored, now).await?.pop() else { return Ok(stored) };
+    let ended_at = last.subscription.status.is_over().then_some(last.at);
+    Ok(Stored { subscription: last.subscription, ended_at, ..stored })
+}
+
+/// What fell due of a subscription until an instant, step by step.
+pub async fn steps_until(
+    on: impl Exec,
+    plans: &Plans,
+    stored: &Stored,
+    now: Timestamp,
+) -> Result<Vec<Step>, StoreError> {
+    let mut scheduled = None;
+    let action = stored.subscription.at_period_end.as_ref().map(|one| &one.action);
+    if let Some(ScheduledAction::Change { plan, version }) = action {
+        scheduled = Some(plans.get(on, stored.project, plan, *version).await?);
+    }
+    Ok(stored.subscription.steps_until(now, |_, _| scheduled.as_deref()))
+}

@@ -1,0 +1,244 @@
+//! Subscriptions begin, change and end, by somebody or by themselves.
+mod error;
+mod write;
+
+pub use error::SubscriptionError;
+
+use super::plans::Plans;
+use super::standing::{Standings, settled};
+use crate::clock::Clock;
+use crate::random;
+use crate::store::customers::Customer;
+use crate::store::subscriptions::{self, Stored};
+use crate::store::{Db, Tx, catalog};
+use crate::webhooks::dispatcher::Waker;
+use reckoner_domain::id::{ProjectId, SubscriptionId};
+use reckoner_domain::key::PlanKey;
+use reckoner_domain::plan::Plan;
+use reckoner_domain::proration::{Timing, timing};
+use reckoner_domain::subscription::{
+    AfterTrial, Collection, ScheduledAction, Subscription, SubscriptionEvent, SubscriptionStatus,
+};
+use reckoner_domain::time::Timestamp;
+use reckoner_domain::trial;
+use std::fmt::Display;
+use std::sync::Arc;
+use write::Change;
+
+/// Most subscriptions that are looked after in one go.
+const DUE_AT_ONCE: u32 = 500;
+
+/// A result of what is done to a subscription.
+pub type Result<T> = std::result::Result<T, SubscriptionError>;
+
+/// Looks after subscriptions. Clones share one state.
+#[derive(Clone)]
+pub struct Subscriptions {
+    db: Db,
+    clock: Clock,
+    waker: Waker,
+    plans: Plans,
+    standings: Standings,
+}
+
+/// A subscription to begin.
+pub struct New {
+    /// Whose it is.
+    pub customer: Customer,
+    /// The zone whose clock its billing periods follow.
+    pub zone: jiff::tz::TimeZone,
+    /// The plan, and its version; the newest where none is named.
+    pub plan: (PlanKey, Option<u32>),
+    /// Days of its trial instead of the plan's.
+    pub trial_days: Option<u32>,
+    /// What follows the trial.
+    pub after_trial: AfterTrial,
+    /// Who collects.
+    pub collection: Collection,
+}
+
+/// Which subscription is changed, by whom, and at which version it is expected.
+pub struct Whose<'a> {
+    /// Who changes it.
+    pub by: &'a (dyn Display + Sync),
+    /// The project.
+    pub project: ProjectId,
+    /// Which.
+    pub id: &'a SubscriptionId,
+    /// The version that was read; any where `None`.
+    pub version: Option<u32>,
+}
+
+impl Subscriptions {
+    /// Over a store.
+    pub fn new((db, clock): (Db, Clock), waker: Waker, plans: Plans, standings: Standings) -> Self {
+        Self { db, clock, waker, plans, standings }
+    }
+
+    /// Begins a subscription at what the project's clock shows.
+    pub async fn start(&self, by: &(dyn Display + Sync), new: New) -> Result<Stored> {
+        let mut tx = self.db.begin().await?;
+        let stored = self.start_in(&mut tx, by, new).await?;
+        self.commit(tx, &stored).await?;
+        Ok(stored)
+    }
+
+    /// The same in a transaction of the caller's, who commits, and then calls [`Subscriptions::noticed`].
+    pub async fn start_in(&self, tx: &mut Tx, by: &(dyn Display + Sync), new: New) -> Result<Stored> {
+        let project = new.customer.project;
+        let now = self.clock.of_project(project);
+        let plan = self.find_plan(tx, project, &new.plan).await?;
+        self.check_currency(tx, project, &new.customer, &plan).await?;
+        let mut subscription = Subscription::start(&plan, now, new.zone, new.collection);
+        if let Some(days) = new.trial_days {
+            let ends_at = (days > 0).then(|| trial::ends_at(now, days));
+            let tried = Plan { trial_days: days, ..(*plan).clone() };
+            subscription = Subscription::start(&tried, now, subscription.cycle.zone.clone(), new.collection);
+            debug_assert_eq!(subscription.trial_ends_at, ends_at);
+        }
+        subscription.after_trial = new.after_trial;
+        let stored = Stored {
+            id: SubscriptionId::from_bits(random::id_bits(self.clock.real())?),
+            project,
+            customer: new.customer.id,
+            external_id: new.customer.external_id,
+            subscription,
+            ended_at: None,
+            created_at: now,
+            version: 1,
+        };
+        subscriptions::create(tx, &stored).await.map_err(SubscriptionError::of_create)?;
+        self.tell(tx, &by.to_string(), None, &stored).await?;
+        Ok(stored)
+    }
+
+    /// Gives a subscription another plan or version. Where nothing says when: one whose monthly base
+    /// price is no lower at once, another at the end of the period. The plan that it has already takes
+    /// back what was scheduled.
+    pub async fn change_plan(
+        &self,
+        whose: Whose<'_>,
+        plan: &(PlanKey, Option<u32>),
+        when: Option<Timing>,
+    ) -> Result<Stored> {
+        let (mut tx, stored, now) = self.begin(&whose).await?;
+        let new = self.find_plan(&mut tx, whose.project, plan).await?;
+        let subscription = &stored.subscription;
+        let (key, version) = (&subscription.plan, subscription.plan_version);
+        let old = self.plans.get(&mut tx, whose.project, key, version).await?;
+        if old.currency != new.currency {
+            return Err(SubscriptionError::Currency { has: old.currency, wants: new.currency });
+        }
+        let same = (key, version) == (&new.key, new.version);
+        let next = match when.map_or_else(|| timing(old.base_fee(), new.base_fee()), Ok)? {
+            _ if same && !subscription.status.is_over() => subscription.unscheduled(),
+            Timing::Now => subscription.moved_to(&new, now)?,
+            Timing::PeriodEnd => {
+                let action = ScheduledAction::Change { plan: new.key.clone(), version: new.version };
+                subscription.schedule(action, now)?
+            }
+        };
+        self.end(tx, &whose, Change { before: stored, after: next, at: now }).await
+    }
+
+    /// Ends a subscription, at once or at the end of the period (of the trial, in one).
+    pub async fn cancel(&self, whose: Whose<'_>, when: Timing) -> Result<Stored> {
+        let (tx, stored, now) = self.begin(&whose).await?;
+        let next = match when {
+            Timing::Now => stored.subscription.after(SubscriptionEvent::Cancel)?,
+            Timing::PeriodEnd => stored.subscription.schedule(ScheduledAction::Cancel, now)?,
+        };
+        self.end(tx, &whose, Change { before: stored, after: next, at: now }).await
+    }
+
+    /// Lets something happen to a subscription: stop for a while, go on.
+    pub async fn pass(&self, whose: Whose<'_>, event: SubscriptionEvent) -> Result<Stored> {
+        let (tx, stored, now) = self.begin(&whose).await?;
+        let next = stored.subscription.after(event)?;
+        self.end(tx, &whose, Change { before: stored, after: next, at: now }).await
+    }
+
+    /// Takes back what was scheduled.
+    pub async fn keep(&self, whose: Whose<'_>) -> Result<Stored> {
+        let (tx, stored, now) = self.begin(&whose).await?;
+        let next = stored.subscription.unscheduled();
+        self.end(tx, &whose, Change { before: stored, after: next, at: now }).await
+    }
+
+    /// A subscription as it is at this moment, whether or not anything has noticed.
+    pub async fn settled(&self, stored: Stored) -> Result<Stored> {
+        let now = self.clock.of_project(stored.project);
+        Ok(settled(&self.db, &self.plans, stored, now).await?)
+    }
+
+    /// Writes down what fell due in a project until `now`. One subscription that fails does not keep the
+    /// others; answers how many were written down, and what failed.
+    pub async fn run_due(
+        &self,
+        project: ProjectId,
+        now: Timestamp,
+    ) -> Result<(u64, Vec<(SubscriptionId, SubscriptionError)>)> {
+        let (mut done, mut failed, mut after) = (0, Vec::new(), None);
+        loop {
+            let due = subscriptions::due(&self.db, project, now, (after.as_ref(), DUE_AT_ONCE)).await?;
+            for (_, id) in &due {
+                match self.notice(project, id, now).await {
+                    Ok(()) => done += 1,
+                    Err(error) => failed.push((id.clone(), error)),
+                }
+            }
+            if due.len() < DUE_AT_ONCE as usize {
+                return Ok((done, failed));
+            }
+            after = due.into_iter().next_back();
+        }
+    }
+
+    async fn notice(&self, project: ProjectId, id: &SubscriptionId, now: Timestamp) -> Result<()> {
+        let mut tx = self.db.begin().await?;
+        let stored = subscriptions::lock(&mut tx, project, id).await?;
+        let settled = self.settle(&mut tx, stored, now).await?;
+        self.commit(tx, &settled).await
+    }
+
+    /// The version of a plan that somebody asks for: one that may be had.
+    async fn find_plan(
+        &self,
+        tx: &mut Tx,
+        project: ProjectId,
+        (key, version): &(PlanKey, Option<u32>),
+    ) -> Result<Arc<Plan>> {
+        let versions = catalog::versions::<Plan>(&mut *tx, project, key.as_str()).await?;
+        let Some(newest) = versions.first() else { return Err(SubscriptionError::NoSuchPlan) };
+        if newest.archived_at.is_some() {
+            return Err(SubscriptionError::Archived);
+        }
+        let wanted = version.unwrap_or(newest.version);
+        let found = versions.into_iter().find(|stored| stored.version == wanted);
+        found.map(|stored| Arc::new(stored.entry)).ok_or(SubscriptionError::NoSuchVersion)
+    }
+
+    /// A customer has one currency for ever: its invoices and its wallet are in it.
+    async fn check_currency(
+        &self,
+        tx: &mut Tx,
+        project: ProjectId,
+        customer: &Customer,
+        plan: &Plan,
+    ) -> Result<()> {
+        let Some(last) = subscriptions::last_of(&mut *tx, project, &customer.external_id).await? else {
+            return Ok(());
+        };
+        let (key, version) = (&last.subscription.plan, last.subscription.plan_version);
+        let had = self.plans.get(tx, project, key, version).await?;
+        if had.currency == plan.currency {
+            return Ok(());
+        }
+        Err(SubscriptionError::Currency { has: had.currency, wants: plan.currency })
+    }
+}
+
+/// Whether its trial has just ended.
+fn ended_a_trial(before: SubscriptionStatus, after: SubscriptionStatus) -> bool {
+    before == SubscriptionStatus::Trialing && after != SubscriptionStatus::Trialing
+}

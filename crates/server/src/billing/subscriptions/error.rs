@@ -1,0 +1,53 @@
+//! Why nothing was done to a subscription.
+use crate::random::NoRandomness;
+use crate::store::StoreError;
+use reckoner_domain::currency::Currency;
+use reckoner_domain::money::MoneyError;
+use reckoner_domain::subscription::InvalidTransition;
+
+/// Why nothing was done to a subscription.
+#[derive(Debug, thiserror::Error)]
+pub enum SubscriptionError {
+    /// The control plane failed, or there is no such subscription.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The customer has a subscription that is not over.
+    #[error("the customer has a subscription that is not over: change that one, or cancel it first")]
+    Open,
+    /// No such plan.
+    #[error("no such plan")]
+    NoSuchPlan,
+    /// No such version of the plan.
+    #[error("the plan has no such version")]
+    NoSuchVersion,
+    /// The plan is archived.
+    #[error("the plan is archived: nobody subscribes to it any more")]
+    Archived,
+    /// The customer has another currency.
+    #[error("the customer's currency is {has}, the plan's is {wants}: a customer has one currency")]
+    Currency {
+        /// The customer's.
+        has: Currency,
+        /// The plan's.
+        wants: Currency,
+    },
+    /// That cannot happen to it as it stands.
+    #[error(transparent)]
+    Transition(#[from] InvalidTransition),
+    /// Base prices cannot be compared.
+    #[error(transparent)]
+    Money(#[from] MoneyError),
+    /// No id could be made.
+    #[error(transparent)]
+    Random(#[from] NoRandomness),
+}
+
+impl SubscriptionError {
+    /// What a new subscription conflicts with is the customer's other one.
+    pub(super) fn of_create(error: StoreError) -> Self {
+        match error {
+            StoreError::Conflict => Self::Open,
+            error => Self::Store(error),
+        }
+    }
+}
