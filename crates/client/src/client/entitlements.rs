@@ -18,7 +18,8 @@ impl Client {
     pub async fn check(&self, customer: &str, meter: &str, units: u64) -> Result<Verdict, Error> {
         let (customer, meter) = (customer.to_owned(), meter.to_owned());
         let check = EntitlementCheck { customer, meter, value: Some(units.to_string()) };
-        self.post("/v1/entitlements/check", &check, Again::Yes).await
+        let answer = self.send(Method::POST, "/v1/entitlements/check", json(&check)?, Again::Not429).await?;
+        told(&answer)
     }
 
     /// Checks and records in one step; `record`'s meter is a meter's key. A verdict that is not `allowed` recorded
@@ -26,10 +27,7 @@ impl Client {
     pub async fn consume(&self, record: &Record) -> Result<Verdict, Error> {
         let body = json(record)?;
         let answer = self.send(Method::POST, "/v1/entitlements/consume", body, Again::Not429).await?;
-        match answer.status {
-            StatusCode::OK | StatusCode::TOO_MANY_REQUESTS => verdict(&answer),
-            _ => Err(answer.refused()),
-        }
+        told(&answer)
     }
 
     /// Takes units of a meter ahead. It is sent once only: units of a lease that nobody heard of are missing until
@@ -90,6 +88,14 @@ impl Client {
             status if status.is_success() => Ok(Some((answer.read()?, server_time(&answer)))),
             _ => Err(answer.refused()),
         }
+    }
+}
+
+/// A verdict, whichever it is.
+fn told(answer: &Answer) -> Result<Verdict, Error> {
+    match answer.status {
+        StatusCode::OK | StatusCode::TOO_MANY_REQUESTS => verdict(answer),
+        _ => Err(answer.refused()),
     }
 }
 

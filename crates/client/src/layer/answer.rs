@@ -10,7 +10,6 @@ use serde_json::{Value, json};
 /// When refused callers whose limit never starts anew, or who are refused for want of a server, may come again, in
 /// seconds.
 const RETRY_S: i64 = 1;
-const DAY_S: u64 = 86_400;
 
 const LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
 const REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
@@ -19,7 +18,7 @@ const IETF: HeaderName = HeaderName::from_static("ratelimit");
 const IETF_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
 /// Adds how the caller stands, where there is a limit.
-pub(super) fn tell(headers: &mut HeaderMap, verdict: &Verdict, meter: &str) {
+pub(super) fn tell(headers: &mut HeaderMap, verdict: &Verdict) {
     let (Some(limit), Some(remaining)) = (&verdict.limit, &verdict.remaining) else { return };
     let mut put = |name: HeaderName, text: &str| {
         if let Ok(value) = HeaderValue::from_str(text) {
@@ -28,9 +27,13 @@ pub(super) fn tell(headers: &mut HeaderMap, verdict: &Verdict, meter: &str) {
     };
     put(LIMIT, limit);
     put(REMAINING, remaining);
-    let name = meter.replace(['"', '\\'], "_");
-    let window = if verdict.reset == Some(LimitReset::Day) { format!(";w={DAY_S}") } else { String::new() };
-    put(IETF_POLICY, &format!("\"{name}\";q={}{window}", whole(limit)));
+    let name = match verdict.reset {
+        Some(LimitReset::Day) => "day",
+        Some(LimitReset::Month) => "month",
+        Some(LimitReset::BillingPeriod) => "billing_period",
+        None => "total",
+    };
+    put(IETF_POLICY, &format!("\"{name}\";q={}", whole(limit)));
     let mut rest = format!("\"{name}\";r={}", whole(remaining));
     if let Some(resets_at) = &verdict.resets_at {
         put(RESET, resets_at);
@@ -40,7 +43,7 @@ pub(super) fn tell(headers: &mut HeaderMap, verdict: &Verdict, meter: &str) {
 }
 
 /// The answer to a request that may not pass.
-pub(super) fn refuse(decision: &Decision, meter: &str, upgrade_url: &str) -> Response<Bytes> {
+pub(super) fn refuse(decision: &Decision, upgrade_url: &str) -> Response<Bytes> {
     let (status, body) = match (&decision.verdict, decision.reason()) {
         (Some(_), Some(RefusalReason::Suspended)) => {
             (StatusCode::FORBIDDEN, forbidden("The account is suspended", upgrade_url))
@@ -59,7 +62,7 @@ pub(super) fn refuse(decision: &Decision, meter: &str, upgrade_url: &str) -> Res
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     if let Some(verdict) = &decision.verdict {
-        tell(headers, verdict, meter);
+        tell(headers, verdict);
     }
     if status != StatusCode::FORBIDDEN {
         let resets_at = decision.verdict.as_ref().and_then(|verdict| verdict.resets_at.as_deref());

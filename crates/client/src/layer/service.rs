@@ -60,7 +60,7 @@ where
             let decision = decide(&settings, &meter, limited).await;
             let mut response = match &decision {
                 Some(decision) if !decision.allowed => {
-                    let refusal = answer::refuse(decision, &settings.calls_meter, &settings.upgrade_url);
+                    let refusal = answer::refuse(decision, &settings.upgrade_url);
                     refusal.map(|body| MeteredBody::own(body, meter.clone()))
                 }
                 _ => {
@@ -72,7 +72,7 @@ where
             };
             meter.0.answered(response.status().as_u16());
             if let Some(verdict) = decision.as_ref().and_then(|decision| decision.verdict.as_ref()) {
-                answer::tell(response.headers_mut(), verdict, &settings.calls_meter);
+                answer::tell(response.headers_mut(), verdict);
             }
             response.headers_mut().entry(request_id::HEADER).or_insert(name);
             Ok(response)

@@ -121,10 +121,10 @@ async fn beyond_the_limit_callers_are_told_how_they_stand() {
     let header = |name: &str| refused.headers()[name].to_str().expect("text").to_owned();
     assert_eq!(header("x-ratelimit-remaining"), "0");
     assert_eq!(header("x-ratelimit-reset"), "2096-12-01T00:00:00.000000Z");
-    assert_eq!(header("ratelimit-policy"), "\"api.calls\";q=5");
+    assert_eq!(header("ratelimit-policy"), "\"month\";q=5");
     assert!(
         header("retry-after").parse::<u64>().expect("a number") > 0
-            && header("ratelimit").starts_with("\"api.calls\";r=0;t=")
+            && header("ratelimit").starts_with("\"month\";r=0;t=")
     );
     let body = to_bytes(refused.into_body(), 10_000).await.expect("a body");
     let refusal_bytes = body.len();
