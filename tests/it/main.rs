@@ -6,6 +6,7 @@ mod accounts;
 mod clock;
 mod configuration;
 mod delivery;
+mod gateway;
 mod ingest;
 mod mail;
 mod metering;

@@ -2,12 +2,15 @@
 //!
 //! - (a) a raw append of the same bytes with a hash set of the ids, one fdatasync for 16 batches;
 //! - (b) an HTTP handler that throws the body away, under the same load;
+//! - a reverse proxy that only passes on, beside the gateway;
 //! - (c) PostgreSQL: COPY into a staging table, then INSERT ... ON CONFLICT DO NOTHING, without rollups.
 #![expect(clippy::print_stdout, reason = "a program for the command line")]
 
 mod beside_duckdb;
 mod child;
 mod discard;
+mod forward;
+mod gateway;
 mod http;
 mod load;
 mod postgres;
@@ -56,6 +59,13 @@ struct Args {
 enum Command {
     /// Serves (b): reads each body and throws it away.
     Discard,
+    /// Passes requests on to this `host:port` and does nothing else.
+    Forward {
+        /// Where to.
+        upstream: String,
+    },
+    /// Measures the gateway only.
+    Gateway,
     /// Sends many events, kills the server on the way and holds its totals against what was sent.
     Soak {
         /// How many events.
@@ -75,6 +85,16 @@ async fn main() -> Result<()> {
     let args = Args::parse();
     match args.command {
         Some(Command::Discard) => discard::serve().await,
+        Some(Command::Forward { upstream }) => forward::serve(upstream).await,
+        Some(Command::Gateway) => {
+            let server = args.server.as_ref().ok_or("--server names the binary")?;
+            std::fs::create_dir_all(&args.dir)?;
+            let folder = tempfile::tempdir_in(&args.dir)?;
+            let mut report = Report::default();
+            gateway::measure(server, folder.path(), Duration::from_secs(args.seconds), &mut report).await?;
+            println!("{report}");
+            Ok(())
+        }
         Some(Command::Soak { events, kills, duckdb }) => {
             let server = args.server.ok_or("--server names the binary")?;
             soak::Soak { server, dir: args.dir, events, kills, duckdb }.run().await
@@ -109,6 +129,8 @@ async fn measure(args: &Args) -> Result<()> {
         server.check_total(batches.events + singles.events).await?;
         report.batches = Some(batches);
         report.singles = Some(singles);
+        drop(server);
+        gateway::measure(binary, folder.path(), duration, &mut report).await?;
     }
     if let Some(url) = &args.postgres {
         progress("(c) PostgreSQL, COPY and ON CONFLICT");

@@ -19,6 +19,14 @@ pub struct Report {
     pub batches: Option<Measured>,
     /// Reckoner, single events.
     pub singles: Option<Measured>,
+    /// A plain proxy, batches.
+    pub proxy_batches: Option<Measured>,
+    /// A plain proxy, single events.
+    pub proxy_singles: Option<Measured>,
+    /// The gateway, batches.
+    pub gateway_batches: Option<Measured>,
+    /// The gateway, single events.
+    pub gateway_singles: Option<Measured>,
     /// (c).
     pub postgres: Option<Measured>,
 }
@@ -33,6 +41,10 @@ impl fmt::Display for Report {
             ("(b) bare handler, single events, 64 connections", &self.bare_singles),
             ("reckoner, batches of 1,000, durable", &self.batches),
             ("reckoner, single events, 64 connections, durable", &self.singles),
+            ("plain hyper proxy, requests of one event, 64 connections", &self.proxy_singles),
+            ("gateway, the same", &self.gateway_singles),
+            ("plain hyper proxy, requests of 1,000 events", &self.proxy_batches),
+            ("gateway, the same", &self.gateway_batches),
             ("(c) PostgreSQL COPY + ON CONFLICT (p: 10,000 rows)", &self.postgres),
             ("fdatasync of 4 KiB, after (syncs/s)", &self.probe_after),
         ];
@@ -41,7 +53,7 @@ impl fmt::Display for Report {
                 writeln!(f, "| {what} | {} |", figures(measured))?;
             }
         }
-        if self.batches.is_some() {
+        if self.batches.is_some() || self.gateway_singles.is_some() {
             writeln!(f, "\n| ratio | value | target |\n| --- | ---: | ---: |")?;
         }
         let ratios = [
@@ -49,6 +61,8 @@ impl fmt::Display for Report {
             ("batches to (b)", &self.batches, &self.bare_batches, ""),
             ("single events to (b)", &self.singles, &self.bare_singles, ">= 0.55"),
             ("batches to (c)", &self.batches, &self.postgres, ">= 7"),
+            ("gateway to plain proxy, one event", &self.gateway_singles, &self.proxy_singles, ">= 0.7"),
+            ("gateway to plain proxy, 1,000 events", &self.gateway_batches, &self.proxy_batches, ">= 0.7"),
         ];
         for (what, ours, theirs, target) in ratios {
             if let (Some(ours), Some(theirs)) = (ours, theirs) {

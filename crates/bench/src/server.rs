@@ -29,6 +29,14 @@ impl Server {
         Ok(Self { child: Child::start(binary, &args, &env, folder)? })
     }
 
+    /// Makes the meter that the gateway's traffic needs.
+    pub async fn count_traffic(&self) -> Result<()> {
+        let body = r#"{"key":"traffic.bytes","aggregation":"sum"}"#;
+        let request = http::head("POST", "/v1/meters", KEY, body.len()) + body;
+        let answer = Connection::open(&self.child.address).await?.send(request.as_bytes()).await?;
+        if answer.status == 201 { Ok(()) } else { Err(String::from_utf8_lossy(&answer.body).into()) }
+    }
+
     /// Fails unless the meter counts exactly the events that were acknowledged.
     pub async fn check_total(&self, acknowledged: u64) -> Result<()> {
         let now = sample::now();

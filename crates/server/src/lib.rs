@@ -7,6 +7,7 @@ pub mod clock;
 pub mod config;
 pub mod entitlements;
 pub mod events;
+pub mod gateway;
 pub mod http;
 pub mod ingest;
 pub mod jobs;

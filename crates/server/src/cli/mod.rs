@@ -17,6 +17,7 @@ pub mod config_check;
 pub mod confirm;
 pub mod demo;
 pub mod error;
+pub mod gateway;
 pub mod generate;
 pub mod host;
 pub mod import;
@@ -56,6 +57,8 @@ pub struct Cli {
 pub enum Command {
     /// Runs the server.
     Serve(host::ServeArgs),
+    /// Runs a reverse proxy that meters the application behind it and keeps its customers' limits.
+    Gateway(Box<gateway::GatewayArgs>),
     /// Makes, lists, replaces and revokes API keys.
     Keys(host::KeysArgs),
     /// Checks the record of changes.
@@ -95,6 +98,7 @@ impl Command {
     pub async fn run(self, out: Out<'_>) -> Result<(), CliError> {
         match self {
             Self::Serve(args) => serve::run(args, out).await,
+            Self::Gateway(args) => gateway::run(*args, out).await,
             Self::Keys(args) => keys::run(args, out).await,
             Self::Audit(args) => audit::run(args, out).await,
             Self::Config(args) => config_check::run(args, out),

@@ -1,0 +1,7 @@
+//! The SDK against a stand-in that keeps exact counts; `tests/it` runs it against the real server.
+#![cfg(test)]
+
+mod layer;
+mod limits;
+mod standin;
+mod tracker;

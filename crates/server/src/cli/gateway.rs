@@ -1,0 +1,221 @@
+//! `reckoner gateway`: a reverse proxy that meters the application behind it.
+use super::error::CliError;
+use super::output::Out;
+use super::signals;
+use super::target::{ApiKey, DEFAULT_URL};
+use crate::config::{Log, Networks};
+use crate::gateway::{
+    Ended, Forwarding, Gateway, Keys, Protocol, Rule, Rules, Settings, Times, TokenKeys, Upstream,
+};
+use crate::telemetry;
+use clap::{Args, ValueEnum};
+use reckoner_client::{Client, WhenAway};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio::net::TcpListener;
+
+const CUSTOMER_HELP: &str = "\
+Where the customer is found, repeatable, tried in order [default: key, token:sub, then organization, workspace and
+project of the path]";
+const SUBJECT_HELP: &str = "\
+Where the subject is found, repeatable, tried in order [default: key, then workspace, project and organization of the
+path: path:/workspaces/{id} and so on]";
+
+/// `reckoner gateway`.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "\
+Examples:
+  reckoner gateway --upstream http://127.0.0.1:3000 --server http://127.0.0.1:8080 --key rk_live_...
+  reckoner gateway --upstream http://127.0.0.1:3000 --customer header:x-customer-id --subject query:user
+  reckoner gateway --upstream https://app.internal --keys keys.json --customer key --no-enforce
+
+Rules are key, token:CLAIM, header:NAME, path:/workspaces/{id}, query:NAME and json:a.b; the first that finds somebody
+decides. Headers, paths, queries and bodies say what callers write into them: use them behind something that checks it.
+Each request is an event traffic.bytes and, unless --no-enforce, one unit of --calls-meter; meters that read both have to
+exist. Usage that is not acknowledged is kept in --spill-dir and sent by the next start on it.")]
+pub struct GatewayArgs {
+    /// The application behind the gateway.
+    #[arg(long, value_name = "URL")]
+    pub upstream: Upstream,
+    /// Address and port to listen on; port 0 picks a free one.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8081")]
+    pub listen: String,
+    /// The Reckoner server.
+    #[arg(long, value_name = "URL", env = "RECKONER_URL", default_value = DEFAULT_URL)]
+    pub server: String,
+    /// An API key with the scope `ingest`.
+    #[arg(long, value_name = "KEY", env = "RECKONER_API_KEY", hide_env_values = true)]
+    pub key: ApiKey,
+    /// Where usage is kept that the server has not acknowledged.
+    #[arg(long, value_name = "DIR", default_value = "gateway-spill")]
+    pub spill_dir: PathBuf,
+    /// Where the customer is found, repeatable, tried in order.
+    #[arg(long = "customer", value_name = "RULE", help = CUSTOMER_HELP)]
+    pub customer: Vec<Rule>,
+    /// Where the subject is found, repeatable, tried in order.
+    #[arg(long = "subject", value_name = "RULE", help = SUBJECT_HELP)]
+    pub subject: Vec<Rule>,
+    /// A JSON list of {"key" or "sha256", "customer", "subject"?}: whose API keys are whose.
+    #[arg(long, value_name = "FILE")]
+    pub keys: Option<PathBuf>,
+    /// The secret that callers' tokens are signed with.
+    #[arg(
+        long,
+        value_name = "SECRET",
+        env = "RECKONER_GATEWAY_TOKEN_SECRET",
+        hide_env_values = true,
+        conflicts_with = "token_key"
+    )]
+    pub token_secret: Option<ApiKey>,
+    /// The public key (PEM) that callers' tokens are verified with.
+    #[arg(long, value_name = "FILE")]
+    pub token_key: Option<PathBuf>,
+    /// Whom traffic goes to that no rule attributes.
+    #[arg(long, value_name = "CUSTOMER", default_value = "system")]
+    pub system_customer: String,
+    /// The meter whose limit is kept, one unit a request.
+    #[arg(long, value_name = "METER", default_value = "api.calls")]
+    pub calls_meter: String,
+    /// The event type of traffic.
+    #[arg(long, value_name = "TYPE", default_value = "traffic.bytes")]
+    pub traffic_meter: String,
+    /// Meter traffic only: keep no limits and count no calls.
+    #[arg(long)]
+    pub no_enforce: bool,
+    /// Most units taken ahead for one customer.
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    pub lease_units: u64,
+    /// What to do while the Reckoner server is out of reach and nothing is left that was taken ahead.
+    #[arg(long, value_name = "WHAT", value_enum, default_value = "allow")]
+    pub when_away: Away,
+    /// Where refused callers are sent to.
+    #[arg(long, value_name = "URL", default_value = "/dashboard/billing")]
+    pub upgrade_url: String,
+    /// Name every request anew: callers' `X-Request-Id` is not taken over, and their retries count.
+    #[arg(long)]
+    pub new_request_ids: bool,
+    /// The HTTP that the application speaks; auto is HTTP/1.1, or with TLS what is agreed on.
+    #[arg(long, value_name = "VERSION", value_enum, default_value = "auto")]
+    pub upstream_protocol: Protocol,
+    /// Ask the application under its own name instead of the one that callers used.
+    #[arg(long)]
+    pub rewrite_host: bool,
+    /// Proxies before the gateway whose `X-Forwarded-*` is believed: addresses or networks, with commas.
+    #[arg(long, value_name = "NETWORKS", default_value = "", value_parser = networks)]
+    pub trusted_proxies: Networks,
+    /// Seconds until the application must have taken a connection.
+    #[arg(long, value_name = "S", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=600))]
+    pub connect_timeout_s: u64,
+    /// Seconds until its answer must have begun, while the caller sends nothing either.
+    #[arg(long, value_name = "S", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub first_byte_timeout_s: u64,
+    /// Seconds that a body may pause, either way.
+    #[arg(long, value_name = "S", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub idle_timeout_s: u64,
+    /// Seconds at the end for requests under way, and again for usage to be sent.
+    #[arg(long, value_name = "S", default_value_t = 10, value_parser = clap::value_parser!(u64).range(0..=600))]
+    pub drain_s: u64,
+    /// Most connections at once.
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub connections_max: u32,
+    /// What is logged, to standard error.
+    #[arg(long, value_name = "FILTER", env = "RECKONER_LOG_LEVEL", default_value = "info")]
+    pub log_level: String,
+}
+
+/// What to do without a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Away {
+    /// Serve; usage counts when the server is back.
+    Allow,
+    /// Answer 503.
+    Refuse,
+}
+
+fn networks(text: &str) -> Result<Networks, String> {
+    text.parse()
+        .map_err(|()| "must be addresses or networks such as 10.0.0.0/8, with commas between".to_owned())
+}
+
+/// Runs `reckoner gateway`.
+pub async fn run(args: GatewayArgs, out: Out<'_>) -> Result<(), CliError> {
+    let log = Log { level: args.log_level.clone(), json: false };
+    telemetry::start_log(&log).map_err(CliError::usage)?;
+    let listen = args.listen.clone();
+    let gateway = Gateway::new(settings(args)?).map_err(|error| CliError::failed(error.to_string()))?;
+    let stop = signals::stop()?;
+    let cannot = |error| CliError::failed(format!("cannot listen on {listen}: {error}"));
+    let listener = TcpListener::bind(&listen).await.map_err(cannot)?;
+    writeln!(out, "listening on http://{}", listener.local_addr().map_err(cannot)?)?;
+    out.flush()?;
+    let Ended { counters, unsent } = gateway.serve(listener, stop).await;
+    tracing::info!(?counters, "ended");
+    // What is left is on disk: that is no failure, but somebody may want to know.
+    if let Err(unsent) = unsent {
+        writeln!(out, "{unsent}; they are sent by the next start on the same --spill-dir")?;
+    }
+    Ok(())
+}
+
+fn settings(args: GatewayArgs) -> Result<Settings, CliError> {
+    let rules = rules(&args)?;
+    let client =
+        Client::new(&args.server, args.key.expose()).map_err(|error| CliError::usage(error.to_string()))?;
+    let mut upstream = args.upstream;
+    upstream.protocol = args.upstream_protocol;
+    upstream.connect_timeout = Duration::from_secs(args.connect_timeout_s);
+    Ok(Settings {
+        upstream,
+        client,
+        spill: args.spill_dir,
+        rules,
+        forwarding: Forwarding { trusted: args.trusted_proxies, keeps_host: !args.rewrite_host },
+        system_customer: args.system_customer,
+        calls_meter: (!args.no_enforce).then_some(args.calls_meter),
+        traffic_meter: args.traffic_meter,
+        lease_units: args.lease_units,
+        when_away: match args.when_away {
+            Away::Allow => WhenAway::Allow,
+            Away::Refuse => WhenAway::Refuse,
+        },
+        upgrade_url: args.upgrade_url,
+        take_request_ids: !args.new_request_ids,
+        times: Times {
+            first_byte: Duration::from_secs(args.first_byte_timeout_s),
+            idle: Duration::from_secs(args.idle_timeout_s),
+            drain: Duration::from_secs(args.drain_s),
+        },
+        connections_max: usize::try_from(args.connections_max).unwrap_or(usize::MAX),
+    })
+}
+
+fn rules(args: &GatewayArgs) -> Result<Rules, CliError> {
+    let keys = match &args.keys {
+        Some(path) => Keys::read(&read(path)?)
+            .map_err(|error| CliError::usage(format!("--keys {}: {error}", path.display())))?,
+        None => Keys::default(),
+    };
+    let tokens = match (&args.token_secret, &args.token_key) {
+        (Some(secret), _) => Some(TokenKeys::secret(secret.expose())),
+        (None, Some(path)) => Some(
+            TokenKeys::public_key(read(path)?.as_bytes())
+                .map_err(|error| CliError::usage(format!("--token-key {}: {error}", path.display())))?,
+        ),
+        (None, None) => None,
+    };
+    let read = |texts: &[&str]| -> Vec<Rule> { texts.iter().filter_map(|text| text.parse().ok()).collect() };
+    let paths = ["path:/workspaces/{id}", "path:/projects/{id}", "path:/organizations/{id}"];
+    let or = |given: &[Rule], usual: &[&str]| if given.is_empty() { read(usual) } else { given.to_vec() };
+    let [workspace, project, organization] = paths;
+    Ok(Rules {
+        customer: or(&args.customer, &["key", "token:sub", organization, workspace, project]),
+        subject: or(&args.subject, &["key", workspace, project, organization]),
+        keys,
+        tokens,
+    })
+}
+
+fn read(path: &Path) -> Result<String, CliError> {
+    std::fs::read_to_string(path)
+        .map_err(|error| CliError::usage(format!("cannot read {}: {error}", path.display())))
+}

@@ -1,0 +1,139 @@
+//! The limits of the application's customers, kept by a gateway.
+use super::standin::Standin;
+use super::*;
+use crate::support::server::TEST_KEY;
+use reckoner_client::{Client, Record, Recorded};
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_limit_is_exact_over_many_callers_and_two_gateways() {
+    let Some(application) = Application::node() else { return };
+    let (standin, spill) = (Standin::start().await, tempfile::tempdir().expect("a directory"));
+    standin.with(|inner| inner.limit = Some(120));
+    let gateways = ["a", "b"].map(|name| {
+        let more = ["--customer", "header:x-customer", "--upgrade-url", "/pay"];
+        Gateway::start(&standin.url, &application.url, &spill.path().join(name), &more)
+    });
+    let client = client();
+    let asks = (0..300).map(|number: usize| {
+        let url = gateways[number % 2].at("/bytes/10");
+        let request = client.get(url).header("x-customer", "acme");
+        async move { request.send().await.expect("an answer").status() }
+    });
+    let statuses = futures_util::future::join_all(asks).await;
+    let allowed = statuses.iter().filter(|status| **status == StatusCode::OK).count();
+    let refused = statuses.iter().filter(|status| **status == StatusCode::TOO_MANY_REQUESTS).count();
+    assert_eq!(allowed + refused, 300);
+    assert!((100..=120).contains(&allowed), "{allowed}");
+    // What one gateway took ahead and did not use comes back to the other within seconds.
+    let [first, second] = gateways;
+    tokio::task::block_in_place(|| second.stop());
+    let mut left = 120 - allowed;
+    while left > 0 {
+        let answer =
+            client.get(first.at("/bytes/10")).header("x-customer", "acme").send().await.expect("an answer");
+        left -= usize::from(answer.status() == StatusCode::OK);
+    }
+    let answer =
+        client.get(first.at("/bytes/10")).header("x-customer", "acme").send().await.expect("an answer");
+    assert_eq!(
+        (answer.status(), &answer.headers()["x-ratelimit-remaining"]),
+        (StatusCode::TOO_MANY_REQUESTS, &"0".parse().expect("a value"))
+    );
+    let body: Value = answer.json().await.expect("JSON");
+    assert_eq!(
+        (&body["error"], &body["limit"], &body["upgrade_url"]),
+        (&"API limit exceeded".into(), &120.into(), &"/pay".into())
+    );
+    assert_eq!(application.count().await.requests, 120);
+    tokio::task::block_in_place(|| first.stop());
+    assert_eq!(standin.count("api.calls"), 120);
+    assert_eq!(standin.with(|inner| inner.leases.len()), 0);
+}
+
+/// Customer `acme` may make sixty calls a month.
+async fn limited() -> crate::support::server::Server {
+    let server = reckoner().await;
+    let plan = json!({
+        "key": "sixty", "name": "Sixty", "currency": "USD", "base_price": "0.00", "interval": "month",
+        "entitlements": [{
+            "feature": "calls", "type": "metered", "meter": "api.calls", "behaviour": "block", "limit": "60", "reset": "month",
+        }],
+    });
+    let applied = server.post("/v1/catalog/apply", json!({"plans": [plan]})).await;
+    assert_eq!(applied.status, 200, "{}", applied.text);
+    let subscribed = server.post("/v1/subscriptions", json!({"customer": "acme", "plan": "sixty"})).await;
+    assert_eq!(subscribed.status, 201, "{}", subscribed.text);
+    server
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_real_server_is_the_one_who_counts() {
+    let Some(application) = Application::node() else { return };
+    let (server, spill) = (limited().await, tempfile::tempdir().expect("a directory"));
+    let gateway =
+        Gateway::start(&server.url(""), &application.url, spill.path(), &["--customer", "header:x-customer"]);
+    let client = client();
+    let ask = |customer: &'static str| {
+        let request = client.get(gateway.at("/bytes/10")).header("x-customer", customer);
+        async move { request.send().await.expect("an answer") }
+    };
+    let answers = futures_util::future::join_all((0..150).map(|_| ask("acme"))).await;
+    let allowed = answers.iter().filter(|answer| answer.status() == StatusCode::OK).count();
+    assert_eq!(allowed, 60);
+    assert!(answers.iter().all(|answer| answer.headers()["x-ratelimit-limit"] == "60"));
+    let refused = ask("acme").await;
+    assert_eq!(
+        (refused.status(), &refused.headers()["ratelimit-policy"]),
+        (StatusCode::TOO_MANY_REQUESTS, &"\"month\";q=60".parse().expect("a value"))
+    );
+    let body: Value = refused.json().await.expect("JSON");
+    assert_eq!((&body["current_usage"], &body["limit"]), (&60.into(), &60.into()));
+    assert_eq!(body["message"], "You have exceeded your 60 API calls/month limit");
+    tokio::task::block_in_place(|| gateway.stop());
+    assert_eq!((application.count().await.requests, world::total(&server, "api.calls").await), (60, 60));
+    let left =
+        server.post("/v1/entitlements/check", json!({"customer": "acme", "meter": "api.calls"})).await.json();
+    assert_eq!((&left["used"], &left["remaining"]), (&"60".into(), &"0".into()), "no lease holds any");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_client_speaks_as_the_server_does() {
+    let server = limited().await;
+    let client = Client::new(&server.url(""), TEST_KEY).expect("a client");
+    let record = Record::new("other", "api.calls").id("one").value("2.5").subject("s").property("a", 1);
+    assert_eq!(client.record(&record).await.expect("recorded"), Recorded::Accepted);
+    assert_eq!(client.record(&record).await.expect("recorded"), Recorded::Duplicate);
+    let conflict = client.record(&record.clone().value(3)).await.expect_err("another");
+    assert_eq!(conflict.code(), Some("event_conflict"), "{conflict}");
+    let batch = [
+        record.clone(),
+        record.value(3),
+        Record::new("other", "no.such.meter"),
+        Record::new("other", "api.calls"),
+    ];
+    let told = client.record_all(&batch).await.expect("judged");
+    assert_eq!((told.accepted, told.duplicate, told.rejected), (1, 1, 2));
+    let call = Record::new("acme", "api.calls").id("two");
+    let verdict = client.consume(&call).await.expect("a verdict");
+    assert_eq!((verdict.allowed, verdict.remaining.as_deref()), (true, Some("59")));
+    assert_eq!(client.consume(&call).await.expect("a verdict").duplicate, Some(true));
+    let all = client.check("acme", "api.calls", 60).await.expect("a verdict");
+    assert!(!all.allowed && all.reason.is_some(), "{all:?}");
+    let reckoner_client::LeaseAnswer::Granted(lease) =
+        client.lease("acme", "api.calls", 100).await.expect("a lease")
+    else {
+        panic!("refused")
+    };
+    assert_eq!((lease.granted.as_str(), lease.remaining.as_deref()), ("59", Some("0")));
+    assert!(matches!(
+        client.lease("acme", "api.calls", 1).await,
+        Ok(reckoner_client::LeaseAnswer::Refused(_))
+    ));
+    assert!(client.report_lease(&lease.lease_id, 4, true).await.expect("told").is_some());
+    client.return_lease(&lease.lease_id, 4).await.expect("returned");
+    client.return_lease(&lease.lease_id, 4).await.expect("it has ended, which is no error");
+    assert!(client.report_lease(&lease.lease_id, 4, false).await.expect("told").is_none());
+    assert!(!client.consume(&Record::new("acme", "api.calls").value(60)).await.expect("a verdict").allowed);
+}
