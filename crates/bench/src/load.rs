@@ -10,6 +10,8 @@ use tokio::task::JoinSet;
 pub struct Load {
     /// The server, as `host:port`.
     pub address: String,
+    /// The path.
+    pub target: &'static str,
     /// The API key.
     pub key: String,
     /// Events of a request.
@@ -68,7 +70,7 @@ impl Load {
 
     async fn send(self, until: Instant) -> Result<Vec<Duration>> {
         let body = Body::new(self.events);
-        let head = http::head("POST", "/v1/events", &self.key, body.bytes.len());
+        let head = http::head("POST", self.target, &self.key, body.bytes.len());
         let mut request = body.prefixed(head.as_bytes());
         let mut connection = Connection::open(&self.address).await?;
         let (mut ids, mut latencies) = (Ids::new(), Vec::new());

@@ -126,7 +126,11 @@ async fn measure(args: &Args) -> Result<()> {
         let batches = run(&server.child.address, server::KEY, sample::BATCH_EVENTS, duration).await?;
         progress("reckoner, single events");
         let singles = run(&server.child.address, server::KEY, 1, duration).await?;
-        server.check_total(batches.events + singles.events).await?;
+        progress("reckoner, consume");
+        server.limit().await?;
+        let consumed = consume(&server.child.address, duration).await?;
+        server.check_total(batches.events + singles.events + consumed.events).await?;
+        report.consumed = Some(consumed);
         report.batches = Some(batches);
         report.singles = Some(singles);
         drop(server);
@@ -144,7 +148,15 @@ async fn measure(args: &Args) -> Result<()> {
 /// One load, of batches or of single events.
 async fn run(address: &str, key: &str, events: usize, duration: Duration) -> Result<Measured> {
     let connections = if events == 1 { SINGLE_CONNECTIONS } else { BATCH_CONNECTIONS };
-    Load { address: address.to_owned(), key: key.to_owned(), events, connections, duration }.run().await
+    let (address, key) = (address.to_owned(), key.to_owned());
+    Load { address, target: "/v1/events", key, events, connections, duration }.run().await
+}
+
+/// Single events, each recorded only if a limit that blocks leaves room.
+async fn consume(address: &str, duration: Duration) -> Result<Measured> {
+    let (address, key) = (address.to_owned(), server::KEY.to_owned());
+    let target = "/v1/entitlements/consume";
+    Load { address, target, key, events: 1, connections: SINGLE_CONNECTIONS, duration }.run().await
 }
 
 fn progress(what: &str) {

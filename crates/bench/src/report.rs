@@ -19,6 +19,8 @@ pub struct Report {
     pub batches: Option<Measured>,
     /// Reckoner, single events.
     pub singles: Option<Measured>,
+    /// Reckoner, single events held against a limit.
+    pub consumed: Option<Measured>,
     /// A plain proxy, batches.
     pub proxy_batches: Option<Measured>,
     /// A plain proxy, single events.
@@ -41,6 +43,7 @@ impl fmt::Display for Report {
             ("(b) bare handler, single events, 64 connections", &self.bare_singles),
             ("reckoner, batches of 1,000, durable", &self.batches),
             ("reckoner, single events, 64 connections, durable", &self.singles),
+            ("reckoner, consume, 64 connections, durable, one limit", &self.consumed),
             ("plain hyper proxy, requests of one event, 64 connections", &self.proxy_singles),
             ("gateway, the same", &self.gateway_singles),
             ("plain hyper proxy, requests of 1,000 events", &self.proxy_batches),
@@ -60,6 +63,7 @@ impl fmt::Display for Report {
             ("batches to (a)", &self.batches, &self.raw, ">= 0.40"),
             ("batches to (b)", &self.batches, &self.bare_batches, ""),
             ("single events to (b)", &self.singles, &self.bare_singles, ">= 0.55"),
+            ("consume to (b)", &self.consumed, &self.bare_singles, ">= 0.5"),
             ("batches to (c)", &self.batches, &self.postgres, ">= 7"),
             ("gateway to plain proxy, one event", &self.gateway_singles, &self.proxy_singles, ">= 0.7"),
             ("gateway to plain proxy, 1,000 events", &self.gateway_batches, &self.proxy_batches, ">= 0.7"),

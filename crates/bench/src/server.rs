@@ -37,6 +37,22 @@ impl Server {
         if answer.status == 201 { Ok(()) } else { Err(String::from_utf8_lossy(&answer.body).into()) }
     }
 
+    /// Gives the customer of single events a plan with a limit that blocks and is never reached.
+    pub async fn limit(&self) -> Result<()> {
+        let catalog = r#"{"plans":[{"key":"bench","currency":"USD","interval":"month","entitlements":[{"feature":"calls",
+            "type":"metered","meter":"api.calls","behaviour":"block","limit":"1000000000000"}]}]}"#;
+        let subscription = r#"{"customer":"customer_0000","plan":"bench"}"#;
+        let mut connection = Connection::open(&self.child.address).await?;
+        for (target, body) in [("/v1/catalog/apply", catalog), ("/v1/subscriptions", subscription)] {
+            let request = http::head("POST", target, KEY, body.len()) + body;
+            let answer = connection.send(request.as_bytes()).await?;
+            if !matches!(answer.status, 200 | 201) {
+                return Err(format!("{target}: {}", String::from_utf8_lossy(&answer.body)).into());
+            }
+        }
+        Ok(())
+    }
+
     /// Fails unless the meter counts exactly the events that were acknowledged.
     pub async fn check_total(&self, acknowledged: u64) -> Result<()> {
         let now = sample::now();

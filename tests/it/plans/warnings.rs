@@ -28,7 +28,7 @@ async fn each_threshold_is_told_of_once_in_a_window() {
     send("a", 799).await;
     send("b", 1).await;
     let warning = (80, "quota.warning".to_owned(), "800".to_owned());
-    assert_eq!(told(&hook, 1).await, [warning.clone()]);
+    assert_eq!(told(&hook, 1).await, std::slice::from_ref(&warning));
     // A void does not arm it again.
     assert_eq!(server.delete("/v1/events/b").await.status, 200);
     send("c", 201).await;

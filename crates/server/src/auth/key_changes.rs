@@ -103,7 +103,7 @@ pub async fn rotate(
     let expires_at = rotation.expires_at.or(known.expires_at);
     let row = to_row(&value, project.id, &known.name, known.scopes.clone(), now)?;
     let customer = known.customer.clone();
-    let new = api_keys::insert_in(&mut tx, &ApiKey { expires_at, customer, ..row }).await?;
+    let new = api_keys::insert_in(&mut tx, &ApiKey { customer, expires_at, ..row }).await?;
     let over = now.plus_micros(i64::from(rotation.overlap_hours) * HOUR);
     let end = known.expires_at.map_or(over, |end| end.min(over));
     let replaced = api_keys::end_at(&mut tx, project.id, id, end).await?;

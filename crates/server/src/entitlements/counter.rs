@@ -10,6 +10,7 @@ use reckoner_domain::time::Timestamp;
 use reckoner_domain::window::Window;
 use serde_json::Value;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use tokio::sync::{Notify, futures::OwnedNotified};
 
 /// Most events that are held while a count is read; beyond them it is read again.
@@ -27,6 +28,8 @@ pub struct Counter {
     /// Told when what was reserved is reserved no more.
     freed: Arc<Notify>,
     loading: tokio::sync::Mutex<()>,
+    /// The highest threshold that is known to be told of; 0 where none is.
+    told: AtomicU32,
     /// Held by who decides about meters that do not just add up, until what was decided is committed.
     pub serial: Arc<tokio::sync::Mutex<()>>,
 }
@@ -74,6 +77,7 @@ impl Counter {
             count: Mutex::default(),
             freed: Arc::new(Notify::new()),
             loading: tokio::sync::Mutex::default(),
+            told: AtomicU32::new(0),
             serial: Arc::default(),
         }
     }
@@ -91,6 +95,16 @@ impl Counter {
     /// What is counted.
     pub fn window(&self) -> Window {
         self.window
+    }
+
+    /// The highest threshold that is known to be told of.
+    pub fn told(&self) -> Option<u32> {
+        Some(self.told.load(Ordering::Relaxed)).filter(|told| *told > 0)
+    }
+
+    /// Remembers that a threshold, and every lower one, is told of.
+    pub fn set_told(&self, threshold: u32) {
+        self.told.fetch_max(threshold, Ordering::Relaxed);
     }
 
     /// Whether its usage just adds up.
@@ -227,6 +241,8 @@ impl Counter {
         if units > Ratio::ZERO && after.plus(count.reserved)? > limit {
             return Ok(Taken::Wait(freed));
         }
+        // What gives back leaves room for others once it is committed, and not before.
+        let units = units.max(Ratio::ZERO);
         count.reserved = count.reserved.plus(units)?;
         Ok(Taken::Reserved(Reserved { counter: Arc::clone(self), units }))
     }

@@ -77,7 +77,7 @@ impl Entitlements {
             let Some(meter) = catalogue.get(quota.meter.as_str()) else { continue };
             let Some(limited) = self.limited(project, customer, (quota, meter), cycle, now) else { continue };
             let used = limited.counter.used(&self.events, now).await?;
-            if quota.reached(used, None)?.is_empty() {
+            if quota.reached(used, limited.counter.told())?.is_empty() {
                 continue;
             }
             let of = QuotaWindow {
@@ -89,7 +89,9 @@ impl Entitlements {
             let fired = quota_notices::highest(&self.db, of).await?;
             for threshold in quota.reached(used, fired)? {
                 told |= self.tell(of, (plan, quota), (threshold, used)).await?;
+                limited.counter.set_told(threshold);
             }
+            limited.counter.set_told(fired.unwrap_or(0));
         }
         Ok(told)
     }

@@ -74,7 +74,7 @@ async fn authenticate(app: &App, headers: &HeaderMap, need: Need, changes: bool)
     };
     match (need, &caller.actor) {
         (Need::Scope(scope), _) if caller.scopes.has(scope) => Ok(caller),
-        (Need::Person, Actor::Person { .. }) | (Need::Service, Actor::Service(_)) => Ok(caller),
+        (Need::Person | Need::Own, Actor::Person { .. }) | (Need::Service, Actor::Service(_)) => Ok(caller),
         (Need::Scope(scope), actor) => {
             let what = match actor {
                 Actor::Key(_) => "key",
@@ -83,7 +83,6 @@ async fn authenticate(app: &App, headers: &HeaderMap, need: Need, changes: bool)
             };
             Err(ApiError::forbidden(format!("the {what} lacks the scope {}", scope.as_str())))
         }
-        (Need::Own, Actor::Person { .. }) => Ok(caller),
         (Need::Own, _) if caller.customer.is_some() => Ok(caller),
         (Need::Own, _) => Err(ApiError::forbidden("a person's access token or a customer's key is needed")),
         (Need::Person, _) => Err(ApiError::forbidden("a person's access token is needed")),

@@ -69,7 +69,7 @@ pub async fn create(
     let expires_at = time::optional("expires_at", new.expires_at.as_deref(), &mut errors);
     let scopes = match &new.customer {
         None => check(&name, &new.scopes, expires_at, now, &mut errors),
-        Some(_) => check_of_customer(&name, &new.scopes, expires_at, now, &mut errors),
+        Some(_) => Some(check_of_customer(&name, &new.scopes, expires_at, now, &mut errors)),
     };
     let (Some(scopes), []) = (scopes, errors.as_slice()) else { return Err(ApiError::invalid(errors)) };
     let project = app.project(caller.project).map_or("key", |project| project.name.as_str());
@@ -78,7 +78,7 @@ pub async fn create(
         Some(customer) => Some(super::customers::find(&app, &caller, customer).await?.id),
         None => None,
     };
-    let row = ApiKey { expires_at, customer, ..to_row(&key, caller.project, &name, scopes, now)? };
+    let row = ApiKey { customer, expires_at, ..to_row(&key, caller.project, &name, scopes, now)? };
     let stored = key_changes::create(&app.db, &app.clock, &caller.actor, &row).await?;
     Ok((StatusCode::CREATED, Json(CreatedApiKey { api_key: to_api(stored), key })))
 }
@@ -108,14 +108,14 @@ fn check_of_customer(
     expires_at: Option<Timestamp>,
     now: Timestamp,
     errors: &mut Vec<FieldError>,
-) -> Option<Scopes> {
+) -> Scopes {
     check_name(name, errors);
     if !scopes.is_empty() {
         errors
             .push(field_error("scopes", "must be absent: a customer's key sees what is the customer's only"));
     }
     check_end(expires_at, now, errors);
-    Some(Scopes::default())
+    Scopes::default()
 }
 
 fn check_name(name: &str, errors: &mut Vec<FieldError>) {
