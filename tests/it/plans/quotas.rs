@@ -1,7 +1,8 @@
 use super::{subscribe, with_analytics};
 use crate::support::on_both_servers;
-use crate::support::server::{Answer, Server, Setup};
+use crate::support::server::{Answer, Server, Setup, TEST_KEY};
 use futures_util::StreamExt;
+use reqwest::Method;
 use serde_json::{Value, json};
 
 /// Requests under way at once.
@@ -91,6 +92,19 @@ async fn a_storm_of_repeats_counts_each_call_once_and_refuses_none() {
     let conflict = server.post("/v1/entitlements/consume", other).await;
     assert_eq!((conflict.status.as_u16(), &conflict.json()["code"]), (409, &json!("event_conflict")));
     assert_eq!(consume(&server, "another", "acme").await.status, 429);
+    // The header names the event where it has no id; a refusal is not kept.
+    let keyed = || async {
+        let request = server.request(Method::POST, "/v1/entitlements/consume", TEST_KEY);
+        let request = request
+            .header("idempotency-key", "named")
+            .json(&json!({"customer": "acme", "meter": "api.calls"}));
+        Answer::of(request.send().await).await
+    };
+    assert_eq!(keyed().await.status, 429);
+    assert_eq!(server.delete("/v1/events/call-7").await.status, 200);
+    let (first, again) = (keyed().await, keyed().await);
+    assert_eq!((first.status.as_u16(), &first.json()["duplicate"]), (200, &json!(null)));
+    assert_eq!((again.status.as_u16(), &again.json()["duplicate"]), (200, &json!(true)));
 }
 
 #[tokio::test]

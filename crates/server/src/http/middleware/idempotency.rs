@@ -40,7 +40,9 @@ const RETRY_AFTER_S: u64 = 1;
 /// rule, and queries, which change nothing.
 pub fn applies(method: &str, pattern: &str) -> bool {
     let writes = matches!(method, "POST" | "PUT" | "PATCH" | "DELETE");
-    writes && pattern.starts_with("/v1/") && pattern != "/v1/events" && !pattern.ends_with("/query")
+    // Where an event is sent its own id rules; the others change nothing.
+    let itself = ["/v1/events", "/v1/entitlements/consume", "/v1/entitlements/check"].contains(&pattern);
+    writes && pattern.starts_with("/v1/") && !itself && !pattern.ends_with("/query")
 }
 
 /// Answers a repeated write from what was kept, and keeps the answer of a new one.
@@ -219,6 +221,7 @@ mod tests {
         for (method, pattern) in [
             ("GET", "/v1/meters"),
             ("POST", "/v1/events"),
+            ("POST", "/v1/entitlements/consume"),
             ("POST", "/v1/meters/{key}/query"),
             ("POST", "/usagebatch"),
         ] {

@@ -189,6 +189,8 @@ pub async fn update(
     } else {
         app.jobs.change_zone(&caller.actor, (caller.project, &known.id), version, &details).await?
     };
+    // Windows of the default plan follow the customer's clock.
+    app.billing.standings.forget(caller.project, &changed.external_id);
     Ok(Json(to_api(changed)))
 }
 

@@ -65,6 +65,7 @@ pub async fn check(
 #[utoipa::path(
     post, path = "/v1/entitlements/consume", operation_id = "consume", tag = "entitlements",
     request_body = NewEvent,
+    params(("Idempotency-Key" = Option<String>, Header, description = "The event's id, where the event has none.")),
     responses(
         (status = 200, description = "Allowed and recorded", body = ApiVerdict),
         (status = 400, body = Problem, content_type = "application/problem+json"),
