@@ -45,6 +45,24 @@ async fn what_is_for_one_connection_stays_there() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn answers_are_in_the_gateways_own_version() {
+    let (server, spill) = (reckoner().await, tempfile::tempdir().expect("a directory"));
+    let old = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = format!("http://{}", old.local_addr().expect("an address"));
+    let application = tokio::spawn(async move {
+        let (mut stream, _) = old.accept().await.expect("accepted");
+        let mut asked = Vec::new();
+        while !asked.ends_with(b"\r\n\r\n") && stream.read_buf(&mut asked).await.expect("read") > 0 {}
+        stream.write_all(b"HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\n\r\nold").await.expect("written");
+    });
+    let gateway = Gateway::start(&server.url(""), &address, spill.path(), &[]);
+    let text = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    let answer = String::from_utf8(raw(&gateway, text, |_| false).await).expect("text");
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.contains("old"), "{answer}");
+    application.await.expect("it answered");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn trailers_pass_both_ways() {
     let Some(application) = Application::node() else { return };
     let (server, spill) = (reckoner().await, tempfile::tempdir().expect("a directory"));

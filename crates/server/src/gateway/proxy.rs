@@ -6,7 +6,7 @@ use super::listen::Connected;
 use super::peek::Peeked;
 use super::upstream::{Http, Protocol, Upstream};
 use super::{Times, tunnel};
-use axum::http::{HeaderValue, Method, Request, Response, StatusCode};
+use axum::http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use bytes::Bytes;
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
@@ -90,6 +90,8 @@ impl Inner {
         let mut response = self.ask(http, request, meter.as_ref()).await?;
         let switched = hyper::upgrade::on(&mut response);
         let (mut parts, body) = response.into_parts();
+        // Answers are written in the gateway's own version, whatever the application's is.
+        parts.version = Version::HTTP_11;
         let protocol = headers::strip(&mut parts.headers);
         if parts.status == StatusCode::SWITCHING_PROTOCOLS {
             let (Some(_), Some(protocol), Some(connected)) = (wanted, protocol, connected) else {
