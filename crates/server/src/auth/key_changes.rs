@@ -6,7 +6,7 @@ use crate::store::api_keys::{self, ApiKey};
 use crate::store::audit::{self, Change};
 use crate::store::projects::Project;
 use crate::store::{Db, StoreError};
-use reckoner_domain::id::{ApiKeyId, ProjectId};
+use reckoner_domain::id::{ApiKeyId, CustomerId, ProjectId};
 use reckoner_domain::time::{HOUR, Timestamp};
 use serde_json::{Value, json};
 use std::fmt::Display;
@@ -122,6 +122,7 @@ fn shown(key: &ApiKey) -> Value {
     json!({
         "name": key.name,
         "scopes": key.scopes.to_string(),
+        "customer": key.customer.as_ref().map(CustomerId::as_str),
         "expires_at": key.expires_at.map(|time| time.to_string()),
         "revoked_at": key.revoked_at.map(|time| time.to_string()),
     })

@@ -86,6 +86,20 @@ impl Holds {
         known.leases.get(id).filter(|lease| lease.project == project && lease.expires_at > now).cloned()
     }
 
+    /// Changes a lease that has not ended, and answers what it is then.
+    fn change(
+        &self,
+        (project, id): (ProjectId, &LeaseId),
+        now: Timestamp,
+        change: impl FnOnce(&mut StoredLease),
+    ) -> Option<StoredLease> {
+        let mut known = self.0.lock();
+        let found = known.leases.get_mut(id);
+        let lease = found.filter(|lease| lease.project == project && lease.expires_at > now)?;
+        change(lease);
+        Some(lease.clone())
+    }
+
     fn remove(&self, id: &LeaseId) {
         let mut known = self.0.lock();
         let Some(lease) = known.leases.remove(id) else { return };
@@ -230,13 +244,16 @@ impl Entitlements {
         renew: bool,
     ) -> Result<Option<Lease>, DecideError> {
         let real = self.clock.real();
-        let Some(mut lease) = self.holds.get(project, id, real) else { return Ok(None) };
-        lease.used = lease.used.max(used);
-        if renew {
-            lease.expires_at = lease.expires_at.max(real.plus_micros(LEASE_S * SECOND));
-        }
+        // In one step: of two reports at once neither takes the other's back.
+        let changed = self.holds.change((project, id), real, |lease| {
+            lease.used = lease.used.max(used);
+            if renew {
+                lease.expires_at = lease.expires_at.max(real.plus_micros(LEASE_S * SECOND));
+            }
+        });
+        let Some(lease) = changed else { return Ok(None) };
         match quota_leases::update(&self.db, &lease).await {
-            Ok(()) => self.holds.put(lease.clone()),
+            Ok(()) => {}
             Err(StoreError::NotFound) => return Ok(None),
             Err(error) => return Err(error.into()),
         }

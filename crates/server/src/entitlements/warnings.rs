@@ -34,6 +34,7 @@ impl Warner {
                     customers = used.next() => customers,
                     _ = stopping.changed() => return,
                 };
+                let mut failed = false;
                 for (project, customer) in customers {
                     match entitlements.warn(project, &customer).await {
                         Ok(true) => waker.wake(),
@@ -41,11 +42,17 @@ impl Warner {
                         Err(error) => {
                             tracing::warn!(%error, "the thresholds of a quota could not be looked at");
                             used.note(project, std::iter::once(&*customer));
-                            tokio::time::sleep(Duration::from_secs(PAUSE_S)).await;
+                            failed = true;
                         }
                     }
                     if *stopping.borrow() {
                         return;
+                    }
+                }
+                if failed {
+                    tokio::select! {
+                        () = tokio::time::sleep(Duration::from_secs(PAUSE_S)) => {}
+                        _ = stopping.changed() => return,
                     }
                 }
             }

@@ -1,7 +1,7 @@
 //! Customers whose usage moved lately: whoever watches quotas looks at them next.
 use parking_lot::Mutex;
 use reckoner_domain::id::ProjectId;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use tokio::sync::Notify;
 
@@ -15,10 +15,16 @@ pub struct Used(Arc<Shared>);
 
 #[derive(Default)]
 struct Shared {
-    waiting: Mutex<HashSet<(ProjectId, Box<str>)>>,
+    waiting: Mutex<Waiting>,
     /// The projects that have quotas: usage of others is not noted.
     limited: Mutex<HashSet<ProjectId>>,
     noted: Notify,
+}
+
+#[derive(Default)]
+struct Waiting {
+    by_project: HashMap<ProjectId, HashSet<Box<str>>>,
+    count: usize,
 }
 
 impl Used {
@@ -38,12 +44,12 @@ impl Used {
             return;
         }
         let mut waiting = self.0.waiting.lock();
-        let mut last = "";
+        let Waiting { by_project, count } = &mut *waiting;
+        let of = by_project.entry(project).or_default();
         for customer in customers {
-            // Batches are mostly of one customer, or sorted by them.
-            if customer != last && waiting.len() < WAITING_MAX {
-                waiting.insert((project, customer.into()));
-                last = customer;
+            if *count < WAITING_MAX && !of.contains(customer) {
+                of.insert(customer.into());
+                *count += 1;
             }
         }
         drop(waiting);
@@ -54,9 +60,12 @@ impl Used {
     pub async fn next(&self) -> Vec<(ProjectId, Box<str>)> {
         loop {
             let noted = self.0.noted.notified();
-            let waiting: Vec<_> = self.0.waiting.lock().drain().collect();
-            if !waiting.is_empty() {
-                return waiting;
+            let waiting = std::mem::take(&mut *self.0.waiting.lock());
+            if waiting.count > 0 {
+                let each = waiting.by_project.into_iter();
+                return each
+                    .flat_map(|(project, of)| of.into_iter().map(move |one| (project, one)))
+                    .collect();
             }
             noted.await;
         }

@@ -153,6 +153,8 @@ impl Jobs {
             runs += 1;
         }
         self.move_to(project, now, target).await?;
+        // Behind a subscription that fails there may be others.
+        runs += u64::from(self.run_due(project, target).await?);
         Ok(runs)
     }
 
