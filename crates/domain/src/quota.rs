@@ -100,6 +100,13 @@ impl Limit {
         }
     }
 
+    /// What of `used` is billed where `before` was used since the last reset, whatever the limit was then.
+    pub fn billable_after(self, before: Ratio, used: Ratio) -> Result<Ratio, Overflow> {
+        let Self::Block(units) = self else { return Ok(used) };
+        let room = Ratio::from(units).minus(before)?.max(Ratio::ZERO);
+        Ok(used.min(room))
+    }
+
     /// Use in percent of the limit, half to even with at most two fractional digits, not capped: 0
     /// without a limit, 100 for any use of a limit of zero.
     pub fn percentage(self, used: Ratio) -> Option<Decimal> {

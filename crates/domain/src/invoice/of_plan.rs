@@ -1,12 +1,15 @@
 //! What a plan charges: fees in advance, usage in arrears.
 use super::charge::Charge;
 use super::line::{LineKind, Source};
+use crate::billing_period::FeeChange;
 use crate::id::MeterId;
 use crate::key::{PriceKey, TaxKey};
+use crate::meter::Aggregation;
 use crate::money::{Money, MoneyError};
 use crate::plan::{Plan, UsageKind};
 use crate::price::{Charges, Price};
 use crate::rate::{Rated, Usage, flat, rate};
+use crate::ratio::Ratio;
 use crate::share::Share;
 use crate::window::Window;
 
@@ -84,6 +87,39 @@ pub fn usage_charge(
             ..source(plan, Some(&price.key))
         }),
     }))
+}
+
+/// The fees that begin within a billing period, or what is given back of them.
+pub fn change_charges(
+    plan: &Plan,
+    change: &FeeChange,
+    whole: Window,
+    tax: Option<&TaxKey>,
+) -> Result<Vec<Charge>, MoneyError> {
+    let charges = base_charges(plan, change.rest, Share::of(change.rest, whole), tax)?;
+    if !change.given_back {
+        return Ok(charges);
+    }
+    let given_back = |charge: Charge| {
+        let description = format!("{}, given back", charge.description);
+        Ok(Charge { description, exact: charge.exact.negated()?, ..charge })
+    };
+    charges.into_iter().map(given_back).collect()
+}
+
+/// The quantity that a meter's value in a part of a billing period is billed as. A mean level counts for the
+/// time that it lasted, measured against the whole period: 100 GB for half of it are 50 GB-periods.
+pub fn billed_quantity(
+    aggregation: Aggregation,
+    value: Ratio,
+    part: Window,
+    whole: Window,
+) -> Result<Ratio, MoneyError> {
+    if aggregation != Aggregation::TimeWeightedAvg {
+        return Ok(value);
+    }
+    let share = Ratio::from_counts(part.micros(), whole.micros()).unwrap_or(Ratio::ZERO);
+    Ok(value.times(share)?)
 }
 
 fn source(plan: &Plan, price: Option<&PriceKey>) -> Source {
