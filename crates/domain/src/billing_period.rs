@@ -36,12 +36,25 @@ pub struct BillingPeriod {
     pub window: Window,
     /// The period of the billing cycle that it is, or is part of: shares are of it.
     pub whole: Window,
+    /// The billing cycle.
+    pub cycle: BillingCycle,
     /// The plan whose fees are due at its beginning; none while the subscription is paused.
     pub opening: Option<PlanVersion>,
     /// What changes of fees within.
     pub changes: Vec<FeeChange>,
     /// When usage is billed, and by which plan, in order.
     pub parts: Vec<Part>,
+}
+
+/// What an invoice is made of: the period that ends, and the one that begins with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Closing {
+    /// The period whose usage is billed; none where billing only begins.
+    pub period: Option<BillingPeriod>,
+    /// The period whose fees are due in advance; none where the subscription has ended.
+    pub next: Option<BillingPeriod>,
+    /// When it falls due: where the one ends and the other begins.
+    pub at: Timestamp,
 }
 
 /// Fees that begin, or are given back, within a billing period.
@@ -87,6 +100,22 @@ impl BillingPeriod {
     }
 }
 
+impl Closing {
+    /// The first closing of a subscription, which only begins billing; none where nothing is billed yet.
+    pub fn first(phases: &[Phase]) -> Option<Self> {
+        let next = billing_period_from(phases, phases.first()?.starts_at)?;
+        Some(Self { period: None, at: next.window.start, next: Some(next) })
+    }
+
+    /// The closing of the period that begins at an instant; none where nothing is billed from then on.
+    pub fn of_period_from(phases: &[Phase], start: Timestamp) -> Option<Self> {
+        let period = billing_period_from(phases, start)?;
+        let at = period.window.end;
+        let next = billing_period_from(phases, at).filter(|next| next.window.start == at);
+        Some(Self { period: Some(period), next, at })
+    }
+}
+
 /// The billing period that begins at an instant, or with the first phase after it that is no trial; `None`
 /// where nothing is billed from then on. `phases` are in order, and none begins before the one before it.
 ///
@@ -115,6 +144,7 @@ pub fn billing_period_from(phases: &[Phase], from: Timestamp) -> Option<BillingP
     Some(BillingPeriod {
         window,
         whole,
+        cycle: first.cycle.clone(),
         opening: first.billed().cloned(),
         changes: changes_of(&stretches, whole, cut_at),
         parts: parts_of(&stretches, whole, is_over),

@@ -68,6 +68,10 @@ ids! {
     LeaseId = "lse_";
     /// The erasure of a customer.
     ErasureId = "ers_";
+    /// A final invoice.
+    InvoiceId = "inv_";
+    /// A charge that a payment provider collects.
+    ChargeId = "chg_";
 }
 
 /// A project, numbered in the order of making; event records carry the number.

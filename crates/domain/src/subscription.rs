@@ -103,7 +103,7 @@ impl Collection {
 
     /// Whether a charge of this kind is for Reckoner to make.
     pub fn charges(self, kind: LineKind) -> bool {
-        self == Self::Reckoner || matches!(kind, LineKind::Usage | LineKind::Overage)
+        self == Self::Reckoner || matches!(kind, LineKind::Usage | LineKind::Overage | LineKind::Adjustment)
     }
 }
 

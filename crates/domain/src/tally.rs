@@ -1,6 +1,7 @@
 //! The running value of one row of a query: a meter's aggregation over rollups and readings.
 use crate::decimal::Decimal;
 use crate::meter::{Aggregation, Reading};
+use crate::ratio::Ratio;
 use crate::rollup::{Mark, Rollup};
 use crate::sketch::Sketch;
 use crate::sum::{Overflow, Quotient, Sum};
@@ -19,6 +20,14 @@ impl Usage {
     /// An exact decimal.
     pub fn of(number: Decimal) -> Self {
         Self::Exact(Sum::ZERO.plus(number).unwrap_or_default())
+    }
+
+    /// The exact fraction.
+    pub fn to_ratio(self) -> Result<Ratio, Overflow> {
+        match self {
+            Self::Exact(sum) => Ok(Ratio::from(sum)),
+            Self::Ratio(quotient) => Ratio::try_from(quotient),
+        }
     }
 
     /// As shown: exact, or half to even with at most 18 fractional digits.

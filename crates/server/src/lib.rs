@@ -12,6 +12,7 @@ pub mod http;
 pub mod ingest;
 pub mod jobs;
 pub mod mail;
+pub mod payments;
 pub mod random;
 pub mod store;
 pub mod telemetry;

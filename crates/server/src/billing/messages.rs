@@ -1,6 +1,7 @@
 //! Messages about what customers have: their types, and how they come into the outbox.
 use crate::clock::Clock;
 use crate::random;
+use crate::store::invoices::Stored;
 use crate::store::webhook_endpoints::Moment;
 use crate::store::webhook_messages::{self, NewMessage};
 use crate::store::{StoreError, Tx};
@@ -19,6 +20,15 @@ pub const TRIAL_ENDED: &str = "trial.ended";
 pub const QUOTA_WARNING: &str = "quota.warning";
 /// A customer used a quota up.
 pub const QUOTA_EXCEEDED: &str = "quota.exceeded";
+
+/// An invoice became final.
+pub const INVOICE_FINALIZED: &str = "invoice.finalized";
+/// An invoice was paid, or nothing was due.
+pub const INVOICE_PAID: &str = "invoice.paid";
+/// An invoice was withdrawn.
+pub const INVOICE_VOIDED: &str = "invoice.voided";
+/// An invoice was given up on.
+pub const INVOICE_UNCOLLECTIBLE: &str = "invoice.uncollectible";
 
 /// What a message says.
 pub struct Message<'a> {
@@ -48,4 +58,24 @@ pub async fn enqueue(tx: &mut Tx, clock: &Clock, message: Message<'_>) -> Result
         at,
     };
     Ok(webhook_messages::enqueue(tx, message).await?.is_some())
+}
+
+/// An invoice as messages and the record of changes show it.
+pub fn invoice(stored: &Stored) -> Value {
+    let (header, totals) = (stored.invoice.header(), stored.invoice.totals());
+    json!({
+        "id": stored.id.as_str(),
+        "number": header.number,
+        "customer": stored.external_id,
+        "subscription": stored.subscription.as_str(),
+        "status": stored.status.as_str(),
+        "currency": totals.total.currency().code(),
+        "total": totals.total.amount(),
+        "amount_due": totals.due.amount(),
+        "period_start": header.period.start.to_string(),
+        "period_end": header.period.end.to_string(),
+        "finalized_at": header.finalized_at.to_string(),
+        "due_at": header.due_at.to_string(),
+        "hash": stored.invoice.hash(),
+    })
 }

@@ -1,16 +1,22 @@
 //! What customers have and what it costs: catalogues, and subscriptions to what is in them.
 pub mod catalog;
+pub mod invoicing;
 pub mod messages;
 pub mod plans;
 pub mod standing;
 pub mod subscriptions;
 
 use crate::clock::Clock;
+use crate::config;
+use crate::ingest::record::Recorder;
+use crate::payments::Provider;
 use crate::store::Db;
 use crate::webhooks::dispatcher::Waker;
+use invoicing::{Invoicing, Terms};
 use plans::Plans;
-use reckoner_domain::key::PlanKey;
+use reckoner_domain::time::{DAY, MINUTE};
 use standing::{StandingReader, Standings};
+use std::sync::Arc;
 use subscriptions::Subscriptions;
 
 /// What looks after what customers have. Clones share one state.
@@ -22,15 +28,45 @@ pub struct Billing {
     pub standing: StandingReader,
     /// Subscriptions.
     pub subscriptions: Subscriptions,
+    /// Invoices.
+    pub invoicing: Invoicing,
 }
 
 impl Billing {
-    /// Over a store; customers without a subscription have the default plan, where there is one.
-    pub fn new(db: &Db, clock: &Clock, waker: &Waker, default_plan: Option<PlanKey>) -> Self {
+    /// Over a store and the events. What a provider collects waits while there is none.
+    pub fn new(
+        (db, clock): (&Db, &Clock),
+        recorder: &Recorder,
+        waker: &Waker,
+        settings: &config::Billing,
+        provider: Option<Arc<dyn Provider>>,
+    ) -> Self {
         let (plans, standings) = (Plans::default(), Standings::default());
-        let store = (db.clone(), clock.clone());
-        let standing = StandingReader::new(store.clone(), plans.clone(), default_plan, standings.clone());
-        let subscriptions = Subscriptions::new(store, waker.clone(), plans, standings.clone());
-        Self { standings, standing, subscriptions }
+        let store = || (db.clone(), clock.clone());
+        let default_plan = settings.default_plan.clone();
+        let standing = StandingReader::new(store(), plans.clone(), default_plan, standings.clone());
+        let terms = Terms {
+            grace_micros: micros(settings.grace_minutes, MINUTE),
+            payment_micros: micros(settings.payment_days, DAY),
+        };
+        let subscriptions =
+            Subscriptions::new(store(), waker.clone(), plans.clone(), standings.clone(), terms);
+        let invoicing = Invoicing {
+            db: db.clone(),
+            clock: clock.clone(),
+            events: recorder.events(),
+            catalogues: recorder.catalogues.clone(),
+            plans,
+            subscriptions: subscriptions.clone(),
+            waker: waker.clone(),
+            terms,
+            provider,
+        };
+        Self { standings, standing, subscriptions, invoicing }
     }
+}
+
+/// A number of settings, which is bounded there, in microseconds.
+fn micros(number: u64, unit: i64) -> i64 {
+    i64::try_from(number).unwrap_or(0).saturating_mul(unit)
 }

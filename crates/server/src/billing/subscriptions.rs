@@ -4,6 +4,7 @@ mod write;
 
 pub use error::SubscriptionError;
 
+use super::invoicing::Terms;
 use super::plans::Plans;
 use super::standing::{Standings, settled};
 use crate::clock::Clock;
@@ -39,6 +40,7 @@ pub struct Subscriptions {
     waker: Waker,
     plans: Plans,
     standings: Standings,
+    terms: Terms,
 }
 
 /// A subscription to begin.
@@ -71,8 +73,14 @@ pub struct Whose<'a> {
 
 impl Subscriptions {
     /// Over a store.
-    pub fn new((db, clock): (Db, Clock), waker: Waker, plans: Plans, standings: Standings) -> Self {
-        Self { db, clock, waker, plans, standings }
+    pub fn new(
+        (db, clock): (Db, Clock),
+        waker: Waker,
+        plans: Plans,
+        standings: Standings,
+        terms: Terms,
+    ) -> Self {
+        Self { db, clock, waker, plans, standings, terms }
     }
 
     /// Begins a subscription at what the project's clock shows.
@@ -108,6 +116,7 @@ impl Subscriptions {
             version: 1,
         };
         subscriptions::create(tx, &stored).await.map_err(SubscriptionError::of_create)?;
+        self.note_closing(tx, &stored).await?;
         self.tell(tx, &by.to_string(), None, &stored).await?;
         Ok(stored)
     }
@@ -199,7 +208,8 @@ impl Subscriptions {
         }
     }
 
-    async fn notice(&self, project: ProjectId, id: &SubscriptionId, now: Timestamp) -> Result<()> {
+    /// Writes down what fell due of a subscription until `now`.
+    pub async fn notice(&self, project: ProjectId, id: &SubscriptionId, now: Timestamp) -> Result<()> {
         let mut tx = self.db.begin().await?;
         let stored = subscriptions::lock(&mut tx, project, id).await?;
         let settled = self.settle(&mut tx, stored, now).await?;

@@ -7,6 +7,10 @@ use reckoner_domain::key::PlanKey;
 pub struct Billing {
     /// The plan of customers without a subscription; they have nothing where there is none.
     pub default_plan: Option<PlanKey>,
+    /// How long billing periods stay open after their end, in minutes.
+    pub grace_minutes: u64,
+    /// How long there is to pay an invoice, in days.
+    pub payment_days: u64,
 }
 
 pub(super) fn read_billing(reader: &mut Reader<'_>) -> Billing {
@@ -22,5 +26,14 @@ pub(super) fn read_billing(reader: &mut Reader<'_>) -> Billing {
             None
         }
     });
-    Billing { default_plan }
+    let grace = named(
+        "billing.grace_minutes",
+        "Minutes after the end of a billing period until its invoice becomes final: what arrives until then is on it.",
+    );
+    let payment = named("billing.payment_days", "Days after an invoice became final until it is due.");
+    Billing {
+        default_plan,
+        grace_minutes: reader.number(grace, 60, 0..=43_200),
+        payment_days: reader.number(payment, 14, 0..=365),
+    }
 }

@@ -162,7 +162,7 @@ impl Counter {
     async fn read(&self, events: &Events, query: UsageQuery) -> Result<(Ratio, u64), EventsError> {
         let (rows, sequence) = events.query_at(query).await?;
         let usage = rows.into_iter().next().and_then(|row| row.usage);
-        Ok((to_ratio(usage)?, sequence))
+        Ok((usage.map_or(Ok(Ratio::ZERO), Usage::to_ratio)?, sequence))
     }
 
     /// The level at an instant, of these subjects, or of all.
@@ -329,12 +329,4 @@ impl Drop for Reserved {
 
 fn weighted(reading: &Reading) -> Result<Ratio, Overflow> {
     Sum::ZERO.plus_product(reading.value, reading.weight).map(Ratio::from)
-}
-
-fn to_ratio(usage: Option<Usage>) -> Result<Ratio, Overflow> {
-    match usage {
-        None => Ok(Ratio::ZERO),
-        Some(Usage::Exact(sum)) => Ok(Ratio::from(sum)),
-        Some(Usage::Ratio(quotient)) => Ratio::try_from(quotient),
-    }
 }

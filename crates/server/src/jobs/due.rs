@@ -1,7 +1,8 @@
-//! What happens to subscriptions by themselves, written down as it falls due: trials end, changes of plan
-//! and cancellations take effect. Decisions do not wait for it.
+//! What falls due by itself, written down as it does: trials end, changes of plan and cancellations take
+//! effect, billing periods are closed. Decisions do not wait for it.
 use super::Jobs;
 use super::run::JobError;
+use crate::billing::invoicing::{Collected, InvoicingError, Run};
 use crate::random;
 use crate::store::job_runs::{self, Finished, JobRun, RunResult};
 use crate::store::subscriptions;
@@ -10,30 +11,61 @@ use reckoner_domain::time::Timestamp;
 
 /// The job that ends trials and carries out what was scheduled.
 pub const SUBSCRIPTIONS: &str = "subscriptions";
+/// The job that closes billing periods.
+pub const INVOICES: &str = "invoices";
 
 impl Jobs {
-    /// Writes down what fell due in a project until `now`, on record; nothing where nothing did. Any
-    /// number of workers may do so at once: each subscription is held while it changes.
-    pub(super) async fn run_due(&self, project: ProjectId, now: Timestamp) -> Result<bool, JobError> {
-        if subscriptions::first_due(&self.db, project).await?.is_none_or(|due| due > now) {
-            return Ok(false);
+    /// Writes down what fell due in a project until `now`, on record; answers how many runs that took, none
+    /// where nothing did. Any number of workers may do so at once: each subscription is held while it
+    /// changes.
+    pub(super) async fn run_due(&self, project: ProjectId, now: Timestamp) -> Result<u64, JobError> {
+        let is_due = |due: Option<Timestamp>| due.is_some_and(|due| due <= now);
+        let mut runs = 0;
+        if is_due(subscriptions::first_due(&self.db, project).await?) {
+            let run = self.begin_run(project, SUBSCRIPTIONS, now).await?;
+            let outcome = self.settle_subscriptions(project, now).await;
+            self.end_run(run, now, outcome).await?;
+            runs += 1;
         }
-        let run = JobRun {
-            id: JobRunId::from_bits(random::id_bits(self.clock.real())?),
-            project,
-            job: SUBSCRIPTIONS.to_owned(),
-            worker: self.worker.clone(),
-            started_at: now,
-            finished: None,
-        };
-        job_runs::start(&self.db, &run).await?;
-        let ran = self.subscriptions.run_due(project, now).await;
-        let (result, detail) = match &ran {
+        if is_due(self.invoicing.first_due(project).await?) {
+            let run = self.begin_run(project, INVOICES, now).await?;
+            let outcome = match self.bill(project, now).await {
+                Ok((run, collected)) => told(&run, &collected),
+                Err(error) => {
+                    tracing::error!(%error, "billing periods could not be closed");
+                    (RunResult::Failed, "the control plane failed".to_owned())
+                }
+            };
+            self.end_run(run, now, outcome).await?;
+            runs += 1;
+        }
+        Ok(runs)
+    }
+
+    /// The first instant at which something falls due in a project by itself.
+    pub(super) async fn first_due(&self, project: ProjectId) -> Result<Option<Timestamp>, JobError> {
+        let subscription = subscriptions::first_due(&self.db, project).await?;
+        Ok(subscription.into_iter().chain(self.invoicing.first_due(project).await?).min())
+    }
+
+    /// Closes every billing period of a project that is over, and asks the provider for what it is to
+    /// collect.
+    pub async fn bill(&self, project: ProjectId, now: Timestamp) -> Result<(Run, Collected), InvoicingError> {
+        let run = self.invoicing.close_due(project, now).await?;
+        let collected = self.invoicing.collect_due(project, now).await?;
+        for failed in &run.failed {
+            tracing::error!(subscription = %failed.subscription, error = %failed.error, "a billing period could not be closed");
+        }
+        Ok((run, collected))
+    }
+
+    async fn settle_subscriptions(&self, project: ProjectId, now: Timestamp) -> (RunResult, String) {
+        match self.subscriptions.run_due(project, now).await {
             Ok((done, failed)) if failed.is_empty() => {
                 (RunResult::Succeeded, format!("{done} subscriptions"))
             }
             Ok((done, failed)) => {
-                for (id, error) in failed {
+                for (id, error) in &failed {
                     tracing::error!(subscription = %id, %error, "what fell due could not be written down");
                 }
                 (RunResult::Failed, format!("{done} subscriptions, {} failed", failed.len()))
@@ -42,13 +74,45 @@ impl Jobs {
                 tracing::error!(%error, "what fell due of subscriptions could not be written down");
                 (RunResult::Failed, "the control plane failed".to_owned())
             }
+        }
+    }
+
+    async fn begin_run(&self, project: ProjectId, job: &str, now: Timestamp) -> Result<JobRun, JobError> {
+        let run = JobRun {
+            id: JobRunId::from_bits(random::id_bits(self.clock.real())?),
+            project,
+            job: job.to_owned(),
+            worker: self.worker.clone(),
+            started_at: now,
+            finished: None,
         };
+        job_runs::start(&self.db, &run).await?;
+        Ok(run)
+    }
+
+    async fn end_run(
+        &self,
+        run: JobRun,
+        now: Timestamp,
+        (result, detail): (RunResult, String),
+    ) -> Result<(), JobError> {
+        metrics::counter!("job_runs_total", "job" => run.job.clone(), "result" => result.as_str())
+            .increment(1);
         let finished = Finished { at: now, result, detail: Some(detail) };
         let mut tx = self.db.begin().await?;
         self.finish(&mut tx, &JobRun { finished: Some(finished), ..run }).await?;
         tx.commit().await?;
         self.waker.wake();
-        metrics::counter!("job_runs_total", "job" => SUBSCRIPTIONS, "result" => result.as_str()).increment(1);
-        Ok(true)
+        Ok(())
     }
+}
+
+/// What a run of billing did, for whoever looks after the project.
+fn told(run: &Run, collected: &Collected) -> (RunResult, String) {
+    let periods = run.closed.iter().filter(|one| one.period.is_some()).count();
+    let invoices = run.closed.iter().filter(|one| one.invoice.is_some()).count();
+    let failed = run.failed.len() + collected.declined.len();
+    let result = if failed == 0 { RunResult::Succeeded } else { RunResult::Failed };
+    let failed = if failed == 0 { String::new() } else { format!(", {failed} failed") };
+    (result, format!("{periods} periods, {invoices} invoices, {} charges{failed}", collected.taken.len()))
 }

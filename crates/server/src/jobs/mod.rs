@@ -22,7 +22,7 @@ mod zones;
 pub use advance::{ClockError, Moving};
 pub use aggregate::Done;
 pub use clear::ClearError;
-pub use due::SUBSCRIPTIONS;
+pub use due::{INVOICES, SUBSCRIPTIONS};
 pub use rezone::{change_project_zone, change_project_zones};
 pub use run::JobError;
 pub use schedule::Schedule;
@@ -30,6 +30,7 @@ pub use scheduler::{Kept, Scheduler};
 pub use trigger::{Trigger, Triggered};
 pub use zones::Zones;
 
+use crate::billing::invoicing::Invoicing;
 use crate::billing::subscriptions::Subscriptions;
 use crate::clock::Clock;
 use crate::config::Definitions;
@@ -58,6 +59,8 @@ pub struct Jobs {
     pub catalogues: Catalogues,
     /// Subscriptions.
     pub subscriptions: Subscriptions,
+    /// Invoices.
+    pub invoicing: Invoicing,
     /// Which periods are aggregated.
     pub definitions: Arc<RwLock<Arc<Definitions>>>,
     /// Wakes the webhook dispatcher.

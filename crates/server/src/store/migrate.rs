@@ -1,5 +1,6 @@
 //! Bringing the schema up to date, with several processes starting at once.
 use super::error::{Result, StoreError};
+use super::immutable;
 use sqlx::migrate::{Migrate, MigrateError, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{Connection, Executor, SqlitePool};
@@ -20,6 +21,7 @@ const NO_TIMEOUTS: &str =
 pub(super) async fn sqlite(writer: &SqlitePool) -> Result<()> {
     let mut transaction = writer.begin_with("begin immediate").await?;
     MIGRATOR.run_direct(None, &mut *transaction, false).await?;
+    transaction.execute(sqlx::raw_sql(immutable::SQLITE)).await?;
     transaction.commit().await?;
     Ok(())
 }
@@ -30,6 +32,7 @@ pub(super) async fn postgres(options: &PgConnectOptions) -> Result<()> {
     connection.execute(NO_TIMEOUTS).await?;
     connection.execute(BYTEWISE_TEXT).await?;
     MIGRATOR.run_direct(None, &mut connection, false).await?;
+    connection.execute(sqlx::raw_sql(immutable::POSTGRES)).await?;
     connection.close().await?;
     Ok(())
 }

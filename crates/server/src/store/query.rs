@@ -1,8 +1,8 @@
 //! A statement with its arguments, and the registry of every statement.
 use super::db::Engine;
 use reckoner_domain::id::{
-    ApiKeyId, CustomerId, DeliveryId, EndpointId, ErasureId, InvitationId, JobRunId, LeaseId, MailId,
-    MessageId, MeterId, ProjectId, RejectedEventId, SessionId, SubscriptionId, UserId,
+    ApiKeyId, ChargeId, CustomerId, DeliveryId, EndpointId, ErasureId, InvitationId, InvoiceId, JobRunId,
+    LeaseId, MailId, MessageId, MeterId, ProjectId, RejectedEventId, SessionId, SubscriptionId, UserId,
 };
 use reckoner_domain::time::Timestamp;
 use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
@@ -84,6 +84,8 @@ vals! {
     &SubscriptionId => Text(id) id.to_string();
     &LeaseId => Text(id) id.to_string();
     &ErasureId => Text(id) id.to_string();
+    &InvoiceId => Text(id) id.to_string();
+    &ChargeId => Text(id) id.to_string();
 }
 
 /// A statement with its arguments. Optional conditions and lists are appended, text and arguments

@@ -1,8 +1,10 @@
 //! Writing changes of subscriptions down: what they were from when on, the record of changes, messages.
 use super::{Result, Subscriptions, Whose, ended_a_trial};
+use crate::billing::invoicing::{next_closing, phases_of};
 use crate::billing::messages::{self, Message};
 use crate::billing::standing::steps_until;
 use crate::store::audit::{self, SYSTEM};
+use crate::store::closings::{self, Cursor};
 use crate::store::subscriptions::{self, Stored};
 use crate::store::{StoreError, Tx};
 use reckoner_domain::subscription::{ScheduledAction, Subscription};
@@ -72,10 +74,19 @@ impl Subscriptions {
         subscriptions::update(tx, &before, &after, ended_at).await?;
         if phase_of(&after) != phase_of(&before.subscription) {
             subscriptions::add_phase(tx, &before.id, at, &after).await?;
+            self.note_closing(tx, &before).await?;
         }
         let stored = Stored { subscription: after, ended_at, version: before.version + 1, ..before.clone() };
         self.tell(tx, by, Some(&before), &stored).await?;
         Ok(stored)
+    }
+
+    /// Writes down when the next closing of a subscription is to be run, after its phases have changed.
+    pub(super) async fn note_closing(&self, tx: &mut Tx, stored: &Stored) -> Result<()> {
+        let phases = phases_of(subscriptions::phases(&mut *tx, &stored.id).await?);
+        let cursor = closings::cursor(&mut *tx, &stored.id).await?;
+        let run_at = next_closing(&phases, &cursor).map(|closing| self.terms.run_at(&closing));
+        Ok(closings::put_cursor(tx, stored.project, &stored.id, &Cursor { run_at, ..cursor }).await?)
     }
 
     /// Writes into the record of changes and the outbox what became of a subscription.

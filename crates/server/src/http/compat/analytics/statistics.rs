@@ -1,6 +1,6 @@
 //! What calls were like, from the events that count them: their properties `endpoint`, `method`,
 //! `statusCode` and `durationMs`, where they have them.
-use crate::events::{Events, EventsError, GroupBy, Row, Usage, UsageQuery};
+use crate::events::{Events, EventsError, GroupBy, Row, UsageQuery};
 use reckoner_domain::id::{MeterId, ProjectId};
 use reckoner_domain::json::Path;
 use reckoner_domain::meter::{Aggregation, Meter, MeterKey};
@@ -139,11 +139,7 @@ fn days_of(window: Window) -> Vec<Window> {
 }
 
 fn value(row: &Row) -> Ratio {
-    match row.usage {
-        None => Ratio::ZERO,
-        Some(Usage::Exact(sum)) => Ratio::from(sum),
-        Some(Usage::Ratio(quotient)) => Ratio::try_from(quotient).unwrap_or_default(),
-    }
+    row.usage.and_then(|usage| usage.to_ratio().ok()).unwrap_or_default()
 }
 
 fn name_of(row: &Row) -> Option<(String, String)> {

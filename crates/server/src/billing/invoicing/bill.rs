@@ -1,0 +1,251 @@
+//! What a closing bills: usage of the period that ends, fees of the one that begins, and what was billed
+//! wrong of periods before.
+use super::usage::Priced;
+use super::{Invoicing, Result};
+use crate::store::StoreError;
+use crate::store::closings::{self, ClosedPeriod};
+use crate::store::subscriptions::Stored;
+use reckoner_domain::adjustment::adjustment;
+use reckoner_domain::billing_period::{BillingPeriod, Closing, Part, Phase, PlanVersion};
+use reckoner_domain::currency::Currency;
+use reckoner_domain::id::MeterId;
+use reckoner_domain::invoice::{
+    Charge, Draft, LineKind, Source, TaxMode, Terms, base_charges, change_charges, draft, usage_charge,
+};
+use reckoner_domain::money::Money;
+use reckoner_domain::plan::Plan;
+use reckoner_domain::price::Charges;
+use reckoner_domain::ratio::Ratio;
+use reckoner_domain::share::Share;
+use reckoner_domain::time::{DAY, Timestamp};
+use reckoner_domain::window::Window;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// How long after its end a closed period is rated anew at each closing, in days; older ones are when
+/// something that was recorded of them is corrected.
+pub const RERATED_DAYS: i64 = 62;
+
+/// What a closing comes to.
+pub(super) struct Bill {
+    /// The invoice that it makes.
+    pub draft: Draft,
+    /// What is charged for usage in the period.
+    pub charged: Vec<Charged>,
+    /// Closed periods whose charges change with it.
+    pub adjusted: Vec<(ClosedPeriod, Vec<Charged>)>,
+}
+
+/// What was charged for one price in a part of a closed period so far, adjustments included.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Charged {
+    /// What made it.
+    pub source: Source,
+    /// Whether it is for usage beyond a limit.
+    pub is_overage: bool,
+    /// The units used.
+    pub units: Ratio,
+    /// Those of them that are not included.
+    pub billed_units: Ratio,
+    /// The part.
+    pub part: Window,
+    /// With its discounts and what it drew on a commitment.
+    pub net: Money,
+}
+
+impl Charged {
+    fn is_same(&self, other: &Self) -> bool {
+        (&self.source.price, self.part) == (&other.source.price, other.part)
+    }
+
+    fn meter(&self) -> Option<&MeterId> {
+        self.source.meter.as_ref()
+    }
+}
+
+impl Invoicing {
+    /// What a closing comes to at this moment.
+    pub(super) async fn bill(
+        &self,
+        stored: &Stored,
+        phases: &[Phase],
+        closing: &Closing,
+    ) -> Result<Option<Bill>> {
+        let Some(currency) = self.currency_of(stored, closing).await? else { return Ok(None) };
+        let terms = self.terms(stored, closing, currency).await?;
+        let mut charges = self.charges(stored, closing, &[]).await?;
+        let mut adjusted = Vec::new();
+        for closed in self.to_rerate(stored, closing).await? {
+            let (late, charged) = self.rerate(stored, phases, &closed).await?;
+            if !late.is_empty() {
+                charges.extend(late);
+                adjusted.push((closed, charged));
+            }
+        }
+        let draft = draft(charges, &terms)?;
+        Ok(Some(Bill { charged: charged_of(&draft), draft, adjusted }))
+    }
+
+    /// Closed periods that are rated anew.
+    async fn to_rerate(&self, stored: &Stored, closing: &Closing) -> Result<Vec<ClosedPeriod>> {
+        let since = closing.at.plus_micros(-RERATED_DAYS * DAY);
+        Ok(closings::closed_since(&self.db, &stored.id, since).await?)
+    }
+
+    /// What is missing of a closed period, or was charged too much, with what is charged for it then.
+    async fn rerate(
+        &self,
+        stored: &Stored,
+        phases: &[Phase],
+        closed: &ClosedPeriod,
+    ) -> Result<(Vec<Charge>, Vec<Charged>)> {
+        let before: Vec<Charged> =
+            serde_json::from_str(&closed.charges).map_err(|error| StoreError::corrupt("charges", error))?;
+        let Some(closing) = Closing::of_period_from(phases, closed.window.start) else {
+            return Ok((Vec::new(), before));
+        };
+        let Some(currency) = self.currency_of(stored, &closing).await? else {
+            return Ok((Vec::new(), before));
+        };
+        let terms = self.terms(stored, &closing, currency).await?;
+        let anew = charged_of(&draft(self.charges(stored, &closing, &before).await?, &terms)?);
+        let mut late = Vec::new();
+        for one in &anew {
+            let billed: Vec<Money> =
+                before.iter().filter(|billed| billed.is_same(one)).map(|billed| billed.net).collect();
+            if let Some(difference) = adjustment(one.net, &billed)? {
+                late.push(late_charge(one, difference));
+            }
+        }
+        Ok((late, anew))
+    }
+
+    /// What is charged for, before discounts and rounding. Meters are those that billed it before.
+    async fn charges(&self, stored: &Stored, closing: &Closing, before: &[Charged]) -> Result<Vec<Charge>> {
+        let mut charges = Vec::new();
+        if let Some(period) = &closing.period {
+            for change in &period.changes {
+                let plan = self.plan(stored, &change.plan).await?;
+                charges.extend(change_charges(&plan, change, period.whole, None)?);
+            }
+        }
+        if let Some((next, opening)) =
+            closing.next.as_ref().and_then(|next| Some((next, next.opening.as_ref()?)))
+        {
+            let plan = self.plan(stored, opening).await?;
+            let (rest, share) = next.opening_share();
+            charges.extend(base_charges(&plan, rest, share, None)?);
+        }
+        if let Some(period) = &closing.period {
+            for part in &period.parts {
+                charges.extend(self.usage_charges(stored, period, part, before).await?);
+            }
+        }
+        charges.retain(|charge| stored.subscription.collection.charges(charge.kind));
+        Ok(charges)
+    }
+
+    async fn usage_charges(
+        &self,
+        stored: &Stored,
+        period: &BillingPeriod,
+        part: &Part,
+        before: &[Charged],
+    ) -> Result<Vec<Charge>> {
+        let plan = self.plan(stored, &part.plan).await?;
+        let mut charges = Vec::new();
+        for price in &plan.prices {
+            let Charges::Metered { meter, metered } = &price.charges else { continue };
+            let billed = before
+                .iter()
+                .find(|one| one.source.price.as_ref() == Some(&price.key) && one.part == part.window);
+            let meter_version = billed.and_then(Charged::meter);
+            let priced = Priced { stored, period, part, plan: &plan, metered, meter, meter_version };
+            let metering = self.metering(&priced).await?;
+            charges.extend(usage_charge(&plan, price, metering, part.window, part.share, None)?);
+        }
+        Ok(charges)
+    }
+
+    /// What an invoice depends on beside its charges.
+    async fn terms(&self, stored: &Stored, closing: &Closing, currency: Currency) -> Result<Terms> {
+        let mut commitment: Option<Money> = None;
+        for part in closing.period.iter().flat_map(|period| &period.parts) {
+            if let Some(paid) = self.plan(stored, &part.plan).await?.commitment_in(part.share)? {
+                commitment = Some(commitment.map_or(Ok(paid), |sum| sum.plus(paid))?);
+            }
+        }
+        Ok(Terms {
+            currency,
+            coupons: Vec::new(),
+            commitment,
+            taxes: Vec::new(),
+            tax_mode: TaxMode::Exclusive,
+            wallet: Money::zero(currency),
+        })
+    }
+
+    /// The currency of what is billed; `None` where nothing is.
+    async fn currency_of(&self, stored: &Stored, closing: &Closing) -> Result<Option<Currency>> {
+        let parts = closing.period.iter().flat_map(|period| period.parts.iter().map(|part| &part.plan));
+        let changes =
+            closing.period.iter().flat_map(|period| period.changes.iter().map(|change| &change.plan));
+        let opening = closing.next.iter().filter_map(|next| next.opening.as_ref());
+        let Some(version) = parts.chain(changes).chain(opening).next() else { return Ok(None) };
+        Ok(Some(self.plan(stored, version).await?.currency))
+    }
+
+    async fn plan(&self, stored: &Stored, version: &PlanVersion) -> Result<Arc<Plan>> {
+        Ok(self.plans.get(&self.db, stored.project, &version.key, version.version).await?)
+    }
+}
+
+/// What a draft charges for usage, by price and part: with the minimums.
+fn charged_of(draft: &Draft) -> Vec<Charged> {
+    let mut charged: Vec<Charged> = Vec::new();
+    for line in &draft.lines {
+        let (Some(source), Some(part), Some(net)) = (&line.source, line.period, line.net) else { continue };
+        let measured = line.measured.as_ref();
+        let (units, free) = measured.map_or_else(Default::default, |m| (m.units, m.included));
+        let one = Charged {
+            source: source.clone(),
+            is_overage: line.kind == LineKind::Overage,
+            units,
+            billed_units: units.minus(free).unwrap_or_default(),
+            part,
+            net,
+        };
+        match line.kind {
+            LineKind::Usage | LineKind::Overage => charged.push(one),
+            LineKind::Minimum => {
+                if let Some(known) = charged.iter_mut().find(|known| known.is_same(&one)) {
+                    known.net = known.net.plus(net).unwrap_or(known.net);
+                }
+            }
+            _ => {}
+        }
+    }
+    charged
+}
+
+/// The charge of what is missing of a closed period, or what is given back.
+fn late_charge(one: &Charged, difference: Money) -> Charge {
+    let price = one.source.price.as_ref().map(ToString::to_string).unwrap_or_default();
+    Charge {
+        kind: LineKind::Adjustment,
+        description: format!("{price}, {} to {}", day(one.part.start), day(one.part.end)),
+        period: one.part,
+        share: Share::WHOLE,
+        measured: None,
+        details: Vec::new(),
+        exact: difference.exact(),
+        minimum: None,
+        tax: None,
+        source: Some(one.source.clone()),
+    }
+}
+
+fn day(at: Timestamp) -> String {
+    at.to_string().chars().take(10).collect()
+}

@@ -1,0 +1,193 @@
+//! Invoices: what each billing period comes to, closed at its end for ever.
+mod bill;
+mod close;
+mod collect;
+mod state;
+mod usage;
+
+pub use bill::Charged;
+pub use close::{Closed, Run};
+pub use collect::Collected;
+
+use super::plans::Plans;
+use super::standing::steps_until;
+use super::subscriptions::{SubscriptionError, Subscriptions};
+use crate::clock::Clock;
+use crate::events::{Events, EventsError};
+use crate::ingest::catalogues::Catalogues;
+use crate::payments::Provider;
+use crate::random::NoRandomness;
+use crate::store::closings::{self, Cursor};
+use crate::store::subscriptions::{self, Stored};
+use crate::store::{Db, StoreError, provider_charges};
+use crate::webhooks::dispatcher::Waker;
+use reckoner_domain::billing_period::{Closing, Phase, PlanVersion};
+use reckoner_domain::id::{ProjectId, SubscriptionId};
+use reckoner_domain::invoice::{Draft, InvoiceEvent, InvoiceStatus};
+use reckoner_domain::money::MoneyError;
+use reckoner_domain::sum::Overflow;
+use reckoner_domain::time::Timestamp;
+use std::sync::Arc;
+
+/// A result of billing.
+pub type Result<T> = std::result::Result<T, InvoicingError>;
+
+/// When invoices become final, and when they are to be paid.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms {
+    /// How long a period stays open after its end, in microseconds.
+    pub grace_micros: i64,
+    /// How long there is to pay an invoice, in microseconds.
+    pub payment_micros: i64,
+}
+
+impl Terms {
+    /// When a closing is to be run: where billing only begins, at once.
+    pub fn run_at(self, closing: &Closing) -> Timestamp {
+        if closing.period.is_some() { self.ended_at(closing.at) } else { closing.at }
+    }
+
+    /// When a period that ends at an instant is to be closed.
+    fn ended_at(self, end: Timestamp) -> Timestamp {
+        end.plus_micros(self.grace_micros)
+    }
+}
+
+/// Makes invoices. Clones share one state.
+#[derive(Clone)]
+pub struct Invoicing {
+    pub(super) db: Db,
+    pub(super) clock: Clock,
+    pub(super) events: Events,
+    pub(super) catalogues: Catalogues,
+    pub(super) plans: Plans,
+    pub(super) subscriptions: Subscriptions,
+    pub(super) waker: Waker,
+    pub(super) terms: Terms,
+    pub(super) provider: Option<Arc<dyn Provider>>,
+}
+
+/// Why nothing was billed.
+#[derive(Debug, thiserror::Error)]
+pub enum InvoicingError {
+    /// The control plane failed, or there is no such invoice.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The events could not be read.
+    #[error(transparent)]
+    Events(#[from] EventsError),
+    /// What fell due of the subscription could not be written down.
+    #[error(transparent)]
+    Subscription(#[from] SubscriptionError),
+    /// Amounts do not fit, or are of two currencies.
+    #[error(transparent)]
+    Money(#[from] MoneyError),
+    /// A number does not fit.
+    #[error("a quantity does not fit")]
+    Overflow,
+    /// A price names a meter that never was.
+    #[error("the plan prices the meter {0}, which does not exist")]
+    NoMeter(String),
+    /// No id could be made.
+    #[error(transparent)]
+    Random(#[from] NoRandomness),
+    /// That cannot happen to the invoice as it stands.
+    #[error("an invoice that is {} cannot be {}", .status.as_str(), verb(*.event))]
+    State {
+        /// Where it stands.
+        status: InvoiceStatus,
+        /// What was to happen.
+        event: InvoiceEvent,
+    },
+}
+
+impl From<Overflow> for InvoicingError {
+    fn from(_: Overflow) -> Self {
+        Self::Overflow
+    }
+}
+
+fn verb(event: InvoiceEvent) -> &'static str {
+    match event {
+        InvoiceEvent::Finalize => "finalized",
+        InvoiceEvent::Pay => "paid",
+        InvoiceEvent::Void => "voided",
+        InvoiceEvent::WriteOff => "written off",
+    }
+}
+
+/// What the next invoice of a subscription would be.
+pub struct Upcoming {
+    /// What it bills.
+    pub closing: Closing,
+    /// What it comes to so far; `None` where nothing is billed.
+    pub draft: Option<Draft>,
+}
+
+/// What is known of a subscription's billing.
+pub(super) struct Known {
+    pub(super) stored: Stored,
+    pub(super) phases: Vec<Phase>,
+    pub(super) cursor: Cursor,
+}
+
+/// The closing that comes next; `None` where nothing is billed any more, or yet.
+pub(super) fn next_closing(phases: &[Phase], cursor: &Cursor) -> Option<Closing> {
+    match cursor.billed_until {
+        None => Closing::first(phases),
+        Some(until) => Closing::of_period_from(phases, until),
+    }
+}
+
+impl Invoicing {
+    /// What the next invoice of a subscription would be if its period ended as it is: usage so far, and the
+    /// fees of the next period.
+    pub async fn upcoming(&self, stored: Stored) -> Result<Option<Upcoming>> {
+        let mut known = self.known(stored).await?;
+        let Some(closing) = next_closing(&known.phases, &known.cursor) else { return Ok(None) };
+        // What is scheduled for the end of the period decides what follows it.
+        for step in steps_until(&self.db, &self.plans, &known.stored, closing.at).await? {
+            known.phases.push(Phase {
+                starts_at: step.at,
+                plan: PlanVersion {
+                    key: step.subscription.plan.clone(),
+                    version: step.subscription.plan_version,
+                },
+                status: step.subscription.status,
+                cycle: step.subscription.cycle.clone(),
+            });
+        }
+        let Some(closing) = next_closing(&known.phases, &known.cursor) else { return Ok(None) };
+        let bill = self.bill(&known.stored, &known.phases, &closing).await?;
+        Ok(Some(Upcoming { closing, draft: bill.map(|bill| bill.draft) }))
+    }
+
+    /// What is known of a subscription's billing, as it is written down.
+    pub(super) async fn known(&self, stored: Stored) -> Result<Known> {
+        let cursor = closings::cursor(&self.db, &stored.id).await?;
+        let phases = phases_of(subscriptions::phases(&self.db, &stored.id).await?);
+        Ok(Known { stored, phases, cursor })
+    }
+
+    /// The first instant at which there is something to close or to collect in a project.
+    pub async fn first_due(&self, project: ProjectId) -> std::result::Result<Option<Timestamp>, StoreError> {
+        let closing = closings::first_due(&self.db, project).await?;
+        Ok(closing.into_iter().chain(provider_charges::first_due(&self.db, project).await?).min())
+    }
+
+    /// A subscription as it is written down.
+    pub(super) async fn stored(&self, project: ProjectId, id: &SubscriptionId) -> Result<Stored> {
+        Ok(subscriptions::get(&self.db, project, id).await?)
+    }
+}
+
+/// Phases as billing sees them.
+pub fn phases_of(phases: Vec<subscriptions::Phase>) -> Vec<Phase> {
+    let phase = |phase: subscriptions::Phase| Phase {
+        starts_at: phase.starts_at,
+        plan: PlanVersion { key: phase.plan, version: phase.plan_version },
+        status: phase.status,
+        cycle: phase.cycle,
+    };
+    phases.into_iter().map(phase).collect()
+}

@@ -1,0 +1,202 @@
+//! How far subscriptions are billed, and the billing periods that are closed.
+use super::db::Tx;
+use super::error::Result;
+use super::exec::Exec;
+use super::row;
+use crate::sql;
+use reckoner_domain::id::{CustomerId, InvoiceId, ProjectId, SubscriptionId};
+use reckoner_domain::time::Timestamp;
+use reckoner_domain::window::Window;
+
+/// How far a subscription is billed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cursor {
+    /// How many closings there were: the first one only begins billing.
+    pub closings: u64,
+    /// The end of the last period that is closed, or the beginning of the first.
+    pub billed_until: Option<Timestamp>,
+    /// When the next closing is to be run; never where `None`.
+    pub run_at: Option<Timestamp>,
+}
+
+/// A billing period that is closed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClosedPeriod {
+    /// Whose.
+    pub subscription: SubscriptionId,
+    /// Its place among the closings of the subscription.
+    pub ordinal: u64,
+    /// The project.
+    pub project: ProjectId,
+    /// The customer.
+    pub customer: CustomerId,
+    /// The period.
+    pub window: Window,
+    /// When it was closed.
+    pub closed_at: Timestamp,
+    /// The invoice that closed it; none where nothing was due, or a provider collects.
+    pub invoice: Option<InvoiceId>,
+    /// What was charged for usage in it so far, as JSON.
+    pub charges: String,
+}
+
+#[derive(sqlx::FromRow)]
+struct CursorRow {
+    closings: i64,
+    billed_until: Option<i64>,
+    run_at: Option<i64>,
+}
+
+#[derive(sqlx::FromRow)]
+struct PeriodRow {
+    subscription_id: String,
+    ordinal: i64,
+    project_id: i64,
+    customer_id: String,
+    period_start: i64,
+    period_end: i64,
+    closed_at: i64,
+    invoice_id: Option<String>,
+    charges: String,
+}
+
+fn from_row(row: PeriodRow) -> Result<ClosedPeriod> {
+    Ok(ClosedPeriod {
+        subscription: row::id(row.subscription_id)?,
+        ordinal: row::sequence("ordinal", row.ordinal)?,
+        project: row::project(row.project_id)?,
+        customer: row::id(row.customer_id)?,
+        window: Window {
+            start: row::time("period_start", row.period_start)?,
+            end: row::time("period_end", row.period_end)?,
+        },
+        closed_at: row::time("closed_at", row.closed_at)?,
+        invoice: row.invoice_id.map(row::id).transpose()?,
+        charges: row.charges,
+    })
+}
+
+/// How far a subscription is billed; a subscription that nothing is known of is not billed yet.
+pub async fn cursor(on: impl Exec, id: &SubscriptionId) -> Result<Cursor> {
+    let query =
+        sql!("select closings, billed_until, run_at from billing_cursors where subscription_id = $1", id);
+    let Some(row) = on.opt::<CursorRow>(query).await? else { return Ok(Cursor::default()) };
+    Ok(Cursor {
+        closings: row::sequence("closings", row.closings)?,
+        billed_until: row::opt_time("billed_until", row.billed_until)?,
+        run_at: row::opt_time("run_at", row.run_at)?,
+    })
+}
+
+/// Writes down how far a subscription is billed. Whoever does so holds the subscription.
+pub async fn put_cursor(tx: &mut Tx, project: ProjectId, id: &SubscriptionId, cursor: &Cursor) -> Result<()> {
+    let query = sql!(
+        "insert into billing_cursors (subscription_id, project_id, closings, billed_until, run_at)
+         values ($1, $2, $3, $4, $5)
+         on conflict (subscription_id) do update set closings = excluded.closings,
+           billed_until = excluded.billed_until, run_at = excluded.run_at",
+        id,
+        project,
+        cursor.closings,
+        cursor.billed_until,
+        cursor.run_at
+    );
+    tx.run(query).await.map(drop)
+}
+
+/// Subscriptions of a project whose closing is to be run until an instant, the earliest first; those after
+/// one of them, and so many.
+pub async fn due(
+    on: impl Exec,
+    project: ProjectId,
+    until: Timestamp,
+    (after, limit): (Option<&(Timestamp, SubscriptionId)>, u32),
+) -> Result<Vec<(Timestamp, SubscriptionId)>> {
+    let mut query = sql!(
+        "select run_at, subscription_id from billing_cursors
+         where project_id = $1 and run_at is not null and run_at <= $2",
+        project,
+        until
+    );
+    if let Some((at, id)) = after {
+        query = query.push(" and (run_at, subscription_id) > (?, ?)", [(*at).into(), id.into()]);
+    }
+    let query = query.push(" order by run_at, subscription_id limit ?", [limit.into()]);
+    let rows: Vec<(i64, String)> = on.all(query).await?;
+    row::each(rows, |(at, id)| Ok((row::time("run_at", at)?, row::id(id)?)))
+}
+
+/// The first instant at which a closing of a project is to be run.
+pub async fn first_due(on: impl Exec, project: ProjectId) -> Result<Option<Timestamp>> {
+    let query = sql!(
+        "select run_at from billing_cursors where project_id = $1 and run_at is not null order by run_at limit 1",
+        project
+    );
+    let row: Option<(i64,)> = on.opt(query).await?;
+    row.map(|(at,)| row::time("run_at", at)).transpose()
+}
+
+/// Puts a closing off that could not be run.
+pub async fn put_off(on: impl Exec, id: &SubscriptionId, until: Timestamp) -> Result<()> {
+    let query = sql!(
+        "update billing_cursors set run_at = $1 where subscription_id = $2 and run_at is not null",
+        until,
+        id
+    );
+    on.run(query).await.map(drop)
+}
+
+/// Stores a closed period.
+pub async fn insert_closed(tx: &mut Tx, closed: &ClosedPeriod) -> Result<()> {
+    let query = sql!(
+        "insert into closed_periods
+           (subscription_id, ordinal, project_id, customer_id, period_start, period_end, closed_at, invoice_id, charges)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        &closed.subscription,
+        closed.ordinal,
+        closed.project,
+        &closed.customer,
+        closed.window.start,
+        closed.window.end,
+        closed.closed_at,
+        closed.invoice.as_ref(),
+        closed.charges.as_str()
+    );
+    tx.run(query).await.map(drop)
+}
+
+/// Writes down what was charged for usage in a closed period so far.
+pub async fn set_charges(tx: &mut Tx, closed: &ClosedPeriod, charges: &str) -> Result<()> {
+    let query = sql!(
+        "update closed_periods set charges = $1 where subscription_id = $2 and ordinal = $3",
+        charges,
+        &closed.subscription,
+        closed.ordinal
+    );
+    tx.run(query).await.map(drop)
+}
+
+/// The closed periods of a subscription that end after an instant, in order.
+pub async fn closed_since(on: impl Exec, id: &SubscriptionId, since: Timestamp) -> Result<Vec<ClosedPeriod>> {
+    let query = sql!(
+        "select * from closed_periods where subscription_id = $1 and period_end > $2 order by ordinal",
+        id,
+        since
+    );
+    row::each(on.all(query).await?, from_row)
+}
+
+/// The last closed period of a customer.
+pub async fn last_closed(
+    on: impl Exec,
+    project: ProjectId,
+    customer: &CustomerId,
+) -> Result<Option<ClosedPeriod>> {
+    let query = sql!(
+        "select * from closed_periods where project_id = $1 and customer_id = $2
+         order by period_end desc, ordinal desc limit 1",
+        project,
+        customer
+    );
+    on.opt(query).await?.map(from_row).transpose()
+}

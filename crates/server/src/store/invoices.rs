@@ -1,0 +1,203 @@
+//! Final invoices, which never change, and what becomes of them.
+use super::db::Tx;
+use super::error::{Result, StoreError};
+use super::exec::Exec;
+use super::page::{Limit, Page};
+use super::{Cursor, row};
+use crate::sql;
+use reckoner_domain::id::{CustomerId, InvoiceId, ProjectId, SubscriptionId};
+use reckoner_domain::invoice::{FinalInvoice, InvoiceStatus};
+use reckoner_domain::time::Timestamp;
+
+/// An invoice as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// Identifies it.
+    pub id: InvoiceId,
+    /// The project.
+    pub project: ProjectId,
+    /// Whose it is.
+    pub customer: CustomerId,
+    /// The customer's own id, as it is now.
+    pub external_id: String,
+    /// What it bills.
+    pub subscription: SubscriptionId,
+    /// Its place among the closings of the subscription.
+    pub ordinal: u64,
+    /// What it says.
+    pub invoice: FinalInvoice,
+    /// What became of it.
+    pub status: InvoiceStatus,
+    /// When that last changed.
+    pub changed_at: Timestamp,
+    /// Counts changes of its status from 1.
+    pub version: u32,
+}
+
+/// Which invoices to list.
+#[derive(Clone, Debug, Default)]
+pub struct Filter<'a> {
+    /// Those of this customer.
+    pub customer: Option<&'a CustomerId>,
+    /// Those of this subscription.
+    pub subscription: Option<&'a SubscriptionId>,
+    /// Those of which this became.
+    pub status: Option<InvoiceStatus>,
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: String,
+    project_id: i64,
+    customer_id: String,
+    external_id: String,
+    subscription_id: String,
+    ordinal: i64,
+    content: String,
+    hash: String,
+    status: String,
+    changed_at: i64,
+    version: i64,
+}
+
+fn from_row(row: Row) -> Result<Stored> {
+    let corrupt = |column, error: &dyn std::fmt::Display| StoreError::corrupt(column, error);
+    Ok(Stored {
+        id: row::id(row.id)?,
+        project: row::project(row.project_id)?,
+        customer: row::id(row.customer_id)?,
+        external_id: row.external_id,
+        subscription: row::id(row.subscription_id)?,
+        ordinal: row::sequence("ordinal", row.ordinal)?,
+        invoice: FinalInvoice::read(&row.content, &row.hash).map_err(|error| corrupt("content", &error))?,
+        status: row.status.parse().map_err(|error| corrupt("status", &error))?,
+        changed_at: row::time("changed_at", row.changed_at)?,
+        version: row::count("version", row.version)?,
+    })
+}
+
+/// The next number of the project's series of invoices. The series is held until the transaction ends, so
+/// that no number is left out.
+pub async fn next_number(tx: &mut Tx, project: ProjectId) -> Result<u64> {
+    let query = sql!(
+        "insert into document_numbers (project_id, series, last_number) values ($1, 'invoice', 1)
+         on conflict (project_id, series) do update set last_number = document_numbers.last_number + 1
+         returning last_number",
+        project
+    );
+    let (number,): (i64,) = tx.one(query).await?;
+    row::sequence("last_number", number)
+}
+
+/// Stores a final invoice.
+pub async fn insert(tx: &mut Tx, stored: &Stored) -> Result<()> {
+    let (header, totals) = (stored.invoice.header(), stored.invoice.totals());
+    let query = sql!(
+        "insert into invoices
+           (id, project_id, customer_id, subscription_id, ordinal, number, currency, total, amount_due,
+            period_start, period_end, finalized_at, due_at, content, hash)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
+        &stored.id,
+        stored.project,
+        &stored.customer,
+        &stored.subscription,
+        stored.ordinal,
+        header.number,
+        totals.due.currency().code(),
+        totals.total.amount(),
+        totals.due.amount(),
+        header.period.start,
+        header.period.end,
+        header.finalized_at,
+        header.due_at,
+        stored.invoice.text(),
+        stored.invoice.hash()
+    );
+    tx.run(query).await?;
+    let query = sql!(
+        "insert into invoice_states (invoice_id, project_id, status, changed_at, version)
+         values ($1, $2, $3, $4, $5)",
+        &stored.id,
+        stored.project,
+        stored.status.as_str(),
+        stored.changed_at,
+        stored.version
+    );
+    tx.run(query).await.map(drop)
+}
+
+/// An invoice, its state held until the transaction ends.
+pub async fn lock(tx: &mut Tx, project: ProjectId, id: &InvoiceId) -> Result<Stored> {
+    let held =
+        sql!("select invoice_id from invoice_states where project_id = $1 and invoice_id = $2", project, id);
+    let _: (String,) = tx.one(held.locking()).await?;
+    get(tx, project, id).await
+}
+
+/// Writes down what became of an invoice that is still at its version.
+pub async fn set_status(
+    tx: &mut Tx,
+    stored: &Stored,
+    status: InvoiceStatus,
+    changed_at: Timestamp,
+) -> Result<()> {
+    let query = sql!(
+        "update invoice_states set status = $1, changed_at = $2, version = version + 1
+         where project_id = $3 and invoice_id = $4 and version = $5",
+        status.as_str(),
+        changed_at,
+        stored.project,
+        &stored.id,
+        stored.version
+    );
+    if tx.run(query).await? == 1 { Ok(()) } else { Err(StoreError::Stale) }
+}
+
+/// An invoice.
+pub async fn get(on: impl Exec, project: ProjectId, id: &InvoiceId) -> Result<Stored> {
+    let query = sql!(
+        "select i.id, i.project_id, i.customer_id, c.external_id, i.subscription_id, i.ordinal, i.content, i.hash,
+           s.status, s.changed_at, s.version
+         from invoices i join invoice_states s on s.invoice_id = i.id join customers c on c.id = i.customer_id
+         where i.project_id = $1 and i.id = $2",
+        project,
+        id
+    );
+    from_row(on.one(query).await?)
+}
+
+/// Invoices in the order of their numbers; a cursor's id is a number.
+pub async fn list(
+    on: impl Exec,
+    project: ProjectId,
+    filter: &Filter<'_>,
+    after: Option<&Cursor>,
+    limit: Limit,
+) -> Result<Page<Stored>> {
+    let mut query = sql!(
+        "select i.id, i.project_id, i.customer_id, c.external_id, i.subscription_id, i.ordinal, i.content, i.hash,
+           s.status, s.changed_at, s.version
+         from invoices i join invoice_states s on s.invoice_id = i.id join customers c on c.id = i.customer_id
+         where i.project_id = $1",
+        project
+    )
+    .when(filter.customer, " and i.customer_id = ?")
+    .when(filter.subscription, " and i.subscription_id = ?")
+    .when(filter.status.map(InvoiceStatus::as_str), " and s.status = ?");
+    if let Some(after) = after {
+        let number: i64 = after.id.parse().unwrap_or(0);
+        query = query.push(" and i.number > ?", [number.into()]);
+    }
+    let rows = on.all(query.push(" order by i.number limit ?", [limit.probe().into()])).await?;
+    let cursor = |one: &Stored| {
+        let header = one.invoice.header();
+        Cursor { time: header.finalized_at, id: header.number.to_string() }
+    };
+    Ok(Page::new(row::each(rows, from_row)?, limit, cursor))
+}
+
+/// Whether a project has final invoices.
+pub async fn any(on: impl Exec, project: ProjectId) -> Result<bool> {
+    let query = sql!("select number from invoices where project_id = $1 limit 1", project);
+    Ok(on.opt::<(i64,)>(query).await?.is_some())
+}
