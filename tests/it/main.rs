@@ -3,6 +3,7 @@
 
 mod access;
 mod accounts;
+mod billing;
 mod clock;
 mod configuration;
 mod delivery;

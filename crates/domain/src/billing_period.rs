@@ -4,7 +4,7 @@ use crate::cycle::BillingCycle;
 use crate::key::PlanKey;
 use crate::share::Share;
 use crate::subscription::SubscriptionStatus;
-use crate::time::Timestamp;
+use crate::time::{DAY, Timestamp};
 use crate::window::Window;
 
 /// A version of a plan.
@@ -49,11 +49,12 @@ pub struct BillingPeriod {
 /// What an invoice is made of: the period that ends, and the one that begins with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Closing {
-    /// The period whose usage is billed; none where billing only begins.
+    /// The period whose usage is billed; none where billing only begins, and some time after the end of the
+    /// subscription, when what came late is settled.
     pub period: Option<BillingPeriod>,
     /// The period whose fees are due in advance; none where the subscription has ended.
     pub next: Option<BillingPeriod>,
-    /// When it falls due: where the one ends and the other begins.
+    /// When it falls due: where the one ends and the other begins, or when it is settled.
     pub at: Timestamp,
 }
 
@@ -100,9 +101,26 @@ impl BillingPeriod {
     }
 }
 
+/// How long after the end of a subscription what came late is settled, in microseconds.
+pub const SETTLED_AFTER: i64 = 36 * DAY;
+
 impl Closing {
+    /// The closing that comes next where billing has come to an instant, or has not begun; none where nothing
+    /// is billed any more, or yet.
+    pub fn next(phases: &[Phase], billed_until: Option<Timestamp>) -> Option<Self> {
+        let Some(until) = billed_until else { return Self::first(phases) };
+        Self::of_period_from(phases, until).or_else(|| Self::settlement(phases, until))
+    }
+
+    /// The closing some time after the end, which bills what came late of the periods before.
+    fn settlement(phases: &[Phase], billed_until: Timestamp) -> Option<Self> {
+        let end = phases.last().filter(|phase| phase.status.is_over())?.starts_at;
+        let at = end.plus_micros(SETTLED_AFTER);
+        (billed_until <= end).then_some(Self { period: None, next: None, at })
+    }
+
     /// The first closing of a subscription, which only begins billing; none where nothing is billed yet.
-    pub fn first(phases: &[Phase]) -> Option<Self> {
+    fn first(phases: &[Phase]) -> Option<Self> {
         let next = billing_period_from(phases, phases.first()?.starts_at)?;
         Some(Self { period: None, at: next.window.start, next: Some(next) })
     }

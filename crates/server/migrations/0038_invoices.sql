@@ -61,9 +61,12 @@ create table closed_periods (
     period_end bigint not null,
     closed_at bigint not null,
     invoice_id bytewise_text references invoices (id),
+    currency text,
+    overage text,
     charges text not null,
     primary key (subscription_id, ordinal)
 );
+create index closed_periods_by_closing on closed_periods (project_id, closed_at);
 create index closed_periods_of_customer on closed_periods (project_id, customer_id, period_end);
 
 -- What a payment provider is to collect, each once: written down before it is asked for, and again when it

@@ -1,6 +1,6 @@
 //! One project never sees another's objects.
 use super::described;
-use crate::support::server::{Answer, LIVE_KEY, Server, TEST_KEY};
+use crate::support::server::{Answer, LIVE_KEY, Server, Setup, TEST_KEY};
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -17,6 +17,14 @@ async fn made(server: &Server, path: &str, body: Value) -> Value {
     let answer = ask(server, LIVE_KEY, "POST", path, Some(&body)).await;
     assert!(answer.status.is_success(), "{path}: {}", answer.text);
     answer.json()
+}
+
+/// Starts the charging of overage.
+const CRON_SECRET: &str = "cron-proof-of-the-tests-0123456789abcdef";
+
+/// A server on which that can be started.
+fn start() -> Server {
+    Setup::default().env("CRON_SECRET", CRON_SECRET).start()
 }
 
 /// Objects of project `live`, one of each kind, by the pattern of their path.
@@ -41,17 +49,22 @@ async fn objects(server: &Server) -> BTreeMap<&'static str, String> {
             break text(&first["id"]);
         }
     };
-    let plan = json!({"key": "of.live", "currency": "USD", "interval": "month"});
+    let plan = json!({"key": "of.live", "currency": "USD", "interval": "month", "base_price": "5.00"});
     made(server, "/v1/plans", plan).await;
     made(server, "/v1/coupons", json!({"key": "of.live", "percent": "5"})).await;
     let subscription = json!({"customer": "acme", "plan": "of.live"});
     let subscription = made(server, "/v1/subscriptions", subscription).await;
+    let closed = server.bare(Method::POST, "/api/cron/process-overage");
+    let closed = closed.header("authorization", format!("Bearer {CRON_SECRET}")).send().await;
+    assert_eq!(Answer::of(closed).await.status, 200);
+    let invoices = ask(server, LIVE_KEY, "GET", "/v1/invoices", None).await.json();
     let lease = json!({"customer": "acme", "meter": "of.live", "value": "5"});
     let lease = made(server, "/v1/entitlements/leases", lease).await;
     BTreeMap::from([
         ("/v1/plans/{key}", "of.live".to_owned()),
         ("/v1/coupons/{key}", "of.live".to_owned()),
         ("/v1/subscriptions/{id}", text(&subscription["id"])),
+        ("/v1/invoices/{id}", text(&invoices["data"][0]["id"])),
         ("/v1/entitlements/leases/{lease_id}", text(&lease["lease_id"])),
         ("/v1/events/{id}", "e1".to_owned()),
         ("/v1/meters/{key}", "of.live".to_owned()),
@@ -86,7 +99,7 @@ fn body(pattern: &str, method: &str) -> Option<Value> {
 
 #[tokio::test]
 async fn objects_of_one_project_are_absent_for_the_other() {
-    let server = Server::start();
+    let server = start();
     let objects = objects(&server).await;
     let mut walked = 0;
     for (method, pattern, _) in described() {
@@ -132,7 +145,7 @@ async fn nothing_was_touched(server: &Server, objects: &BTreeMap<&str, String>) 
 
 #[tokio::test]
 async fn lists_show_the_own_project_only() {
-    let server = Server::start();
+    let server = start();
     let objects = objects(&server).await;
     let lists = [
         "/v1/events",

@@ -14,7 +14,7 @@ mod rezoning;
 mod setting;
 mod turns;
 mod workers;
-mod world;
+pub(crate) mod world;
 mod zones;
 
 use crate::support::on_both_servers;

@@ -6,20 +6,20 @@ use reckoner_domain::meter::{Aggregation, Catalogue, Meter, MeterKey};
 use reckoner_domain::period::Period;
 use reckoner_domain::time::Timestamp;
 use reckoner_eventlog::{Batch, EventLog, Options};
-use reckoner_server::billing::plans::Plans;
-use reckoner_server::billing::standing::Standings;
-use reckoner_server::billing::subscriptions::Subscriptions;
+use reckoner_server::billing::Billing;
 use reckoner_server::clock::Clock;
-use reckoner_server::config::{Definitions, Ingest};
+use reckoner_server::config::{self, Definitions, Ingest};
 use reckoner_server::events::Events;
 use reckoner_server::ingest::catalogues::Catalogues;
 use reckoner_server::ingest::record::Recorder;
 use reckoner_server::jobs::{Jobs, Moving, Schedule};
+use reckoner_server::payments::Ledger;
 use reckoner_server::store::aggregations::{self, Aggregation as Stored};
 use reckoner_server::store::webhook_messages::{self, Message};
 use reckoner_server::store::{Db, Limit, projects};
 use reckoner_server::webhooks::dispatcher::Waker;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use tempfile::TempDir;
 
 pub use reckoner_server::store::projects::LIVE;
@@ -47,6 +47,8 @@ pub struct World {
     pub events: Events,
     catalogues: Catalogues,
     moving: Moving,
+    /// What a provider collected.
+    pub ledger: Arc<Ledger>,
     dir: TempDir,
 }
 
@@ -58,7 +60,8 @@ impl World {
         let dir = TempDir::new().expect("a directory");
         let log = EventLog::open(&Options::new(dir.path(), [7; 16], 1)).expect("opens");
         let catalogues = Catalogues::default();
-        let world = Self { clock, db, events: Events::new(log), catalogues, moving: Moving::default(), dir };
+        let (events, moving, ledger) = (Events::new(log), Moving::default(), Arc::default());
+        let world = Self { clock, db, events, catalogues, moving, ledger, dir };
         world.meters(&[("sum", Aggregation::Sum)]);
         world
     }
@@ -78,27 +81,39 @@ impl World {
         self.catalogues.put(LIVE, Catalogue::new(meters.iter().enumerate().map(meter)));
     }
 
+    fn recorder(&self) -> Recorder {
+        let mut recorder = Recorder::new(self.db.clone(), self.clock.clone(), self.events.clone(), INGEST);
+        recorder.catalogues = self.catalogues.clone();
+        recorder
+    }
+
+    /// What looks after subscriptions and invoices; charges go to the world's ledger.
+    pub fn billing(&self) -> Billing {
+        let settings =
+            config::Billing { default_plan: None, grace_minutes: 60, payment_days: 14, cron_secret: None };
+        let (recorder, ledger) = (self.recorder(), Arc::clone(&self.ledger));
+        Billing::new((&self.db, &self.clock), &recorder, &Waker::default(), &settings, Some(ledger))
+    }
+
     /// A worker for these periods.
     pub fn worker(&self, name: &str, periods: &[Period]) -> Jobs {
         let definitions = Definitions { periods: periods.to_vec(), ..Definitions::default() };
+        let recorder = self.recorder();
+        let billing = self.billing();
         Jobs {
             db: self.db.clone(),
             clock: self.clock.clone(),
             events: self.events.clone(),
             catalogues: self.catalogues.clone(),
-            subscriptions: Subscriptions::new(
-                (self.db.clone(), self.clock.clone()),
-                Waker::default(),
-                Plans::default(),
-                Standings::default(),
-            ),
-            definitions: std::sync::Arc::new(parking_lot::RwLock::new(std::sync::Arc::new(definitions))),
+            subscriptions: billing.subscriptions,
+            invoicing: billing.invoicing,
+            definitions: Arc::new(parking_lot::RwLock::new(Arc::new(definitions))),
             waker: Waker::default(),
             schedule: Schedule::parse("*/15 * * * *").expect("cron"),
             moving: self.moving.clone(),
-            recorder: Recorder::new(self.db.clone(), self.clock.clone(), self.events.clone(), INGEST),
+            recorder,
             outbox: self.dir.path().join("outbox"),
-            erasing: std::sync::Arc::default(),
+            erasing: Arc::default(),
             worker: name.to_owned(),
         }
     }

@@ -17,13 +17,13 @@ fn analytics() -> Value {
 }
 
 /// A server's project with that catalogue, at 12:00 on 10 January 2026.
-async fn with_analytics(server: &Server) {
+pub(crate) async fn with_analytics(server: &Server) {
     server.freeze("2026-01-10T12:00:00Z").await;
     let applied = server.post("/v1/catalog/apply", analytics()).await;
     assert_eq!(applied.status, 200, "{}", applied.text);
 }
 
-async fn subscribe(server: &Server, customer: &str, plan: &str) -> Value {
+pub(crate) async fn subscribe(server: &Server, customer: &str, plan: &str) -> Value {
     let made = server.post("/v1/subscriptions", json!({"customer": customer, "plan": plan})).await;
     assert_eq!(made.status, 201, "{}", made.text);
     made.json()

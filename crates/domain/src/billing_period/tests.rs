@@ -227,3 +227,29 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn closings_begin_follow_each_other_and_settle_what_came_late() {
+    let cycle = monthly("2026-04-01");
+    let phases = [phase("2026-04-01", "pro", Active, &cycle), phase("2026-05-16", "pro", Canceled, &cycle)];
+    let mut until = None;
+    let mut shown = Vec::new();
+    while let Some(closing) = Closing::next(&phases, until) {
+        let what = |period: &Option<BillingPeriod>| {
+            period.as_ref().map_or("-".to_owned(), |one| day(one.window.start))
+        };
+        shown.push(format!("{}: {} {}", day(closing.at), what(&closing.period), what(&closing.next)));
+        until = Some(closing.at);
+    }
+    assert_eq!(
+        shown,
+        [
+            "2026-04-01: - 2026-04-01",
+            "2026-05-01: 2026-04-01 2026-05-01",
+            "2026-05-16: 2026-05-01 -",
+            "2026-06-21: - -",
+        ]
+    );
+    let expired = [phase("2026-04-01", "pro", Trialing, &cycle), phase("2026-04-08", "pro", Expired, &cycle)];
+    assert_eq!(Closing::next(&expired, None), None);
+}

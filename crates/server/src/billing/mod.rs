@@ -3,6 +3,7 @@ pub mod catalog;
 pub mod invoicing;
 pub mod messages;
 pub mod plans;
+pub mod revenue;
 pub mod standing;
 pub mod subscriptions;
 
@@ -15,6 +16,7 @@ use crate::webhooks::dispatcher::Waker;
 use invoicing::{Invoicing, Terms};
 use plans::Plans;
 use reckoner_domain::time::{DAY, MINUTE};
+use revenue::Revenues;
 use standing::{StandingReader, Standings};
 use std::sync::Arc;
 use subscriptions::Subscriptions;
@@ -30,6 +32,8 @@ pub struct Billing {
     pub subscriptions: Subscriptions,
     /// Invoices.
     pub invoicing: Invoicing,
+    /// Monthly recurring revenue.
+    pub revenues: Revenues,
 }
 
 impl Billing {
@@ -51,6 +55,7 @@ impl Billing {
         };
         let subscriptions =
             Subscriptions::new(store(), waker.clone(), plans.clone(), standings.clone(), terms);
+        let revenues = Revenues { db: db.clone(), clock: clock.clone(), plans: plans.clone() };
         let invoicing = Invoicing {
             db: db.clone(),
             clock: clock.clone(),
@@ -62,7 +67,7 @@ impl Billing {
             terms,
             provider,
         };
-        Self { standings, standing, subscriptions, invoicing }
+        Self { standings, standing, subscriptions, invoicing, revenues }
     }
 }
 

@@ -1,5 +1,6 @@
 //! What concerns plans and what they cost.
 use super::reader::{Reader, named};
+use super::{SECRET_CHARS_MIN, Secret};
 use reckoner_domain::key::PlanKey;
 
 /// What customers have where nobody says otherwise.
@@ -11,6 +12,8 @@ pub struct Billing {
     pub grace_minutes: u64,
     /// How long there is to pay an invoice, in days.
     pub payment_days: u64,
+    /// What whoever starts the charging of overage proves itself with; nobody can where there is none.
+    pub cron_secret: Option<Secret>,
 }
 
 pub(super) fn read_billing(reader: &mut Reader<'_>) -> Billing {
@@ -30,10 +33,16 @@ pub(super) fn read_billing(reader: &mut Reader<'_>) -> Billing {
         "billing.grace_minutes",
         "Minutes after the end of a billing period until its invoice becomes final: what arrives until then is on it.",
     );
+    let grace_minutes = reader.number(grace, 60, 0..=43_200);
     let payment = named("billing.payment_days", "Days after an invoice became final until it is due.");
-    Billing {
-        default_plan,
-        grace_minutes: reader.number(grace, 60, 0..=43_200),
-        payment_days: reader.number(payment, 14, 0..=365),
+    let payment_days = reader.number(payment, 14, 0..=365);
+    let cron = named(
+        "billing.cron_secret",
+        "What POST /api/cron/process-overage is called with, as a bearer token; nobody can call it while it is unset.",
+    );
+    let cron_secret: Option<Secret> = reader.optional(cron.also(&["CRON_SECRET"]).secret(), "a text");
+    if cron_secret.as_ref().is_some_and(|secret| secret.expose().chars().count() < SECRET_CHARS_MIN) {
+        reader.problem("billing.cron_secret", format!("must have at least {SECRET_CHARS_MIN} characters"));
     }
+    Billing { default_plan, grace_minutes, payment_days, cron_secret }
 }

@@ -38,6 +38,7 @@ fn secrets(config: &Config) -> Vec<(String, &Secret, usize)> {
         ("secret_key", &config.secret_key),
         ("jwt_secret", &config.auth.jwt_secret),
         ("jwt_previous_secret", &config.auth.jwt_previous_secret),
+        ("billing.cron_secret", &config.billing.cron_secret),
         ("bootstrap_api_key", &config.bootstrap_api_key),
         ("bootstrap_test_api_key", &config.bootstrap_test_api_key),
     ];
@@ -134,7 +135,7 @@ pub(super) fn warnings(config: &Config) -> Vec<String> {
 }
 
 /// Variables of earlier set-ups that nothing reads here, and what that means.
-const UNUSED: [(&str, &str); 8] = [
+const UNUSED: [(&str, &str); 7] = [
     ("JWT_REFRESH_SECRET", "refresh tokens are random and need no key"),
     ("SERVICE_JWT_SECRET", "tokens of services are signed with jwt_secret"),
     ("REDIS_URL", "this version uses no Redis"),
@@ -142,7 +143,6 @@ const UNUSED: [(&str, &str); 8] = [
     ("STRIPE_WEBHOOK_SECRET", "this version takes no webhooks of Stripe"),
     ("STRIPE_BASIC_PRICE_ID", "this version does not call Stripe"),
     ("STRIPE_PRO_PRICE_ID", "this version does not call Stripe"),
-    ("CRON_SECRET", "jobs run by themselves, and no route starts them"),
 ];
 
 /// Variables that are set and have no effect.

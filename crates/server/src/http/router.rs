@@ -15,6 +15,7 @@ use utoipa_axum::routes;
 pub fn routes() -> (Router<App>, OpenApi) {
     let (router, described) = OpenApiRouter::with_openapi(openapi::base())
         .merge(native())
+        .merge(invoices())
         .merge(system_a())
         .merge(system_c())
         .merge(system_d())
@@ -105,6 +106,17 @@ fn native() -> OpenApiRouter<App> {
         .routes(routes!(v1::clear::clear))
 }
 
+fn invoices() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(v1::revenue::get))
+        .routes(routes!(v1::invoices::upcoming))
+        .routes(routes!(v1::invoices::list))
+        .routes(routes!(v1::invoices::get))
+        .routes(routes!(v1::invoices::pay))
+        .routes(routes!(v1::invoices::void))
+        .routes(routes!(v1::invoices::write_off))
+}
+
 fn system_a() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(a::index::index))
@@ -124,6 +136,9 @@ fn system_c() -> OpenApiRouter<App> {
         .routes(routes!(c::usage::endpoints))
         .routes(routes!(c::overage::overage))
         .routes(routes!(c::ping::ping))
+        .routes(routes!(c::admin::get))
+        .routes(routes!(c::users::list))
+        .routes(routes!(c::cron::process))
 }
 
 fn system_d() -> OpenApiRouter<App> {

@@ -5,6 +5,7 @@ use super::exec::Exec;
 use super::row;
 use crate::sql;
 use reckoner_domain::id::{CustomerId, InvoiceId, ProjectId, SubscriptionId};
+use reckoner_domain::money::Money;
 use reckoner_domain::time::Timestamp;
 use reckoner_domain::window::Window;
 
@@ -36,6 +37,8 @@ pub struct ClosedPeriod {
     pub closed_at: Timestamp,
     /// The invoice that closed it; none where nothing was due, or a provider collects.
     pub invoice: Option<InvoiceId>,
+    /// What usage beyond limits came to; none where there was none.
+    pub overage: Option<Money>,
     /// What was charged for usage in it so far, as JSON.
     pub charges: String,
 }
@@ -57,10 +60,16 @@ struct PeriodRow {
     period_end: i64,
     closed_at: i64,
     invoice_id: Option<String>,
+    currency: Option<String>,
+    overage: Option<String>,
     charges: String,
 }
 
 fn from_row(row: PeriodRow) -> Result<ClosedPeriod> {
+    let overage = match (row.currency, row.overage) {
+        (Some(currency), Some(amount)) => Some(row::money("overage", &currency, &amount)?),
+        _ => None,
+    };
     Ok(ClosedPeriod {
         subscription: row::id(row.subscription_id)?,
         ordinal: row::sequence("ordinal", row.ordinal)?,
@@ -72,6 +81,7 @@ fn from_row(row: PeriodRow) -> Result<ClosedPeriod> {
         },
         closed_at: row::time("closed_at", row.closed_at)?,
         invoice: row.invoice_id.map(row::id).transpose()?,
+        overage,
         charges: row.charges,
     })
 }
@@ -150,8 +160,9 @@ pub async fn put_off(on: impl Exec, id: &SubscriptionId, until: Timestamp) -> Re
 pub async fn insert_closed(tx: &mut Tx, closed: &ClosedPeriod) -> Result<()> {
     let query = sql!(
         "insert into closed_periods
-           (subscription_id, ordinal, project_id, customer_id, period_start, period_end, closed_at, invoice_id, charges)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+           (subscription_id, ordinal, project_id, customer_id, period_start, period_end, closed_at, invoice_id, currency,
+            overage, charges)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
         &closed.subscription,
         closed.ordinal,
         closed.project,
@@ -160,6 +171,8 @@ pub async fn insert_closed(tx: &mut Tx, closed: &ClosedPeriod) -> Result<()> {
         closed.window.end,
         closed.closed_at,
         closed.invoice.as_ref(),
+        closed.overage.map(|overage| overage.currency().code().to_owned()),
+        closed.overage.map(Money::amount),
         closed.charges.as_str()
     );
     tx.run(query).await.map(drop)

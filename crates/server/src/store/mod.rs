@@ -33,6 +33,7 @@ pub mod meters;
 mod migrate;
 pub mod one_time_tokens;
 mod open;
+pub mod overview;
 mod page;
 pub mod project_zones;
 pub mod projects;

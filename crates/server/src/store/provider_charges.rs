@@ -1,6 +1,6 @@
 //! What payment providers are to collect: written down before they are asked, and when they have answered.
 use super::db::Tx;
-use super::error::{Result, StoreError};
+use super::error::Result;
 use super::exec::Exec;
 use super::row;
 use crate::sql;
@@ -55,7 +55,6 @@ struct Row {
 }
 
 fn from_row(row: Row) -> Result<ProviderCharge> {
-    let currency = row.currency.parse().map_err(|error| StoreError::corrupt("currency", error))?;
     Ok(ProviderCharge {
         id: row::id(row.id)?,
         project: row::project(row.project_id)?,
@@ -64,7 +63,7 @@ fn from_row(row: Row) -> Result<ProviderCharge> {
         subscription: row::id(row.subscription_id)?,
         ordinal: row::sequence("ordinal", row.ordinal)?,
         position: row::count("position", row.position)?,
-        amount: Money::parse(&row.amount, currency).map_err(|error| StoreError::corrupt("amount", error))?,
+        amount: row::money("amount", &row.currency, &row.amount)?,
         description: row.description,
         period: Window {
             start: row::time("period_start", row.period_start)?,

@@ -1,6 +1,7 @@
 //! Stored values back into the domain's types.
 use super::error::{Result, StoreError};
 use reckoner_domain::id::{IdError, ProjectId};
+use reckoner_domain::money::Money;
 use reckoner_domain::time::Timestamp;
 use serde::de::DeserializeOwned;
 
@@ -27,6 +28,12 @@ pub fn sequence(column: &'static str, number: i64) -> Result<u64> {
 /// A stored project number.
 pub(super) fn project(number: i64) -> Result<ProjectId> {
     count("project_id", number).map(ProjectId)
+}
+
+/// A stored amount.
+pub(super) fn money(column: &'static str, currency: &str, amount: &str) -> Result<Money> {
+    let currency = currency.parse().map_err(|error| StoreError::corrupt("currency", error))?;
+    Money::parse(amount, currency).map_err(|error| StoreError::corrupt(column, error))
 }
 
 /// A stored identifier.

@@ -72,7 +72,7 @@ impl Invoicing {
         phases: &[Phase],
         closing: &Closing,
     ) -> Result<Option<Bill>> {
-        let Some(currency) = self.currency_of(stored, closing).await? else { return Ok(None) };
+        let Some(currency) = self.currency_of(stored, phases).await? else { return Ok(None) };
         let terms = self.terms(stored, closing, currency).await?;
         let mut charges = self.charges(stored, closing, &[]).await?;
         let mut adjusted = Vec::new();
@@ -105,7 +105,7 @@ impl Invoicing {
         let Some(closing) = Closing::of_period_from(phases, closed.window.start) else {
             return Ok((Vec::new(), before));
         };
-        let Some(currency) = self.currency_of(stored, &closing).await? else {
+        let Some(currency) = self.currency_of(stored, phases).await? else {
             return Ok((Vec::new(), before));
         };
         let terms = self.terms(stored, &closing, currency).await?;
@@ -186,14 +186,10 @@ impl Invoicing {
         })
     }
 
-    /// The currency of what is billed; `None` where nothing is.
-    async fn currency_of(&self, stored: &Stored, closing: &Closing) -> Result<Option<Currency>> {
-        let parts = closing.period.iter().flat_map(|period| period.parts.iter().map(|part| &part.plan));
-        let changes =
-            closing.period.iter().flat_map(|period| period.changes.iter().map(|change| &change.plan));
-        let opening = closing.next.iter().filter_map(|next| next.opening.as_ref());
-        let Some(version) = parts.chain(changes).chain(opening).next() else { return Ok(None) };
-        Ok(Some(self.plan(stored, version).await?.currency))
+    /// The currency of the subscription's plans, which have one for ever.
+    async fn currency_of(&self, stored: &Stored, phases: &[Phase]) -> Result<Option<Currency>> {
+        let Some(phase) = phases.last() else { return Ok(None) };
+        Ok(Some(self.plan(stored, &phase.plan).await?.currency))
     }
 
     async fn plan(&self, stored: &Stored, version: &PlanVersion) -> Result<Arc<Plan>> {

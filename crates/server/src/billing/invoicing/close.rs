@@ -1,6 +1,6 @@
 //! Closing billing periods: an invoice for each, once, however many workers do so and wherever one dies.
 use super::bill::{Bill, Charged};
-use super::{Invoicing, InvoicingError, Known, Result, next_closing};
+use super::{Invoicing, InvoicingError, Known, Result};
 use crate::billing::messages::{self, Message};
 use crate::clock;
 use crate::random;
@@ -140,13 +140,13 @@ impl Invoicing {
         }
         let known = self.known(stored).await?;
         let Known { stored, phases, cursor } = known;
-        let next = next_closing(&phases, &cursor);
+        let next = Closing::next(&phases, cursor.billed_until);
         let run_at = next.as_ref().map(|next| self.terms.run_at(next));
         let Some(closing) = next.filter(|_| run_at.is_some_and(|at| at <= now)) else {
             return Ok(Ready { stored, cursor, closing: None, run_at });
         };
         let bill = self.bill(&stored, &phases, &closing).await?;
-        let run_at = closing.next.as_ref().map(|next| self.terms.ended_at(next.window.end));
+        let run_at = Closing::next(&phases, Some(closing.at)).map(|next| self.terms.run_at(&next));
         Ok(Ready { stored, cursor, closing: Some((closing, bill)), run_at })
     }
 
@@ -209,6 +209,7 @@ impl Invoicing {
                 window: period.window,
                 closed_at: now,
                 invoice: invoice.clone(),
+                overage: overage_of(charged)?,
                 charges: text_of(charged)?,
             };
             closings::insert_closed(tx, &closed).await?;

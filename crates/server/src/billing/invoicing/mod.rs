@@ -101,6 +101,19 @@ pub enum InvoicingError {
     },
 }
 
+impl InvoicingError {
+    /// The reason for whoever looks after the project: what a database said is for the log alone.
+    pub fn told(&self) -> String {
+        match self {
+            Self::Store(StoreError::Unavailable(_)) => "the database is unavailable".to_owned(),
+            Self::Store(_) | Self::Subscription(SubscriptionError::Store(_)) => {
+                "the control plane failed".to_owned()
+            }
+            other => other.to_string(),
+        }
+    }
+}
+
 impl From<Overflow> for InvoicingError {
     fn from(_: Overflow) -> Self {
         Self::Overflow
@@ -131,20 +144,12 @@ pub(super) struct Known {
     pub(super) cursor: Cursor,
 }
 
-/// The closing that comes next; `None` where nothing is billed any more, or yet.
-pub(super) fn next_closing(phases: &[Phase], cursor: &Cursor) -> Option<Closing> {
-    match cursor.billed_until {
-        None => Closing::first(phases),
-        Some(until) => Closing::of_period_from(phases, until),
-    }
-}
-
 impl Invoicing {
     /// What the next invoice of a subscription would be if its period ended as it is: usage so far, and the
     /// fees of the next period.
     pub async fn upcoming(&self, stored: Stored) -> Result<Option<Upcoming>> {
         let mut known = self.known(stored).await?;
-        let Some(closing) = next_closing(&known.phases, &known.cursor) else { return Ok(None) };
+        let Some(closing) = Closing::next(&known.phases, known.cursor.billed_until) else { return Ok(None) };
         // What is scheduled for the end of the period decides what follows it.
         for step in steps_until(&self.db, &self.plans, &known.stored, closing.at).await? {
             known.phases.push(Phase {
@@ -157,7 +162,10 @@ impl Invoicing {
                 cycle: step.subscription.cycle.clone(),
             });
         }
-        let Some(closing) = next_closing(&known.phases, &known.cursor) else { return Ok(None) };
+        let Some(closing) = Closing::next(&known.phases, known.cursor.billed_until) else { return Ok(None) };
+        if closing.period.is_none() && closing.next.is_none() {
+            return Ok(None);
+        }
         let bill = self.bill(&known.stored, &known.phases, &closing).await?;
         Ok(Some(Upcoming { closing, draft: bill.map(|bill| bill.draft) }))
     }

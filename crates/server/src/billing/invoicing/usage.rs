@@ -12,6 +12,7 @@ use reckoner_domain::price::{Metered, Model};
 use reckoner_domain::quota::{Limit, Quota};
 use reckoner_domain::rate::Usage;
 use reckoner_domain::ratio::Ratio;
+use reckoner_domain::tally;
 use reckoner_domain::window::Window;
 
 /// A price of a part of a period.
@@ -32,6 +33,15 @@ pub(super) struct Priced<'a> {
     pub meter_version: Option<&'a MeterId>,
 }
 
+/// What was used in a window.
+#[derive(Clone, Copy, Debug, Default)]
+struct Used {
+    /// The meter's value.
+    value: Ratio,
+    /// How many events that were.
+    events: u64,
+}
+
 impl Invoicing {
     /// What is billed of a meter in a part of a period.
     pub(super) async fn metering(&self, priced: &Priced<'_>) -> Result<Metering> {
@@ -41,12 +51,12 @@ impl Invoicing {
             Some(quota) if matches!(quota.limit, Limit::Block(_)) => {
                 self.within_limits(priced, &meter, quota).await?
             }
-            _ => self.used(priced, &meter, vec![priced.part.window]).await?.pop().unwrap_or_default(),
+            _ => self.used_in(priced, &meter, priced.part.window).await?.value,
         };
         let window = priced.part.window;
         let quantity = billed_quantity(meter.aggregation, value, window, priced.period.whole)?;
         let events = match priced.metered.model {
-            Model::Percentage { .. } => self.events_of(priced, &meter).await?,
+            Model::Percentage { .. } => self.used_in(priced, &meter, priced.part.window).await?.events,
             _ => 0,
         };
         Ok(Metering { usage: Usage { quantity, events }, meter: Some(meter.id), aggregation: None })
@@ -70,8 +80,7 @@ impl Invoicing {
     async fn within_limits(&self, priced: &Priced<'_>, meter: &Meter, quota: &Quota) -> Result<Ratio> {
         let part = priced.part.window;
         if !matches!(meter.aggregation, Aggregation::Sum | Aggregation::Count) {
-            let used = self.used(priced, meter, vec![part]).await?.pop().unwrap_or_default();
-            return Ok(quota.limit.billable(used));
+            return Ok(quota.limit.billable(self.used_in(priced, meter, part).await?.value));
         }
         let mut windows = Vec::new();
         let mut at = part.start;
@@ -87,38 +96,32 @@ impl Invoicing {
         let mut before = Ratio::ZERO;
         for (window, used) in windows.iter().zip(self.used(priced, meter, windows.clone()).await?) {
             if window.start < part.start {
-                before = used;
+                before = used.value;
             } else {
-                billed = billed.plus(quota.limit.billable_after(before, used)?)?;
+                billed = billed.plus(quota.limit.billable_after(before, used.value)?)?;
                 before = Ratio::ZERO;
             }
         }
         Ok(billed)
     }
 
-    /// How many events a meter reads in a part, whatever they weigh.
-    async fn events_of(&self, priced: &Priced<'_>, meter: &Meter) -> Result<u64> {
-        let mut counting = meter.clone();
-        counting.aggregation = Aggregation::Count;
-        counting.weighting = None;
-        counting.earlier_weightings = Vec::new();
-        let count = self.used(priced, &counting, vec![priced.part.window]).await?.pop().unwrap_or_default();
-        let whole = count.to_parts_half_even(0).ok().and_then(|count| u64::try_from(count).ok());
-        whole.ok_or(InvoicingError::Overflow)
+    async fn used_in(&self, priced: &Priced<'_>, meter: &Meter, window: Window) -> Result<Used> {
+        Ok(self.used(priced, meter, vec![window]).await?.pop().unwrap_or_default())
     }
 
-    async fn used(&self, priced: &Priced<'_>, meter: &Meter, windows: Vec<Window>) -> Result<Vec<Ratio>> {
+    /// What was used in neighbouring windows.
+    async fn used(&self, priced: &Priced<'_>, meter: &Meter, windows: Vec<Window>) -> Result<Vec<Used>> {
         let query = UsageQuery {
             customers: vec![priced.stored.external_id.clone()],
             fill_zero: true,
             ..UsageQuery::new(priced.stored.project, meter.clone(), windows.clone())
         };
         let rows = self.events.query(query).await?;
-        let value = |window: &Window| {
-            let row = rows.iter().find(|row| row.window == *window);
-            let usage = row.and_then(|row| row.usage);
-            Ok(usage.map_or(Ok(Ratio::ZERO), reckoner_domain::tally::Usage::to_ratio)?)
+        let used = |window: &Window| {
+            let Some(row) = rows.iter().find(|row| row.window == *window) else { return Ok(Used::default()) };
+            let value = row.usage.map_or(Ok(Ratio::ZERO), tally::Usage::to_ratio)?;
+            Ok(Used { value, events: row.events })
         };
-        windows.iter().map(value).collect()
+        windows.iter().map(used).collect()
     }
 }

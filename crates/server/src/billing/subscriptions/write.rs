@@ -1,12 +1,13 @@
 //! Writing changes of subscriptions down: what they were from when on, the record of changes, messages.
 use super::{Result, Subscriptions, Whose, ended_a_trial};
-use crate::billing::invoicing::{next_closing, phases_of};
+use crate::billing::invoicing::phases_of;
 use crate::billing::messages::{self, Message};
 use crate::billing::standing::steps_until;
 use crate::store::audit::{self, SYSTEM};
 use crate::store::closings::{self, Cursor};
 use crate::store::subscriptions::{self, Stored};
 use crate::store::{StoreError, Tx};
+use reckoner_domain::billing_period::Closing;
 use reckoner_domain::subscription::{ScheduledAction, Subscription};
 use reckoner_domain::time::Timestamp;
 use serde_json::{Value, json};
@@ -85,7 +86,8 @@ impl Subscriptions {
     pub(super) async fn note_closing(&self, tx: &mut Tx, stored: &Stored) -> Result<()> {
         let phases = phases_of(subscriptions::phases(&mut *tx, &stored.id).await?);
         let cursor = closings::cursor(&mut *tx, &stored.id).await?;
-        let run_at = next_closing(&phases, &cursor).map(|closing| self.terms.run_at(&closing));
+        let next = Closing::next(&phases, cursor.billed_until);
+        let run_at = next.map(|closing| self.terms.run_at(&closing));
         Ok(closings::put_cursor(tx, stored.project, &stored.id, &Cursor { run_at, ..cursor }).await?)
     }
 

@@ -10,13 +10,14 @@ use crate::store::Scope;
 use serde_json::{Map, Value, json};
 
 /// What each group of routes is about, in the order of the document.
-const TAGS: [(&str, &str); 16] = [
+const TAGS: [(&str, &str); 17] = [
     ("events", "What was used. The event's id makes sending it again harmless."),
     ("meters", "What events add up to, and queries of it."),
     ("customers", "Whose usage it is."),
     ("aggregations", "The totals of periods."),
     ("plans", "What customers subscribe to, and discounts."),
     ("subscriptions", "Which plans customers have."),
+    ("invoices", "What customers are billed, period by period."),
     ("entitlements", "What customers may use, and how much of it is left."),
     ("webhooks", "Who is told, and what became of it."),
     ("api keys", "Who may call."),

@@ -1,9 +1,12 @@
 //! System C: a customer's own usage, its overage, and a limited sample endpoint.
+pub mod admin;
+pub mod cron;
 pub mod numbers;
 pub mod overage;
 pub mod ping;
 pub mod statistics;
 pub mod usage;
+pub mod users;
 
 use super::{Refused, failure};
 use crate::auth::caller::Caller;

@@ -39,6 +39,12 @@ pub fn dollars(amount: Ratio) -> String {
     format!("${whole}.{fraction:0<2}")
 }
 
+/// An amount in dollars, without cents where there are none: `$2,647`.
+pub fn whole_dollars(amount: Ratio) -> String {
+    let text = dollars(amount);
+    text.strip_suffix(".00").map_or_else(|| text.clone(), str::to_owned)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

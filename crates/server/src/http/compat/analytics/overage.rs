@@ -1,10 +1,12 @@
 //! `GET /api/usage/overage`.
 use super::numbers::{dollars, grouped, number};
-use super::{CALLS, Own, current};
+use super::{CALLS, Own, no_record};
+use crate::billing::invoicing::Charged;
 use crate::entitlements::Current;
 use crate::http::compat::Refused;
 use crate::http::error::ApiError;
 use crate::http::state::App;
+use crate::store::closings;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -28,9 +30,17 @@ use serde_json::{Value, json};
     security(("api_key" = [])),
 )]
 pub async fn overage(State(app): State<App>, own: Own) -> Result<Json<Value>, Response> {
-    let current = current(&app, &own).await?;
-    let (calls, cost) =
-        beyond(&current).map_err(|error| Refused(ApiError::internal(error)).into_response())?;
+    let failed = |error: ApiError| Refused(error).into_response();
+    let found = app.entitlements.current(own.caller.project, &own.customer, CALLS).await;
+    let current = found.map_err(|error| failed(error.into()))?;
+    // Until the period has calls of its own, the one before it is what there is to tell of.
+    if current.as_ref().is_none_or(|current| current.used.is_zero())
+        && let Some(charged) = charged(&app, &own).await.map_err(failed)?
+    {
+        return Ok(Json(charged));
+    }
+    let current = current.ok_or_else(no_record)?;
+    let (calls, cost) = beyond(&current).map_err(|error| failed(ApiError::internal(error)))?;
     let has_overage = calls > Ratio::ZERO;
     let message = if has_overage {
         format!(
@@ -52,8 +62,29 @@ pub async fn overage(State(app): State<App>, own: Own) -> Result<Json<Value>, Re
     })))
 }
 
+/// The overage of the customer's last period that is closed; `None` where there was none.
+async fn charged(app: &App, own: &Own) -> Result<Option<Value>, ApiError> {
+    let Some(customer) = &own.caller.customer else { return Ok(None) };
+    let Some(closed) = closings::last_closed(&app.db, own.caller.project, customer).await? else {
+        return Ok(None);
+    };
+    let Some(cost) = closed.overage else { return Ok(None) };
+    let charges: Vec<Charged> = serde_json::from_str(&closed.charges).map_err(ApiError::internal)?;
+    let mut calls = charges.iter().filter(|one| one.is_overage).map(|one| one.billed_units);
+    let calls = calls.try_fold(Ratio::ZERO, Ratio::plus).map_err(ApiError::internal)?;
+    let cost = cost.exact();
+    Ok(Some(json!({
+        "has_overage": true,
+        "overage_calls": number(calls),
+        "overage_cost_usd": number(cost),
+        "invoiced": true,
+        "period_end": closed.window.end.to_millis_text(),
+        "message": format!("You have been charged {} for {} overage calls.", dollars(cost), grouped(calls)),
+    })))
+}
+
 /// The calls beyond a limit that may be exceeded, and what they cost, unrounded.
-fn beyond(current: &Current) -> Result<(Ratio, Ratio), MoneyError> {
+pub fn beyond(current: &Current) -> Result<(Ratio, Ratio), MoneyError> {
     let Limit::Overage(_) = current.limit else { return Ok((Ratio::ZERO, Ratio::ZERO)) };
     let calls = current.limit.beyond(current.used)?;
     let price = current.plan.prices.iter().find_map(|price| match &price.charges {

@@ -1,0 +1,228 @@
+//! `/v1/invoices`, and the draft of a subscription's next one.
+mod wire;
+
+pub use wire::money;
+
+use crate::billing::invoicing::InvoicingError;
+use crate::http::error::{ApiError, choice_error};
+use crate::http::extract::{By, Params};
+use crate::http::pagination;
+use crate::http::state::App;
+use crate::store::invoices::{self as stored, Filter};
+use crate::store::{StoreError, customers, subscriptions};
+use axum::Json;
+use axum::extract::{Path, State};
+use reckoner_api::error::Problem;
+use reckoner_api::invoice::Invoice as ApiInvoice;
+use reckoner_api::list::List;
+use reckoner_domain::id::{InvoiceId, SubscriptionId};
+use reckoner_domain::invoice::{InvoiceEvent, InvoiceStatus};
+use serde::Deserialize;
+use std::str::FromStr;
+use utoipa::IntoParams;
+
+/// Which invoices are listed.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct InvoiceParams {
+    /// Those of this customer: its own id, or `cus_...`.
+    customer: Option<String>,
+    /// Those of this subscription: `sub_...`.
+    subscription: Option<String>,
+    /// Those that stand so: `finalized`, `paid`, `void` or `uncollectible`.
+    status: Option<String>,
+    /// Most invoices of a page: 1 to 1,000, by default 50.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 1000)]
+    limit: Option<String>,
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// List final invoices, in the order of their numbers.
+#[utoipa::path(
+    get, path = "/v1/invoices", operation_id = "list_invoices", tag = "invoices",
+    params(InvoiceParams),
+    responses(
+        (status = 200, body = List<ApiInvoice>),
+        (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 403, body = Problem, content_type = "application/problem+json"),
+        (status = 422, body = Problem, content_type = "application/problem+json"),
+    ),
+    security(("api_key" = ["read"])),
+)]
+pub async fn list(
+    State(app): State<App>,
+    By(caller): By,
+    Params(params, mut faults): Params<InvoiceParams>,
+) -> Result<Json<List<ApiInvoice>>, ApiError> {
+    let status = params.status.as_deref().map(InvoiceStatus::from_str).transpose();
+    if status.is_err() {
+        faults.push(choice_error("status", &InvoiceStatus::NAMES));
+    }
+    let (limit, after) = pagination::page(params.limit.as_deref(), params.cursor.as_deref(), faults)?;
+    let nothing = || Ok(Json(List { data: Vec::new(), next_cursor: None }));
+    let customer = match params.customer.as_deref() {
+        None => None,
+        Some(name) => match customers::find(&app.db, caller.project, name).await {
+            Ok(customer) => Some(customer.id),
+            Err(StoreError::NotFound) => return nothing(),
+            Err(error) => return Err(error.into()),
+        },
+    };
+    let subscription = match params.subscription.as_deref().map(SubscriptionId::parse) {
+        None => None,
+        Some(Ok(id)) => Some(id),
+        Some(Err(_)) => return nothing(),
+    };
+    let filter = Filter {
+        customer: customer.as_ref(),
+        subscription: subscription.as_ref(),
+        status: status.unwrap_or_default(),
+    };
+    let page = stored::list(&app.db, caller.project, &filter, after.as_ref(), limit).await?;
+    Ok(Json(pagination::to_api_list(page, |one| wire::to_api(&one))))
+}
+
+/// Get a final invoice.
+#[utoipa::path(
+    get, path = "/v1/invoices/{id}", operation_id = "get_invoice", tag = "invoices",
+    params(("id" = String, Path, description = "`inv_...`")),
+    responses(
+        (status = 200, body = ApiInvoice),
+        (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 403, body = Problem, content_type = "application/problem+json"),
+        (status = 404, body = Problem, content_type = "application/problem+json"),
+    ),
+    security(("api_key" = ["read"])),
+)]
+pub async fn get(
+    State(app): State<App>,
+    By(caller): By,
+    Path(id): Path<String>,
+) -> Result<Json<ApiInvoice>, ApiError> {
+    let found = stored::get(&app.db, caller.project, &read_id(&id)?).await;
+    Ok(Json(wire::to_api(&found.map_err(InvoicingError::from)?)))
+}
+
+/// Write down that an invoice was paid.
+#[utoipa::path(
+    post, path = "/v1/invoices/{id}/pay", operation_id = "pay_invoice", tag = "invoices",
+    params(("id" = String, Path, description = "`inv_...`")),
+    responses(
+        (status = 200, body = ApiInvoice),
+        (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 403, body = Problem, content_type = "application/problem+json"),
+        (status = 404, body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "It is paid already, or void", body = Problem, content_type = "application/problem+json"),
+    ),
+    security(("api_key" = ["admin"])),
+)]
+pub async fn pay(
+    State(app): State<App>,
+    by: By,
+    Path(id): Path<String>,
+) -> Result<Json<ApiInvoice>, ApiError> {
+    pass(&app, by, &id, InvoiceEvent::Pay).await
+}
+
+/// Withdraw an invoice that is not paid. Its number stays used.
+#[utoipa::path(
+    post, path = "/v1/invoices/{id}/void", operation_id = "void_invoice", tag = "invoices",
+    params(("id" = String, Path, description = "`inv_...`")),
+    responses(
+        (status = 200, body = ApiInvoice),
+        (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 403, body = Problem, content_type = "application/problem+json"),
+        (status = 404, body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "It is paid, or void already", body = Problem, content_type = "application/problem+json"),
+    ),
+    security(("api_key" = ["admin"])),
+)]
+pub async fn void(
+    State(app): State<App>,
+    by: By,
+    Path(id): Path<String>,
+) -> Result<Json<ApiInvoice>, ApiError> {
+    pass(&app, by, &id, InvoiceEvent::Void).await
+}
+
+/// Give up on an invoice. It may still be paid.
+#[utoipa::path(
+    post, path = "/v1/invoices/{id}/write-off", operation_id = "write_invoice_off", tag = "invoices",
+    params(("id" = String, Path, description = "`inv_...`")),
+    responses(
+        (status = 200, body = ApiInvoice),
+        (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 403, body = Problem, content_type = "application/problem+json"),
+        (status = 404, body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "It is paid, void, or given up on already", body = Problem, content_type = "application/problem+json"),
+    ),
+    security(("api_key" = ["admin"])),
+)]
+pub async fn write_off(
+    State(app): State<App>,
+    by: By,
+    Path(id): Path<String>,
+) -> Result<Json<ApiInvoice>, ApiError> {
+    pass(&app, by, &id, InvoiceEvent::WriteOff).await
+}
+
+/// Preview a subscription's next invoice: what was used so far, and the fees of the next period.
+#[utoipa::path(
+    get, path = "/v1/subscriptions/{id}/upcoming-invoice", operation_id = "preview_invoice", tag = "invoices",
+    params(("id" = String, Path, description = "`sub_...`")),
+    responses(
+        (status = 200, body = ApiInvoice),
+        (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 403, body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "No such subscription, or nothing is billed any more, or yet", body = Problem, content_type = "application/problem+json"),
+    ),
+    security(("api_key" = ["read"])),
+)]
+pub async fn upcoming(
+    State(app): State<App>,
+    By(caller): By,
+    Path(id): Path<String>,
+) -> Result<Json<ApiInvoice>, ApiError> {
+    let id = SubscriptionId::parse(&id).map_err(|_| ApiError::not_found("subscription"))?;
+    let subscription = match subscriptions::get(&app.db, caller.project, &id).await {
+        Err(StoreError::NotFound) => return Err(ApiError::not_found("subscription")),
+        found => found?,
+    };
+    let upcoming = app.billing.invoicing.upcoming(subscription.clone()).await?;
+    let draft = upcoming.and_then(|upcoming| wire::to_api_draft(&subscription, &upcoming));
+    draft.map(Json).ok_or_else(|| ApiError::not_found("invoice"))
+}
+
+async fn pass(
+    app: &App,
+    By(caller): By,
+    id: &str,
+    event: InvoiceEvent,
+) -> Result<Json<ApiInvoice>, ApiError> {
+    let id = read_id(id)?;
+    let passed = app.billing.invoicing.pass(&caller.actor, (caller.project, &id), None, event).await?;
+    Ok(Json(wire::to_api(&passed)))
+}
+
+fn read_id(text: &str) -> Result<InvoiceId, ApiError> {
+    InvoiceId::parse(text).map_err(|_| ApiError::not_found("invoice"))
+}
+
+impl From<InvoicingError> for ApiError {
+    fn from(error: InvoicingError) -> Self {
+        let text = error.to_string();
+        match error {
+            InvoicingError::Store(StoreError::NotFound) => Self::not_found("invoice"),
+            InvoicingError::Store(error) => error.into(),
+            InvoicingError::Events(error) => error.into(),
+            InvoicingError::Subscription(error) => error.into(),
+            InvoicingError::Random(error) => error.into(),
+            InvoicingError::State { .. } => Self::conflict("invoice_state", text),
+            InvoicingError::Money(_) | InvoicingError::Overflow | InvoicingError::NoMeter(_) => {
+                Self::internal(text)
+            }
+        }
+    }
+}
