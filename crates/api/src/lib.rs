@@ -21,4 +21,5 @@ pub mod rejected_event;
 pub mod revenue;
 pub mod subscription;
 pub mod test_clock;
+pub mod wallet;
 pub mod webhook;

@@ -3,7 +3,8 @@ use std::fmt;
 use std::str::FromStr;
 
 /// A currency in use: its code and how many digits its minor unit has.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub struct Currency {
     code: [u8; 3],
     digits: u8,
@@ -49,6 +50,19 @@ impl Currency {
                 .split(' ')
                 .filter_map(|code| Some(Self { code: *code.as_bytes().first_chunk()?, digits: *digits }))
         })
+    }
+}
+
+impl From<Currency> for String {
+    fn from(currency: Currency) -> Self {
+        currency.code().to_owned()
+    }
+}
+
+impl TryFrom<String> for Currency {
+    type Error = CurrencyError;
+    fn try_from(code: String) -> Result<Self, CurrencyError> {
+        code.parse()
     }
 }
 

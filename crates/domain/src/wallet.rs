@@ -7,10 +7,12 @@ pub use ledger::{Account, Funding, Posting};
 use crate::currency::Currency;
 use crate::money::{Money, MoneyError};
 use crate::time::Timestamp;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Credit that was put in together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Lot {
     added_at: Timestamp,
     expires_at: Option<Timestamp>,
@@ -21,7 +23,8 @@ struct Lot {
 ///
 /// Credit that expires is used first, the soonest before the others, then the oldest. It expires at
 /// its instant; what a hold has reserved by then stays reserved, and expires when it is released.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Wallet {
     currency: Currency,
     lots: Vec<Lot>,

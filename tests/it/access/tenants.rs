@@ -85,10 +85,13 @@ fn text(value: &Value) -> String {
 
 /// A body that the route takes, so that only the object's absence can be its answer.
 fn body(pattern: &str, method: &str) -> Option<Value> {
+    let euro = json!({"amount": "1.00", "currency": "EUR"});
     let month = json!({"from": "2026-01-01T00:00:00Z", "to": "2026-02-01T00:00:00Z"});
     match (method, pattern.rsplit('/').next()) {
         ("POST", Some("query" | "replay")) => Some(month),
         ("POST", Some("report" | "return")) => Some(json!({"used": "1"})),
+        ("POST", Some("top-ups" | "refunds" | "deductions" | "deduct")) => Some(json!({"amount": euro})),
+        ("POST", Some("holds")) => Some(json!({"amount": euro, "hold": "h"})),
         ("POST", Some("change-plan")) => Some(json!({"plan": "of.live"})),
         ("POST", Some("erase")) => Some(json!({"confirm": "acme"})),
         ("PATCH", Some("{user}")) => Some(json!({"role": "admin"})),

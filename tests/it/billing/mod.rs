@@ -1,6 +1,8 @@
 //! What customers are billed, from the outside.
 mod invoices;
+mod life;
 mod overage;
+mod wallets;
 mod workers;
 
 use crate::plans::{subscribe, with_analytics};

@@ -1,8 +1,10 @@
 //! Accounts of a wallet, and what moves between them.
 use crate::money::Money;
+use serde::{Deserialize, Serialize};
 
 /// Where a wallet's money is, comes from and goes to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Account {
     /// What may be used; never below zero.
     Available,
@@ -46,4 +48,15 @@ pub struct Posting {
 impl Account {
     /// Every account; their balances add up to zero.
     pub const ALL: [Self; 5] = [Self::Available, Self::Held, Self::Payments, Self::Invoices, Self::Expired];
+
+    /// Its name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Available => "available",
+            Self::Held => "held",
+            Self::Payments => "payments",
+            Self::Invoices => "invoices",
+            Self::Expired => "expired",
+        }
+    }
 }

@@ -6,6 +6,7 @@ pub mod plans;
 pub mod revenue;
 pub mod standing;
 pub mod subscriptions;
+pub mod wallet;
 
 use crate::clock::Clock;
 use crate::config;
@@ -20,6 +21,7 @@ use revenue::Revenues;
 use standing::{StandingReader, Standings};
 use std::sync::Arc;
 use subscriptions::Subscriptions;
+use wallet::Wallets;
 
 /// What looks after what customers have. Clones share one state.
 #[derive(Clone)]
@@ -34,6 +36,8 @@ pub struct Billing {
     pub invoicing: Invoicing,
     /// Monthly recurring revenue.
     pub revenues: Revenues,
+    /// Prepaid credit.
+    pub wallets: Wallets,
 }
 
 impl Billing {
@@ -55,6 +59,7 @@ impl Billing {
         };
         let subscriptions =
             Subscriptions::new(store(), waker.clone(), plans.clone(), standings.clone(), terms);
+        let wallets = Wallets { db: db.clone(), clock: clock.clone() };
         let revenues = Revenues { db: db.clone(), clock: clock.clone(), plans: plans.clone() };
         let invoicing = Invoicing {
             db: db.clone(),
@@ -67,7 +72,7 @@ impl Billing {
             terms,
             provider,
         };
-        Self { standings, standing, subscriptions, invoicing, revenues }
+        Self { standings, standing, subscriptions, invoicing, revenues, wallets }
     }
 }
 

@@ -108,6 +108,14 @@ fn native() -> OpenApiRouter<App> {
 
 fn invoices() -> OpenApiRouter<App> {
     OpenApiRouter::new()
+        .routes(routes!(v1::wallets::get))
+        .routes(routes!(v1::wallets::entries))
+        .routes(routes!(v1::wallets::top_up))
+        .routes(routes!(v1::wallets::refund))
+        .routes(routes!(v1::wallets::deduct))
+        .routes(routes!(v1::wallets::hold))
+        .routes(routes!(v1::wallets::release))
+        .routes(routes!(v1::wallets::deduct_held))
         .routes(routes!(v1::revenue::get))
         .routes(routes!(v1::invoices::upcoming))
         .routes(routes!(v1::invoices::list))

@@ -51,6 +51,7 @@ pub mod subscriptions;
 mod token_hash;
 pub mod trials;
 pub mod users;
+pub mod wallets;
 pub mod watermarks;
 pub mod webhook_deliveries;
 pub mod webhook_endpoints;

@@ -5,6 +5,7 @@ use super::{Invoicing, Result};
 use crate::store::StoreError;
 use crate::store::closings::{self, ClosedPeriod};
 use crate::store::subscriptions::Stored;
+use crate::store::wallets;
 use reckoner_domain::adjustment::adjustment;
 use reckoner_domain::billing_period::{BillingPeriod, Closing, Part, Phase, PlanVersion};
 use reckoner_domain::currency::Currency;
@@ -17,6 +18,7 @@ use reckoner_domain::plan::Plan;
 use reckoner_domain::price::Charges;
 use reckoner_domain::ratio::Ratio;
 use reckoner_domain::share::Share;
+use reckoner_domain::subscription::Collection;
 use reckoner_domain::time::{DAY, Timestamp};
 use reckoner_domain::window::Window;
 use serde::{Deserialize, Serialize};
@@ -34,6 +36,8 @@ pub(super) struct Bill {
     pub charged: Vec<Charged>,
     /// Closed periods whose charges change with it.
     pub adjusted: Vec<(ClosedPeriod, Vec<Charged>)>,
+    /// How many entries the customer's wallet had when it was looked at.
+    pub wallet_entries: u64,
 }
 
 /// What was charged for one price in a part of a closed period so far, adjustments included.
@@ -73,7 +77,12 @@ impl Invoicing {
         closing: &Closing,
     ) -> Result<Option<Bill>> {
         let Some(currency) = self.currency_of(stored, phases).await? else { return Ok(None) };
-        let terms = self.terms(stored, closing, currency).await?;
+        let wallet = wallets::get(&self.db, stored.project, &stored.customer).await?;
+        let wallet_entries = wallet.as_ref().map_or(0, |wallet| wallet.entries);
+        let mut terms = self.terms(stored, closing, currency).await?;
+        if let Some(wallet) = wallet.filter(|_| stored.subscription.collection == Collection::Reckoner) {
+            terms.wallet = wallet.wallet.available_at(self.clock.of_project(stored.project))?;
+        }
         let mut charges = self.charges(stored, closing, &[]).await?;
         let mut adjusted = Vec::new();
         for closed in self.to_rerate(stored, closing).await? {
@@ -84,7 +93,7 @@ impl Invoicing {
             }
         }
         let draft = draft(charges, &terms)?;
-        Ok(Some(Bill { charged: charged_of(&draft), draft, adjusted }))
+        Ok(Some(Bill { charged: charged_of(&draft), draft, adjusted, wallet_entries }))
     }
 
     /// Closed periods that are rated anew.

@@ -2,6 +2,7 @@
 use super::bill::{Bill, Charged};
 use super::{Invoicing, InvoicingError, Known, Result};
 use crate::billing::messages::{self, Message};
+use crate::billing::wallet::{Movement, OfInvoice, of_invoice};
 use crate::clock;
 use crate::random;
 use crate::store::audit::{self, Change, SYSTEM};
@@ -9,6 +10,7 @@ use crate::store::closings::{self, ClosedPeriod, Cursor};
 use crate::store::invoices::{self, Stored as StoredInvoice};
 use crate::store::provider_charges::{self, ProviderCharge};
 use crate::store::subscriptions::{self, Stored};
+use crate::store::wallets::{self, Stored as Wallet};
 use crate::store::{StoreError, Tx};
 use reckoner_domain::billing_period::Closing;
 use reckoner_domain::id::{ChargeId, InvoiceId, ProjectId, SubscriptionId};
@@ -17,7 +19,7 @@ use reckoner_domain::money::Money;
 use reckoner_domain::subscription::Collection;
 use reckoner_domain::time::{HOUR, Timestamp};
 use reckoner_domain::window::Window;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How many closings are written down in one transaction.
 const AT_ONCE: u32 = 200;
@@ -117,12 +119,12 @@ impl Invoicing {
         if ready.is_empty() {
             return;
         }
-        if let Ok(closed) = self.write_all(&ready, now).await {
+        if let Ok(closed) = self.write_all(project, &ready, now).await {
             run.closed.extend(closed);
             return;
         }
         for one in ready {
-            match self.write_all(std::slice::from_ref(&one), now).await {
+            match self.write_all(project, std::slice::from_ref(&one), now).await {
                 Ok(closed) => run.closed.extend(closed),
                 Err(error) => {
                     let customer = Some(one.stored.external_id);
@@ -152,19 +154,33 @@ impl Invoicing {
 
     /// Writes closings down, all or none; those that changed since they were read are left for the next
     /// time.
-    async fn write_all(&self, ready: &[Ready], now: Timestamp) -> Result<Vec<Closed>> {
+    async fn write_all(&self, project: ProjectId, ready: &[Ready], now: Timestamp) -> Result<Vec<Closed>> {
         let mut tx = self.db.begin().await?;
         let mut still = Vec::with_capacity(ready.len());
+        // A second closing of one customer waits until it is known what the first one leaves in the wallet.
+        let mut customers = BTreeSet::new();
         for one in ready {
             let stored = subscriptions::lock(&mut tx, one.stored.project, &one.stored.id).await?;
             let cursor = closings::cursor(&mut tx, &one.stored.id).await?;
-            if stored.version == one.stored.version && cursor == one.cursor {
+            let same = stored.version == one.stored.version && cursor == one.cursor;
+            if same && customers.insert(&one.stored.customer) {
                 still.push(one);
             }
         }
+        let mut wallets = BTreeMap::new();
+        for customer in customers {
+            let wallet = wallets::lock(&mut tx, project, customer).await?;
+            wallets.insert(customer.clone(), wallet);
+        }
+        still.retain(|one| {
+            let bill = one.closing.as_ref().and_then(|(_, bill)| bill.as_ref());
+            let wallet = wallets.get(&one.stored.customer).and_then(Option::as_ref);
+            bill.is_none_or(|bill| bill.wallet_entries == wallet.map_or(0, |wallet| wallet.entries))
+        });
         let (mut closed, mut noted) = (Vec::new(), Vec::new());
         for one in still {
-            closed.extend(self.write(&mut tx, one, now, &mut noted).await?);
+            let wallet = wallets.remove(&one.stored.customer).flatten();
+            closed.extend(self.write(&mut tx, one, wallet, now, &mut noted).await?);
         }
         audit::write(&mut tx, &self.clock, noted).await?;
         tx.commit().await?;
@@ -176,6 +192,7 @@ impl Invoicing {
         &self,
         tx: &mut Tx,
         ready: &Ready,
+        wallet: Option<Wallet>,
         now: Timestamp,
         noted: &mut Vec<Change>,
     ) -> Result<Option<Closed>> {
@@ -191,7 +208,7 @@ impl Invoicing {
         if let Some(bill) = bill {
             match stored.subscription.collection {
                 Collection::Reckoner => {
-                    invoice = self.finalize(tx, ready, closing, bill, now, noted).await?;
+                    invoice = self.finalize(tx, ready, (closing, bill, wallet), now, noted).await?;
                 }
                 Collection::Stripe => self.to_collect(tx, stored, cursor.closings, bill, now).await?,
             }
@@ -228,8 +245,7 @@ impl Invoicing {
         &self,
         tx: &mut Tx,
         ready: &Ready,
-        closing: &Closing,
-        bill: &Bill,
+        (closing, bill, wallet): (&Closing, &Bill, Option<Wallet>),
         now: Timestamp,
         noted: &mut Vec<Change>,
     ) -> Result<Option<InvoiceId>> {
@@ -262,8 +278,29 @@ impl Invoicing {
             version: 1,
         };
         invoices::insert(tx, &invoice).await?;
+        self.move_wallet(tx, &invoice, wallet, now).await?;
         self.tell(tx, SYSTEM, (None, &invoice), noted).await?;
         Ok(Some(invoice.id))
+    }
+
+    /// Takes from the customer's wallet what an invoice says that it pays, or puts in what it gives back.
+    async fn move_wallet(
+        &self,
+        tx: &mut Tx,
+        invoice: &StoredInvoice,
+        wallet: Option<Wallet>,
+        now: Timestamp,
+    ) -> Result<()> {
+        let moved = invoice.invoice.totals().wallet;
+        let movement = match (moved.is_negative(), moved.is_positive()) {
+            (true, _) => Movement::Deduct(moved.negated()),
+            (_, true) => Movement::Refund(moved),
+            _ => return Ok(()),
+        };
+        let (project, customer, id) = (invoice.project, &invoice.customer, &invoice.id);
+        let of = OfInvoice { project, customer, invoice: id, what: "invoice" };
+        of_invoice(tx, wallet, &of, &movement, now).await?;
+        Ok(())
     }
 
     /// Writes down what a provider is to collect.

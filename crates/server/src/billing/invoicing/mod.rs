@@ -12,6 +12,7 @@ pub use collect::Collected;
 use super::plans::Plans;
 use super::standing::steps_until;
 use super::subscriptions::{SubscriptionError, Subscriptions};
+use super::wallet::MovementError;
 use crate::clock::Clock;
 use crate::events::{Events, EventsError};
 use crate::ingest::catalogues::Catalogues;
@@ -88,6 +89,9 @@ pub enum InvoicingError {
     /// A price names a meter that never was.
     #[error("the plan prices the meter {0}, which does not exist")]
     NoMeter(String),
+    /// The customer's wallet does not allow it.
+    #[error(transparent)]
+    Wallet(#[from] MovementError),
     /// No id could be made.
     #[error(transparent)]
     Random(#[from] NoRandomness),

@@ -1,11 +1,27 @@
 //! What becomes of final invoices: they are paid, withdrawn, or given up on.
 use super::{Invoicing, InvoicingError, Result};
-use crate::store::StoreError;
+use crate::billing::wallet::{Movement, OfInvoice, of_invoice};
 use crate::store::audit;
 use crate::store::invoices::{self, Stored};
+use crate::store::{StoreError, Tx, wallets};
 use reckoner_domain::id::{InvoiceId, ProjectId};
-use reckoner_domain::invoice::InvoiceEvent;
+use reckoner_domain::invoice::{InvoiceEvent, InvoiceStatus};
+use reckoner_domain::time::Timestamp;
 use std::fmt::Display;
+
+/// Gives the wallet back what an invoice that is withdrawn took from it. One that put something in is paid
+/// from the start, and is not withdrawn.
+async fn give_back(tx: &mut Tx, invoice: &Stored, now: Timestamp) -> Result<()> {
+    let moved = invoice.invoice.totals().wallet;
+    if !moved.is_negative() {
+        return Ok(());
+    }
+    let (project, customer, id) = (invoice.project, &invoice.customer, &invoice.id);
+    let wallet = wallets::lock(tx, project, customer).await?;
+    let of = OfInvoice { project, customer, invoice: id, what: "void" };
+    of_invoice(tx, wallet, &of, &Movement::Refund(moved.negated()), now).await?;
+    Ok(())
+}
 
 impl Invoicing {
     /// Lets something happen to an invoice that is expected at a version, or at any.
@@ -26,6 +42,9 @@ impl Invoicing {
             return Err(InvoicingError::State { status: stored.status, event });
         };
         invoices::set_status(&mut tx, &stored, status, now).await?;
+        if status == InvoiceStatus::Void {
+            give_back(&mut tx, &stored, now).await?;
+        }
         let before = stored.status;
         let after = Stored { status, changed_at: now, version: stored.version + 1, ..stored };
         let mut noted = Vec::new();

@@ -218,6 +218,7 @@ impl From<InvoicingError> for ApiError {
             InvoicingError::Store(error) => error.into(),
             InvoicingError::Events(error) => error.into(),
             InvoicingError::Subscription(error) => error.into(),
+            InvoicingError::Wallet(error) => error.into(),
             InvoicingError::Random(error) => error.into(),
             InvoicingError::State { .. } => Self::conflict("invoice_state", text),
             InvoicingError::Money(_) | InvoicingError::Overflow | InvoicingError::NoMeter(_) => {

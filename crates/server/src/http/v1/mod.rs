@@ -21,5 +21,6 @@ pub mod subscriptions;
 pub mod test_clock;
 pub mod time;
 pub mod usage;
+pub mod wallets;
 pub mod webhook_deliveries;
 pub mod webhook_endpoints;

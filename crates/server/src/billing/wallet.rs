@@ -1,0 +1,222 @@
+//! Wallets of customers: credit goes in, is reserved, pays, and is given back; never more than there is.
+use crate::clock::Clock;
+use crate::store::audit::{self, Change as Noted};
+use crate::store::customers::Customer;
+use crate::store::wallets::{self, Entry, Stored};
+use crate::store::{Db, StoreError, Tx};
+use reckoner_domain::currency::Currency;
+use reckoner_domain::id::{CustomerId, InvoiceId, ProjectId};
+use reckoner_domain::money::Money;
+use reckoner_domain::time::Timestamp;
+use reckoner_domain::wallet::{Account, Change, Funding, Wallet, WalletError};
+use serde_json::json;
+use std::fmt::Display;
+
+/// Looks after wallets. Clones share one state.
+#[derive(Clone)]
+pub struct Wallets {
+    pub(super) db: Db,
+    pub(super) clock: Clock,
+}
+
+/// What is to happen to a wallet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Movement {
+    /// The customer pays credit in.
+    TopUp {
+        /// How much.
+        amount: Money,
+        /// When it expires.
+        expires_at: Option<Timestamp>,
+    },
+    /// What an invoice took is given back.
+    Refund(Money),
+    /// It pays.
+    Deduct(Money),
+    /// Credit is reserved under a name.
+    Hold(String, Money),
+    /// A hold ends, and its credit is available again.
+    Release(String),
+    /// A hold pays and ends; what is left of it is available again.
+    DeductHeld(String, Money),
+}
+
+/// Why nothing happened.
+#[derive(Debug, thiserror::Error)]
+pub enum MovementError {
+    /// The control plane failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The wallet does not allow it.
+    #[error(transparent)]
+    Wallet(#[from] WalletError),
+    /// The customer has another currency.
+    #[error("the customer's currency is {has}: a customer has one for ever")]
+    Currency {
+        /// The customer's.
+        has: Currency,
+    },
+}
+
+impl Movement {
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::TopUp { .. } => "top_up",
+            Self::Refund(_) => "credit",
+            Self::Deduct(_) => "deduct",
+            Self::Hold(..) => "hold",
+            Self::Release(_) => "release",
+            Self::DeductHeld(..) => "deduct_held",
+        }
+    }
+
+    fn hold(&self) -> Option<&str> {
+        match self {
+            Self::Hold(hold, _) | Self::Release(hold) | Self::DeductHeld(hold, _) => Some(hold),
+            _ => None,
+        }
+    }
+
+    fn amount(&self, wallet: &Wallet) -> Option<Money> {
+        match self {
+            Self::TopUp { amount, .. } | Self::Refund(amount) | Self::Deduct(amount) => Some(*amount),
+            Self::Hold(_, amount) | Self::DeductHeld(_, amount) => Some(*amount),
+            Self::Release(hold) => wallet.held(hold),
+        }
+    }
+
+    fn apply(&self, wallet: &Wallet, at: Timestamp) -> Result<Change, WalletError> {
+        match self {
+            Self::TopUp { amount, expires_at } => wallet.add(*amount, Funding::Payment, at, *expires_at),
+            Self::Refund(amount) => wallet.add(*amount, Funding::Invoice, at, None),
+            Self::Deduct(amount) => wallet.deduct(*amount, at),
+            Self::Hold(hold, amount) => wallet.hold(hold, *amount, at),
+            Self::Release(hold) => wallet.release(hold, at),
+            Self::DeductHeld(hold, amount) => wallet.deduct_held(hold, *amount, at),
+        }
+    }
+}
+
+/// Whose wallet something happens to, and what the entry says.
+pub struct Asked<'a> {
+    /// Who asks.
+    pub by: &'a (dyn Display + Sync),
+    /// Whose wallet.
+    pub customer: &'a Customer,
+    /// What it says.
+    pub description: Option<String>,
+    /// Unique in the wallet.
+    pub dedupe_key: String,
+}
+
+/// An entry of the ledger that an invoice makes.
+pub(super) struct OfInvoice<'a> {
+    pub(super) project: ProjectId,
+    pub(super) customer: &'a CustomerId,
+    pub(super) invoice: &'a InvoiceId,
+    /// What of the invoice it is: each happens once.
+    pub(super) what: &'static str,
+}
+
+impl Wallets {
+    /// A customer's wallet; an empty one without entries where there is none.
+    pub async fn get(&self, customer: &Customer) -> Result<Option<Stored>, StoreError> {
+        wallets::get(&self.db, customer.project, &customer.id).await
+    }
+
+    /// Lets something happen to a wallet, and writes it down.
+    pub async fn pass(&self, asked: Asked<'_>, movement: Movement) -> Result<(Stored, Entry), MovementError> {
+        let Asked { by, customer, description, dedupe_key } = asked;
+        let now = self.clock.of_project(customer.project);
+        let mut tx = self.db.begin().await?;
+        let found = wallets::lock(&mut tx, customer.project, &customer.id).await?;
+        let before = match found {
+            Some(found) => found,
+            None => {
+                let currency = match &movement {
+                    Movement::TopUp { amount, .. } | Movement::Refund(amount) => amount.currency(),
+                    Movement::Deduct(amount)
+                    | Movement::Hold(_, amount)
+                    | Movement::DeductHeld(_, amount) => {
+                        return Err(
+                            WalletError::Insufficient { available: Money::zero(amount.currency()) }.into()
+                        );
+                    }
+                    Movement::Release(_) => return Err(WalletError::NoSuchHold.into()),
+                };
+                empty(customer.project, &customer.id, currency)
+            }
+        };
+        let note = (description, None);
+        let (after, entry) = write(&mut tx, before, &movement, now, note, &dedupe_key).await?;
+        let details = json!({
+            "kind": entry.kind,
+            "amount": entry.amount.amount(),
+            "currency": entry.amount.currency().code(),
+            "hold": entry.hold,
+            "description": entry.description,
+            "available": after.wallet.balance(Account::Available).amount(),
+        });
+        let change = Noted::new(Some(customer.project), by, "wallet.changed", &customer.id).after(details);
+        audit::write(&mut tx, &self.clock, vec![change]).await?;
+        tx.commit().await?;
+        Ok((after, entry))
+    }
+}
+
+/// A wallet that nothing has happened to.
+pub(super) fn empty(project: ProjectId, customer: &CustomerId, currency: Currency) -> Stored {
+    Stored { project, customer: customer.clone(), wallet: Wallet::new(currency), entries: 0 }
+}
+
+/// Moves what an invoice takes or gives, in the transaction that makes the invoice. The caller holds the
+/// wallet.
+pub(super) async fn of_invoice(
+    tx: &mut Tx,
+    before: Option<Stored>,
+    of: &OfInvoice<'_>,
+    movement: &Movement,
+    now: Timestamp,
+) -> Result<Stored, MovementError> {
+    let amount = match movement {
+        Movement::Refund(amount) | Movement::Deduct(amount) => *amount,
+        _ => return Err(WalletError::NotPositive.into()),
+    };
+    let before = before.unwrap_or_else(|| empty(of.project, of.customer, amount.currency()));
+    let note = (None, Some(of.invoice.clone()));
+    let dedupe_key = format!("{}:{}", of.what, of.invoice);
+    let (after, _) = write(tx, before, movement, now, note, &dedupe_key).await?;
+    Ok(after)
+}
+
+async fn write(
+    tx: &mut Tx,
+    before: Stored,
+    movement: &Movement,
+    now: Timestamp,
+    (description, invoice): (Option<String>, Option<InvoiceId>),
+    dedupe_key: &str,
+) -> Result<(Stored, Entry), MovementError> {
+    let amount = movement.amount(&before.wallet).ok_or(WalletError::NoSuchHold)?;
+    let has = before.wallet.balance(Account::Available).currency();
+    if amount.currency() != has {
+        return Err(MovementError::Currency { has });
+    }
+    let change = movement.apply(&before.wallet, now)?;
+    let expires_at = match movement {
+        Movement::TopUp { expires_at, .. } => *expires_at,
+        _ => None,
+    };
+    let entry = Entry {
+        number: before.entries + 1,
+        kind: movement.kind().to_owned(),
+        amount,
+        hold: movement.hold().map(str::to_owned),
+        expires_at,
+        invoice,
+        description,
+        made_at: now,
+    };
+    wallets::append(tx, &before, &change, &entry, dedupe_key).await?;
+    Ok((Stored { wallet: change.wallet, entries: before.entries + 1, ..before }, entry))
+}

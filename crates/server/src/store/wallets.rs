@@ -1,0 +1,205 @@
+//! Wallets of customers: the state, which whoever changes it holds, and the entries that it is made of.
+use super::db::Tx;
+use super::error::{Result, StoreError};
+use super::exec::Exec;
+use super::page::{Cursor, Limit, Page};
+use super::row;
+use crate::sql;
+use reckoner_domain::id::{CustomerId, InvoiceId, ProjectId};
+use reckoner_domain::money::Money;
+use reckoner_domain::time::Timestamp;
+use reckoner_domain::wallet::{Change, Wallet};
+
+/// A wallet as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// The project.
+    pub project: ProjectId,
+    /// Whose it is.
+    pub customer: CustomerId,
+    /// What is in it.
+    pub wallet: Wallet,
+    /// How many entries made it.
+    pub entries: u64,
+}
+
+/// What happened to a wallet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Counts the wallet's entries from 1.
+    pub number: u64,
+    /// What: `top_up`, `credit`, `deduct`, `hold`, `release`, `deduct_held` or `expire`.
+    pub kind: String,
+    /// How much.
+    pub amount: Money,
+    /// The hold that it concerns.
+    pub hold: Option<String>,
+    /// When the credit expires.
+    pub expires_at: Option<Timestamp>,
+    /// The invoice that it concerns.
+    pub invoice: Option<InvoiceId>,
+    /// What it says.
+    pub description: Option<String>,
+    /// When it was made.
+    pub made_at: Timestamp,
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    state: String,
+    entries: i64,
+}
+
+#[derive(sqlx::FromRow)]
+struct EntryRow {
+    number: i64,
+    kind: String,
+    currency: String,
+    amount: String,
+    hold: Option<String>,
+    expires_at: Option<i64>,
+    invoice_id: Option<String>,
+    description: Option<String>,
+    made_at: i64,
+}
+
+fn entry_from_row(row: EntryRow) -> Result<Entry> {
+    Ok(Entry {
+        number: row::sequence("number", row.number)?,
+        kind: row.kind,
+        amount: row::money("amount", &row.currency, &row.amount)?,
+        hold: row.hold,
+        expires_at: row::opt_time("expires_at", row.expires_at)?,
+        invoice: row.invoice_id.map(row::id).transpose()?,
+        description: row.description,
+        made_at: row::time("made_at", row.made_at)?,
+    })
+}
+
+/// The wallet of a customer, where there is one.
+pub async fn get(on: impl Exec, project: ProjectId, customer: &CustomerId) -> Result<Option<Stored>> {
+    let query = sql!(
+        "select state, entries from wallets where project_id = $1 and customer_id = $2",
+        project,
+        customer
+    );
+    let Some(Row { state, entries }) = on.opt(query).await? else { return Ok(None) };
+    let (wallet, entries) = (row::json("state", &state)?, row::sequence("entries", entries)?);
+    Ok(Some(Stored { project, customer: customer.clone(), wallet, entries }))
+}
+
+/// The same, held until the transaction ends.
+pub async fn lock(tx: &mut Tx, project: ProjectId, customer: &CustomerId) -> Result<Option<Stored>> {
+    let held =
+        sql!("select entries from wallets where project_id = $1 and customer_id = $2", project, customer);
+    if tx.opt::<(i64,)>(held.locking()).await?.is_none() {
+        return Ok(None);
+    }
+    get(tx, project, customer).await
+}
+
+/// Writes a change down that was made of a wallet with so many entries; [`StoreError::Conflict`] where there
+/// are others by now, or where an entry under this key was made before.
+pub async fn append(
+    tx: &mut Tx,
+    before: &Stored,
+    change: &Change,
+    entry: &Entry,
+    dedupe_key: &str,
+) -> Result<()> {
+    let state = serde_json::to_string(&change.wallet).map_err(|error| StoreError::corrupt("state", error))?;
+    let written = if before.entries == 0 {
+        let query = sql!(
+            "insert into wallets (customer_id, project_id, currency, state, entries) values ($1, $2, $3, $4, 1)
+             on conflict (customer_id) do nothing",
+            &before.customer,
+            before.project,
+            entry.amount.currency().code(),
+            state
+        );
+        tx.run(query).await?
+    } else {
+        let query = sql!(
+            "update wallets set state = $1, entries = entries + 1
+             where project_id = $2 and customer_id = $3 and entries = $4",
+            state,
+            before.project,
+            &before.customer,
+            before.entries
+        );
+        tx.run(query).await?
+    };
+    if written != 1 {
+        return Err(StoreError::Conflict);
+    }
+    let query = sql!(
+        "insert into wallet_entries
+           (customer_id, number, kind, amount, hold, expires_at, invoice_id, description, dedupe_key, made_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+        &before.customer,
+        entry.number,
+        entry.kind.as_str(),
+        entry.amount.amount(),
+        entry.hold.as_deref(),
+        entry.expires_at,
+        entry.invoice.as_ref(),
+        entry.description.as_deref(),
+        dedupe_key,
+        entry.made_at
+    );
+    tx.run(query).await?;
+    for (position, posting) in (0_u32..).zip(&change.postings) {
+        let query = sql!(
+            "insert into wallet_postings (customer_id, number, position, account, amount)
+             values ($1, $2, $3, $4, $5)",
+            &before.customer,
+            entry.number,
+            position,
+            posting.account.as_str(),
+            posting.amount.amount()
+        );
+        tx.run(query).await?;
+    }
+    Ok(())
+}
+
+/// What happened to a wallet, the newest first; a cursor's id is a number.
+pub async fn entries(
+    on: impl Exec,
+    project: ProjectId,
+    customer: &CustomerId,
+    before: Option<&Cursor>,
+    limit: Limit,
+) -> Result<Page<Entry>> {
+    let mut query = sql!(
+        "select e.number, e.kind, w.currency, e.amount, e.hold, e.expires_at, e.invoice_id, e.description, e.made_at
+         from wallet_entries e join wallets w on w.customer_id = e.customer_id
+         where w.project_id = $1 and e.customer_id = $2",
+        project,
+        customer
+    );
+    if let Some(before) = before {
+        let number: i64 = before.id.parse().unwrap_or(0);
+        query = query.push(" and e.number < ?", [number.into()]);
+    }
+    let rows = on.all(query.push(" order by e.number desc limit ?", [limit.probe().into()])).await?;
+    let cursor = |one: &Entry| Cursor { time: one.made_at, id: one.number.to_string() };
+    Ok(Page::new(row::each(rows, entry_from_row)?, limit, cursor))
+}
+
+/// What every account of a customer's wallet comes to, posting by posting.
+pub async fn postings(
+    on: impl Exec,
+    project: ProjectId,
+    customer: &CustomerId,
+) -> Result<Vec<(String, Money)>> {
+    let query = sql!(
+        "select p.account, w.currency, p.amount from wallet_postings p
+           join wallets w on w.customer_id = p.customer_id
+         where w.project_id = $1 and p.customer_id = $2 order by p.number, p.position",
+        project,
+        customer
+    );
+    let rows: Vec<(String, String, String)> = on.all(query).await?;
+    row::each(rows, |(account, currency, amount)| Ok((account, row::money("amount", &currency, &amount)?)))
+}

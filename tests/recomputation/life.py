@@ -1,0 +1,307 @@
+#!/usr/bin/env python3
+"""Lives through months of many customers on a server with a test clock, works every invoice out anew by
+rules.py, and compares them line by line: life.py URL KEY [--customers N] [--months N] [--seed N]
+
+Trials, upgrades, downgrades, changes of interval, pauses, cancellations and returns, late events and voids, over
+a leap day, changes of summer time and the turn of a year, in four time zones.
+"""
+import argparse
+import http.client
+import json
+import random
+import sys
+from fractions import Fraction as F
+from urllib.parse import urlsplit
+
+import rules
+from rules import DAY, SECOND, micros, shown
+
+START = micros("2027-12-28T09:00:00Z")
+ZONES = ["UTC", "America/New_York", "Europe/Berlin", "Asia/Kolkata"]
+LATE_DAYS = 34
+
+METERS = {"calls": "sum", "jobs": "sum", "mails": "sum", "tokens": "sum", "payments": "sum", "stored": "level"}
+TIERS = [
+    {"up_to": "100", "unit_price": "0.05"},
+    {"up_to": "500.5", "unit_price": "0.031", "flat_fee": "1.10"},
+    {"unit_price": "0.0125", "flat_fee": "2.00"},
+]
+
+
+def limit(meter, behaviour, units, reset="month"):
+    return {"feature": meter, "type": "metered", "meter": meter, "behaviour": behaviour, "limit": units, "reset": reset}
+
+
+def plan(key, base, interval, prices, entitlements=(), **more):
+    return {
+        "key": key, "currency": "USD", "base_price": base, "interval": interval, "prices": prices,
+        "entitlements": list(entitlements), **more,
+    }
+
+
+PLANS = [
+    plan("free", "0", "month", [], [limit("calls", "block", "1000")]),
+    plan("pro", "49.00", "month",
+         [{"model": "per_unit", "meter": "calls", "unit_price": "0.001", "included": "1000"}],
+         [limit("calls", "overage", "1000")]),
+    plan("team", "99.90", "month",
+         [{"model": "graduated", "meter": "mails", "tiers": TIERS, "minimum": "5.00"},
+          {"model": "per_unit", "meter": "stored", "unit_price": "0.37", "unit_size": str(rules.GB)}],
+         billing="calendar"),
+    plan("scale", "300.00", "quarter",
+         [{"model": "volume", "meter": "tokens", "tiers": TIERS, "included": "50"},
+          {"model": "percentage", "meter": "payments", "percent": "2.9", "event_fee": "0.30", "maximum": "40.00"}],
+         commitment="60.00"),
+    plan("annual", "1200.00", "year",
+         [{"model": "package", "meter": "mails", "package_size": "250", "package_price": "2.50", "included": "100"},
+          {"key": "support", "model": "flat", "amount": "77.77"}]),
+    plan("weekly", "7.00", "week",
+         [{"model": "per_unit", "meter": "jobs", "unit_price": "0.0375"}],
+         [limit("jobs", "block", "150", "day")]),
+    plan("daily", "1.05", "day", [{"model": "per_unit", "meter": "tokens", "unit_price": "0.0033"}]),
+    plan("monthly_scale", "110.00", "month",
+         [{"model": "graduated", "meter": "tokens", "tiers": TIERS, "maximum": "30.00", "minimum": "12.34"}],
+         commitment="20.00", billing="calendar"),
+]
+
+
+class Server:
+    def __init__(self, url, key):
+        self.connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=600)
+        self.headers = {"x-apikey": key, "content-type": "application/json"}
+
+    def ask(self, method, path, body=None, allowed=(200, 201)):
+        payload = None if body is None else json.dumps(body)
+        self.connection.request(method, path, payload, self.headers)
+        answer = self.connection.getresponse()
+        text = answer.read()
+        if answer.status not in allowed:
+            raise SystemExit(f"{method} {path} {payload}: {answer.status} {text.decode()}")
+        return json.loads(text)
+
+    def pages(self, path):
+        cursor, rows = "", []
+        while True:
+            page = self.ask("GET", f"{path}?limit=1000{cursor}")
+            rows += page["data"]
+            if not page["next_cursor"]:
+                return rows
+            cursor = f"&cursor={page['next_cursor']}"
+
+
+class Customer:
+    def __init__(self, number):
+        self.name = f"customer_{number:03d}"
+        self.zone = ZONES[number % len(ZONES)]
+        self.usage = rules.Usage()
+        self.subscriptions = []
+
+    @property
+    def current(self):
+        """The subscription that is not over, with its id."""
+        return next(((id_, one) for id_, one in self.subscriptions if not one.is_over), None)
+
+
+class Life:
+    def __init__(self, server, args):
+        self.server = server
+        self.random = random.Random(args.seed)
+        self.plans = {one["key"]: one for one in PLANS}
+        self.customers = [Customer(number) for number in range(args.customers)]
+        self.end = START + args.months * 30 * DAY + 5 * DAY
+        self.now = START
+        self.events = 0
+        self.actions = 0
+
+    def prepare(self):
+        self.server.ask("PUT", "/v1/test-clock", {"frozen_time": shown(START)})
+        meters = [
+            {"key": key, "aggregation": "time_weighted_avg" if kind == "level" else "sum"}
+            for key, kind in METERS.items()
+        ]
+        self.server.ask("POST", "/v1/catalog/apply", {"meters": meters, "plans": PLANS})
+        for customer in self.customers:
+            self.server.ask("POST", "/v1/customers", {"external_id": customer.name, "time_zone": customer.zone})
+
+    def schedule(self):
+        """(instant, customer, action), at odd instants, so that none falls on that of a closing."""
+        todo = []
+        for customer in self.customers:
+            at = START + self.random.randrange(0, 40 * 86_400) * SECOND + 123_457
+            while at < self.end:
+                todo.append((at, customer, "act"))
+                at += self.random.randrange(2 * 86_400, 18 * 86_400) * SECOND + self.random.randrange(1, 999_999)
+        return sorted(todo, key=lambda one: one[0])
+
+    def live(self):
+        for at, customer, _ in self.schedule():
+            self.move(at)
+            for _, one in customer.subscriptions:
+                one.settle(at)
+            self.act(customer)
+        self.move(self.end)
+        for customer in self.customers:
+            for _, one in customer.subscriptions:
+                one.settle(self.end)
+
+    def move(self, at):
+        self.server.ask("POST", "/v1/test-clock/advance", {"frozen_time": shown(at)})
+        self.now = at
+
+    def act(self, customer):
+        self.actions += 1
+        if customer.current is None:
+            self.subscribe(customer)
+        else:
+            roll = self.random.random()
+            if roll < 0.14:
+                self.change(customer)
+            elif roll < 0.19:
+                self.cancel(customer)
+            elif roll < 0.25:
+                self.pause_or_resume(customer)
+            elif roll < 0.33:
+                self.void(customer)
+        self.use(customer)
+
+    def subscribe(self, customer):
+        key = self.random.choice(PLANS)["key"]
+        trial = self.random.choice([0, 0, 7, 14])
+        made = self.server.ask(
+            "POST", "/v1/subscriptions", {"customer": customer.name, "plan": key, "trial_days": trial}
+        )
+        one = rules.Subscription(self.plans, key, self.now, customer.zone, trial)
+        customer.subscriptions.append((made["id"], one))
+
+    def change(self, customer):
+        id_, one = customer.current
+        key, when = self.random.choice(PLANS)["key"], self.random.choice([None, None, "now", "period_end"])
+        body = {"plan": key} if when is None else {"plan": key, "when": when}
+        self.server.ask("POST", f"/v1/subscriptions/{id_}/change-plan", body)
+        one.change(key, when, self.now)
+
+    def cancel(self, customer):
+        id_, one = customer.current
+        when = self.random.choice(["now", "period_end"])
+        self.server.ask("POST", f"/v1/subscriptions/{id_}/cancel", {"when": when})
+        if when == "now":
+            one.end(self.now)
+        else:
+            one.schedule("cancel", self.now)
+
+    def pause_or_resume(self, customer):
+        id_, one = customer.current
+        if one.now[2] == "active":
+            self.server.ask("POST", f"/v1/subscriptions/{id_}/pause", {})
+            one.put(self.now, status="paused")
+        elif one.now[2] == "paused":
+            self.server.ask("POST", f"/v1/subscriptions/{id_}/resume", {})
+            one.put(self.now, status="active")
+
+    def use(self, customer):
+        batch = []
+        for _ in range(self.random.randrange(1, 5)):
+            meter = self.random.choice(list(METERS))
+            late = self.random.choice([0, 0, 2, LATE_DAYS])
+            time = self.now - self.random.randrange(0, late * 86_400 + 3_600) * SECOND
+            value = self.value(meter)
+            id_ = f"e{self.events}"
+            self.events += 1
+            batch.append(
+                {"id": id_, "customer": customer.name, "meter": meter, "value": str(value), "time": shown(time)}
+            )
+            customer.usage.events.append([self.now, time, meter, F(value), None, id_])
+        answer = self.server.ask("POST", "/v1/events", batch)
+        assert answer["accepted"] == len(batch), answer
+
+    def value(self, meter):
+        if meter == "stored":
+            return str(self.random.randrange(-40, 60) * rules.GB // 7)
+        if meter == "payments":
+            return f"{self.random.randrange(100, 90_000) / 100:.2f}"
+        if meter == "calls":
+            return str(self.random.randrange(1, 1_500))
+        return f"{self.random.randrange(1, 400_000) / 1000:.3f}"
+
+    def void(self, customer):
+        recent = [one for one in customer.usage.events if one[4] is None and one[1] > self.now - 40 * DAY]
+        if recent:
+            one = self.random.choice(recent)
+            self.server.ask("DELETE", f"/v1/events/{one[5]}")
+            one[4] = self.now
+
+    def compare(self):
+        """How many invoices agree, and every difference."""
+        theirs = {}
+        numbers = []
+        for invoice in self.server.pages("/v1/invoices"):
+            theirs.setdefault(invoice["subscription"], []).append(invoice)
+            numbers.append(invoice["number"])
+        agreed, wrong = 0, []
+        if numbers != list(range(1, len(numbers) + 1)):
+            wrong.append("the numbers have gaps")
+        for customer in self.customers:
+            usage = rules.Usage()
+            usage.events = [one[:5] for one in customer.usage.events]
+            wallet = F(0)
+            expected = []
+            for id_, one in customer.subscriptions:
+                billing = rules.Billing(one, usage, METERS)
+                expected += [(*made, id_) for made in billing.invoices(self.end)]
+            made = {}
+            for run_at, start, end, lines, id_ in sorted(expected, key=lambda one: one[0]):
+                total = sum((amount for _, amount in lines), F(0))
+                drawn = max(min(total, wallet), F(0)) if total > 0 else total
+                if total == 0:
+                    continue
+                wallet -= drawn
+                lines = lines + ([("wallet", -drawn)] if drawn else [])
+                made.setdefault(id_, []).append((run_at, start, end, lines, total - drawn))
+            for id_, _ in customer.subscriptions:
+                ours, their = made.get(id_, []), theirs.pop(id_, [])
+                if len(ours) != len(their):
+                    wrong.append(f"{customer.name} {id_}: {len(their)} invoices, expected {len(ours)}")
+                for mine, invoice in zip(ours, their):
+                    difference = compare(mine, invoice)
+                    if difference:
+                        wrong.append(f"{customer.name} {id_} {invoice['number']}: {difference}")
+                        break
+                    agreed += 1
+        wrong += [f"{id_}: invoices that nobody expects" for id_ in theirs]
+        return agreed, wrong
+
+
+def compare(mine, invoice):
+    run_at, start, end, lines, due = mine
+    text = lambda amount: f"{float(amount):.2f}"
+    expected = (
+        shown(run_at), shown(start), shown(end), text(due), sorted((kind, text(amount)) for kind, amount in lines)
+    )
+    got = (
+        invoice["finalized_at"], invoice["period_start"], invoice["period_end"], invoice["amount_due"]["amount"],
+        sorted((line["kind"], line["amount"]["amount"]) for line in invoice["lines"]),
+    )
+    return None if got == expected else f"\n  is       {got}\n  expected {expected}"
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("url")
+    parser.add_argument("key")
+    parser.add_argument("--customers", type=int, default=200)
+    parser.add_argument("--months", type=int, default=14)
+    parser.add_argument("--seed", type=int, default=1)
+    args = parser.parse_args()
+    life = Life(Server(args.url, args.key), args)
+    life.prepare()
+    life.live()
+    agreed, wrong = life.compare()
+    for one in wrong[:20]:
+        print(one, file=sys.stderr)
+    print(f"{agreed} invoices of {len(life.customers)} customers agree, {len(wrong)} differences, "
+          f"{life.actions} actions, {life.events} events, seed {args.seed}")
+    sys.exit(1 if wrong or agreed == 0 else 0)
+
+
+if __name__ == "__main__":
+    main()

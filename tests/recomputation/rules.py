@@ -1,0 +1,390 @@
+"""What invoices must say, worked out from the rules of docs/BILLING.md alone, with exact fractions.
+
+Nothing here is taken from the server: it is another reading of the same rules. Instants are whole microseconds
+since 1970.
+"""
+from datetime import datetime, timedelta, timezone
+from fractions import Fraction as F
+from zoneinfo import ZoneInfo
+
+EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+SECOND = 1_000_000
+DAY = 86_400 * SECOND
+GRACE = 3_600 * SECOND
+RERATED = 62 * DAY
+SETTLED_AFTER = 36 * DAY
+MONTHS = {"month": 1, "quarter": 3, "year": 12}
+DAYS = {"day": 1, "week": 7}
+PER_MONTH = {"day": F(365, 12), "week": F(52, 12), "month": F(1), "quarter": F(1, 3), "year": F(1, 12)}
+GB = 2**30
+
+
+def micros(text):
+    moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    return (moment - EPOCH) // timedelta(microseconds=1)
+
+
+def shown(instant):
+    moment = EPOCH + timedelta(microseconds=instant)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%f") + "Z"
+
+
+def rounded(amount):
+    """To cents, half to even, as Python rounds fractions."""
+    return F(round(amount * 100), 100)
+
+
+def wall(zone, instant):
+    return (EPOCH + timedelta(microseconds=instant)).astimezone(ZoneInfo(zone)).replace(tzinfo=None)
+
+
+def instant_of(zone, reading):
+    moment = reading.replace(tzinfo=ZoneInfo(zone), fold=0).astimezone(timezone.utc)
+    return (moment - EPOCH) // timedelta(microseconds=1)
+
+
+def add_months(reading, months):
+    month = reading.year * 12 + reading.month - 1 + months
+    year, month = divmod(month, 12)
+    month += 1
+    first_of_next = datetime(year + month // 12, month % 12 + 1, 1)
+    last = (first_of_next - timedelta(days=1)).day
+    return reading.replace(year=year, month=month, day=min(reading.day, last))
+
+
+def step(reading, interval, count):
+    if interval in DAYS:
+        return reading + timedelta(days=DAYS[interval] * count)
+    return add_months(reading, MONTHS[interval] * count)
+
+
+def period_at(cycle, instant):
+    """The billing period that an instant lies in. A cycle is (interval, zone, anchor or None)."""
+    interval, zone, anchor = cycle
+    if anchor is None:
+        day = wall(zone, instant).replace(hour=0, minute=0, second=0, microsecond=0)
+        if interval == "week":
+            day -= timedelta(days=day.weekday())
+        elif interval == "month":
+            day = day.replace(day=1)
+        elif interval == "quarter":
+            day = day.replace(month=(day.month - 1) // 3 * 3 + 1, day=1)
+        elif interval == "year":
+            day = day.replace(month=1, day=1)
+        return instant_of(zone, day), instant_of(zone, step(day, interval, 1))
+    first = wall(zone, anchor)
+    edge = lambda count: anchor if count == 0 else instant_of(zone, step(first, interval, count))
+    count = 0
+    while edge(count + 1) <= instant:
+        count += 1
+    return edge(count), edge(count + 1)
+
+
+def share(start, end, whole):
+    seconds = lambda instant: instant // SECOND
+    return F(seconds(end) - seconds(start), seconds(whole[1]) - seconds(whole[0]))
+
+
+class Subscription:
+    """What a subscription is from when on: phases are (start, plan, status, cycle)."""
+
+    def __init__(self, plans, plan, at, zone, trial_days):
+        self.plans = plans
+        self.scheduled = None
+        self.trial_end = at + trial_days * DAY if trial_days else None
+        anchor = None if plans[plan].get("billing") == "calendar" else (self.trial_end or at)
+        status = "trialing" if trial_days else "active"
+        self.phases = [(at, plan, status, (plans[plan]["interval"], zone, anchor))]
+
+    @property
+    def now(self):
+        return self.phases[-1]
+
+    @property
+    def is_over(self):
+        return self.now[2] == "over"
+
+    def put(self, at, plan=None, status=None, cycle=None):
+        _, old_plan, old_status, old_cycle = self.now
+        phase = (at, plan or old_plan, status or old_status, cycle or old_cycle)
+        if phase[1:] != self.now[1:]:
+            self.phases.append(phase)
+
+    def move(self, plan, at):
+        _, old, status, (interval, zone, anchor) = self.now
+        wanted = self.plans[plan]["interval"]
+        if anchor is not None and wanted != interval:
+            anchor = self.trial_end if status == "trialing" else at
+        self.scheduled = None
+        self.put(at, plan=plan, cycle=(wanted, zone, anchor))
+
+    def settle(self, until):
+        while not self.is_over:
+            trialing = self.now[2] == "trialing"
+            instants = [self.trial_end] if trialing else []
+            if self.scheduled:
+                instants.append(self.scheduled[0])
+            if not instants or min(instants) > until:
+                return
+            at = min(instants)
+            if self.scheduled and self.scheduled[0] <= at:
+                _, action = self.scheduled
+                if action == "cancel":
+                    self.end(at)
+                else:
+                    self.move(action, at)
+            else:
+                self.put(at, status="active")
+
+    def end(self, at):
+        self.scheduled = None
+        self.put(at, status="over")
+
+    def schedule(self, action, now):
+        in_trial = self.trial_end is not None and now < self.trial_end
+        self.scheduled = (self.trial_end if in_trial else period_at(self.now[3], now)[1], action)
+
+    def change(self, plan, when, now):
+        old, new = self.plans[self.now[1]], self.plans[plan]
+        if plan == self.now[1]:
+            self.scheduled = None
+            return
+        monthly = lambda one: F(one["base_price"]) * PER_MONTH[one["interval"]]
+        if when is None:
+            when = "now" if monthly(new) >= monthly(old) else "period_end"
+        if when == "now":
+            self.move(plan, now)
+        else:
+            self.schedule(plan, now)
+
+
+class Usage:
+    """A customer's events: (received, time, meter, value, voided at or None)."""
+
+    def __init__(self):
+        self.events = []
+
+    def known(self, meter, until):
+        return [
+            (time, value)
+            for received, time, of, value, voided in self.events
+            if of == meter and received <= until and (voided is None or voided > until)
+        ]
+
+    def total(self, meter, start, end, until):
+        inside = [value for time, value in self.known(meter, until) if start <= time < end]
+        return sum(inside, F(0)), len(inside)
+
+    def mean_level(self, meter, start, end, until):
+        """The mean of the level, nothing below zero counted, from one instant to another."""
+        steps = sorted(self.known(meter, until), key=lambda one: one[0])
+        level, at, area = F(0), start, F(0)
+        for time, value in steps:
+            if time >= end:
+                break
+            if time > at:
+                area += max(level, F(0)) * (time - at)
+                at = time
+            level += value
+        area += max(level, F(0)) * (end - at)
+        return area / (end - start)
+
+
+def price_of(price, units, events):
+    """The exact amount of units that are not included."""
+    model = price["model"]
+    if model == "per_unit":
+        return units * F(price["unit_price"])
+    if model == "package":
+        size = F(price["package_size"])
+        return -(-units // size) * F(price["package_price"])
+    if model == "percentage":
+        return units * F(price["percent"]) / 100 + events * F(price.get("event_fee", "0"))
+    tiers, amount, below = price["tiers"], F(0), F(0)
+    for tier in tiers:
+        bound = F(tier["up_to"]) if "up_to" in tier else None
+        fee = F(tier.get("flat_fee", "0"))
+        if model == "volume":
+            if units > 0 and (bound is None or units <= bound):
+                return units * F(tier["unit_price"]) + fee
+        elif units > below:
+            upper = units if bound is None else min(units, bound)
+            amount += (upper - below) * F(tier["unit_price"]) + fee
+            below = upper
+            if bound is None or units <= bound:
+                break
+    return amount
+
+
+class Billing:
+    """The invoices of one subscription."""
+
+    def __init__(self, subscription, usage, meters):
+        self.phases = subscription.phases
+        self.plans = subscription.plans
+        self.usage = usage
+        self.meters = meters
+        self.closed = []
+
+    def stretches(self):
+        """(start, end or None, plan or None where nothing is billed, cycle), without empty ones; and the end."""
+        list_, end = [], None
+        for number, (start, plan, status, cycle) in enumerate(self.phases):
+            following = self.phases[number + 1][0] if number + 1 < len(self.phases) else None
+            if status == "over":
+                end = start
+                break
+            if following == start:
+                continue
+            list_.append((start, following, None if status == "paused" else plan, cycle, status))
+        return list_, end
+
+    def periods(self, until):
+        stretches, end = self.stretches()
+        billed = [one for one in stretches if one[4] != "trialing"]
+        if not billed or (end is not None and billed[0][0] >= end):
+            return
+        at = billed[0][0]
+        while at <= until:
+            if end is not None and at >= end:
+                return
+            inside = lambda instant: next(
+                one for one in billed if one[0] <= instant and (one[1] is None or instant < one[1])
+            )
+            first = inside(at)
+            whole = period_at(first[3], at)
+            cuts = [one[0] for one in billed if at < one[0] < whole[1] and one[3] != first[3]]
+            if end is not None and end < whole[1]:
+                cuts.append(end)
+            last = min(cuts + [whole[1]])
+            parts = [
+                [max(one[0], at), min(one[1] or last, last), one[2]]
+                for one in billed
+                if one[0] < last and (one[1] is None or one[1] > at)
+            ]
+            merged = []
+            for part in parts:
+                if merged and merged[-1][2] == part[2]:
+                    merged[-1][1] = part[1]
+                else:
+                    merged.append(part)
+            is_end = end is not None and last == end
+            following = None if is_end else inside(last)
+            yield at, last, whole, merged, is_end, following
+            at = last
+
+    def fees(self, plan, start, whole, sign):
+        plan = self.plans[plan]
+        part = share(start, whole[1], whole)
+        fees = [F(plan["base_price"]), F(plan.get("commitment", "0"))]
+        fees += [F(price["amount"]) for price in plan["prices"] if price["model"] == "flat"]
+        return [("base", rounded(sign * fee * part)) for fee in fees if fee]
+
+    def usage_lines(self, period, known_until):
+        """[(kind, amount, minimum missing, price key, part start)] of a period, and its commitment."""
+        start, last, whole, parts, is_end, _ = period
+        lines, commitment = [], F(0)
+        for number, (begins, ends, plan_key) in enumerate(parts):
+            if plan_key is None:
+                continue
+            plan = self.plans[plan_key]
+            paid_until = whole[1] if is_end and number == len(parts) - 1 else ends
+            part = share(begins, paid_until, whole)
+            commitment += rounded(F(plan.get("commitment", "0")) * part)
+            for price in plan["prices"]:
+                if price["model"] == "flat":
+                    continue
+                quantity, events = self.quantity(plan, price, begins, ends, whole, known_until)
+                units = max(quantity, F(0)) / F(price.get("unit_size", "1"))
+                included = min(units, F(price.get("included", "0")) * part)
+                exact = price_of(price, units - included, events)
+                if "maximum" in price:
+                    exact = min(exact, F(price["maximum"]))
+                amount = rounded(exact)
+                missing = max(rounded(F(price.get("minimum", "0")) * part) - amount, F(0))
+                limits = [one for one in plan["entitlements"] if one["meter"] == price["meter"]]
+                beyond = any(one["behaviour"] == "overage" for one in limits)
+                kind = "overage" if beyond else "usage"
+                lines.append((kind, amount, missing, price.get("key", price["meter"]), begins))
+        return lines, commitment
+
+    def quantity(self, plan, price, begins, ends, whole, known_until):
+        meter = price["meter"]
+        if self.meters[meter] == "level":
+            mean = self.usage.mean_level(meter, begins, ends, known_until) if ends > begins else F(0)
+            return mean * F(ends - begins, whole[1] - whole[0]), 0
+        blocks = [one for one in plan["entitlements"] if one["meter"] == meter and one["behaviour"] == "block"]
+        total, events = self.usage.total(meter, begins, ends, known_until)
+        if not blocks:
+            return total, events
+        limit, zone = F(blocks[0]["limit"]), self.phases[0][3][1]
+        reset = {"day": "day", "month": "month"}[blocks[0]["reset"]]
+        billed, at = F(0), begins
+        while at < ends:
+            window = period_at((reset, zone, None), at)
+            before, _ = self.usage.total(meter, window[0], at, known_until)
+            used, _ = self.usage.total(meter, at, min(window[1], ends), known_until)
+            billed += min(used, max(limit - before, F(0)))
+            at = window[1]
+        return billed, events
+
+    @staticmethod
+    def nets(lines, commitment):
+        """What is charged of each price and part once usage, then overage, drew on the commitment."""
+        nets, left = {}, commitment
+        for wanted in ("usage", "overage"):
+            for kind, amount, missing, price, begins in lines:
+                if kind == wanted:
+                    drawn = min(max(amount, F(0)), left)
+                    left -= drawn
+                    nets[(price, begins)] = amount - drawn + missing
+        return nets, commitment - left
+
+    def invoices(self, until):
+        """[(run at, period start, period end, [(kind, amount)])] of all closings until an instant."""
+        first = True
+        end = None
+        for period in self.periods(until):
+            start, last, whole, parts, is_end, following = period
+            if first:
+                first = False
+                lines = self.fees(parts[0][2], start, whole, 1) if parts[0][2] else []
+                yield start, start, start, lines
+            if last + GRACE > until:
+                return
+            lines = []
+            for before, after in zip(parts, parts[1:]):
+                if before[2]:
+                    lines += self.fees(before[2], after[0], whole, -1)
+                if after[2]:
+                    lines += self.fees(after[2], after[0], whole, 1)
+            if last < whole[1] and not is_end and parts[-1][2]:
+                lines += self.fees(parts[-1][2], last, whole, -1)
+            if following and following[2]:
+                lines += self.fees(following[2], last, period_at(following[3], last), 1)
+            used, commitment = self.usage_lines(period, last + GRACE)
+            nets, drawn = self.nets(used, commitment)
+            lines += [(kind, amount) for kind, amount, *_ in used]
+            lines += [("minimum", missing) for _, _, missing, *_ in used if missing]
+            lines += self.adjustments(last, last + GRACE)
+            if drawn:
+                lines.append(("credit", -drawn))
+            self.closed.append([period, nets])
+            yield last + GRACE, start, last, lines
+            end = last if is_end else None
+        if end is not None and end + SETTLED_AFTER <= until:
+            at = end + SETTLED_AFTER
+            yield at, at, at, self.adjustments(at, at)
+
+    def adjustments(self, closing, known_until):
+        lines = []
+        for entry in self.closed:
+            period, billed = entry
+            if period[1] <= closing - RERATED:
+                continue
+            anew, _ = self.nets(*self.usage_lines(period, known_until))
+            for key, net in anew.items():
+                if net != billed[key]:
+                    lines.append(("adjustment", net - billed[key]))
+            entry[1] = anew
+        return lines
