@@ -83,13 +83,13 @@ async fn nothing_is_taken_that_is_not_there_whoever_asks_at_once(setup: Setup) {
     server.freeze("2026-01-10T12:00:00Z").await;
     ask_new(&server, "acme").await;
     ask(&server, "acme", "top-ups", json!({"amount": usd("10.00")})).await;
+    let server = &server;
     let asked = (0..30).map(|number| async move {
         let body = json!({"amount": usd("1.00"), "hold": format!("h{number}")});
         let what = if number % 2 == 0 { "holds" } else { "deductions" };
         let body = if number % 2 == 0 { body } else { json!({"amount": usd("1.00")}) };
-        (what, number, ask(&server, "acme", what, body).await)
+        (what, number, ask(server, "acme", what, body).await)
     });
-    let server = &server;
     let answers = futures_util::future::join_all(asked).await;
     let (taken, refused): (Vec<_>, Vec<_>) = answers.iter().partition(|(.., answer)| answer.status == 201);
     assert_eq!((taken.len(), refused.len()), (10, 20));
