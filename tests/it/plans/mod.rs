@@ -3,6 +3,7 @@ mod analytics;
 mod catalog;
 mod quotas;
 mod subscriptions;
+mod users;
 mod warnings;
 
 use crate::support::server::Server;

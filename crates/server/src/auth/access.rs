@@ -17,6 +17,8 @@ pub enum Access {
     Own,
     /// A service, by its token, whatever its permissions.
     Service,
+    /// A service, by its token, whose permissions have this scope.
+    ServiceWith(Scope),
 }
 
 /// What a route asks for, by method and path pattern; `None` where it is not listed.
@@ -76,6 +78,21 @@ pub const ROUTES: &[(&str, &str, Access)] = &[
     ("DELETE", "/auth/sessions/{id}", PERSON),
     ("POST", "/auth/resend-verification", PERSON),
     ("POST", "/auth/change-password", PERSON),
+    ("POST", "/usage/record", Access::ServiceWith(Scope::Ingest)),
+    ("POST", "/usage/check-quota", OWN),
+    ("GET", "/usage/tokens", OWN),
+    ("GET", "/usage/storage", OWN),
+    ("GET", "/usage/tier", OWN),
+    ("GET", "/usage/quota", OWN),
+    ("GET", "/usage/stats", OWN),
+    ("GET", "/usage/timeseries/{resource_type}", OWN),
+    ("GET", "/usage/history", OWN),
+    ("POST", "/usage/tokens", INGEST),
+    ("POST", "/usage/storage", INGEST),
+    ("POST", "/usage/tier", INGEST),
+    ("POST", "/usage/quota", INGEST),
+    ("POST", "/usage/stats", INGEST),
+    ("POST", "/usage/history", INGEST),
     ("POST", "/v1/events", INGEST),
     ("GET", "/v1/events", READ),
     ("GET", "/v1/events/{id}", READ),

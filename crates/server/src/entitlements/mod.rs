@@ -3,10 +3,12 @@
 //! read from the event log.
 mod counter;
 mod counters;
+mod current;
 mod leases;
 mod verdict;
 mod warnings;
 
+pub use current::Current;
 pub use leases::{Granted, Lease};
 pub use verdict::{Refusal, Verdict};
 pub use warnings::Warner;
@@ -24,12 +26,10 @@ use reckoner_domain::entitlement::Grant;
 use reckoner_domain::id::ProjectId;
 use reckoner_domain::interval::Interval;
 use reckoner_domain::meter::{Catalogue, Meter, Readable};
-use reckoner_domain::plan::Plan;
 use reckoner_domain::quota::{Limit, Quota, Reset};
 use reckoner_domain::ratio::Ratio;
 use reckoner_domain::sum::Overflow;
 use reckoner_domain::time::Timestamp;
-use reckoner_domain::window::Window;
 use std::sync::Arc;
 use verdict::tightest;
 
@@ -97,18 +97,6 @@ pub struct Permit {
     plain: Verdict,
 }
 
-/// What a customer used of what its plan allows.
-pub struct Current {
-    /// The plan.
-    pub plan: Arc<Plan>,
-    /// What is allowed, and what happens beyond it.
-    pub limit: Limit,
-    /// What was used.
-    pub used: Ratio,
-    /// Since when, and until when.
-    pub window: Window,
-}
-
 /// A count that a limit is held against.
 struct Limited {
     counter: Arc<Counter>,
@@ -165,41 +153,6 @@ impl Entitlements {
             verdicts.push(limited.verdict((used, held))?.refusing(refused));
         }
         Ok(tightest(verdicts).unwrap_or_else(Verdict::unlimited))
-    }
-
-    /// What a customer's plan says of a meter, or of the meters of an event type; `None` for a customer
-    /// without a plan. Where several limit it, of the one with least left.
-    pub async fn current(
-        &self,
-        project: ProjectId,
-        customer: &str,
-        name: &str,
-    ) -> Result<Option<Current>, DecideError> {
-        let now = self.clock.of_project(project);
-        let catalogue = self.catalogues.of(project);
-        let standing = self.standing.of(project, customer).await?;
-        let Has::Plan { plan, cycle, .. } = &standing.has else { return Ok(None) };
-        let event_type = event_type_of(&catalogue, name).ok_or(DecideError::NoMeter)?.to_owned();
-        let mut currents = Vec::new();
-        if let Said::Limits(limits) = self.said(project, customer, &catalogue, &event_type, now).await? {
-            for limited in limits {
-                let used = limited.counter.used(&self.events, now).await?;
-                let left = limited.limit.remaining(used)?;
-                let (limit, window) = (limited.limit, limited.counter.window());
-                currents.push((left, Current { plan: Arc::clone(plan), limit, used, window }));
-            }
-        }
-        currents.sort_by_key(|(left, _)| (left.is_none(), *left));
-        if let Some((_, current)) = currents.into_iter().next() {
-            return Ok(Some(current));
-        }
-        // Nothing limits it: what is shown is the calendar month.
-        let Some(meter) = catalogue.reading(&event_type).and_then(|mut meters| meters.next()) else {
-            return Ok(None);
-        };
-        let Some(window) = Reset::Month.window_at(now, cycle) else { return Ok(None) };
-        let used = self.counters.of(project, customer, meter, window).used(&self.events, now).await?;
-        Ok(Some(Current { plan: Arc::clone(plan), limit: Limit::Unlimited, used, window }))
     }
 
     /// Decides about an event. Of any number that are decided at once, those that are allowed never pass

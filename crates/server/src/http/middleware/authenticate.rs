@@ -39,14 +39,15 @@ pub async fn layer(State(app): State<App>, mut request: Request, next: Next) -> 
         Access::Person => Need::Person,
         Access::Own => Need::Own,
         Access::Service => Need::Service,
+        Access::ServiceWith(scope) => Need::ServiceWith(scope),
     };
-    let changes = !request.method().is_safe();
+    let (method, changes) = (method.to_owned(), !request.method().is_safe());
     match authenticate(&app, request.headers(), need, changes).await {
         Ok(caller) => {
             request.extensions_mut().insert(caller);
             idempotency::pass(app, request, next).await
         }
-        Err(error) => compat::in_form_of(&pattern, error),
+        Err(error) => compat::in_form_of(&method, &pattern, error),
     }
 }
 
@@ -57,6 +58,7 @@ enum Need {
     Person,
     Own,
     Service,
+    ServiceWith(Scope),
 }
 
 /// `changes` tells whether the method may change something.
@@ -83,10 +85,14 @@ async fn authenticate(app: &App, headers: &HeaderMap, need: Need, changes: bool)
             };
             Err(ApiError::forbidden(format!("the {what} lacks the scope {}", scope.as_str())))
         }
+        (Need::ServiceWith(scope), Actor::Service(_)) if caller.scopes.has(scope) => Ok(caller),
+        (Need::ServiceWith(scope), Actor::Service(_)) => {
+            Err(ApiError::forbidden(format!("the service lacks the scope {}", scope.as_str())))
+        }
         (Need::Own, _) if caller.customer.is_some() => Ok(caller),
         (Need::Own, _) => Err(ApiError::forbidden("a person's access token or a customer's key is needed")),
         (Need::Person, _) => Err(ApiError::forbidden("a person's access token is needed")),
-        (Need::Service, _) => Err(ApiError::forbidden("a service's token is needed")),
+        (Need::Service | Need::ServiceWith(_), _) => Err(ApiError::forbidden("a service's token is needed")),
     }
 }
 

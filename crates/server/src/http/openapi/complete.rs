@@ -5,6 +5,7 @@ use super::values;
 use crate::auth::access::{Access, required};
 use crate::auth::caller::services_may;
 use crate::http::codes::CODES;
+use crate::http::compat::{READ_BY_D, is_of_system_d};
 use crate::http::middleware::idempotency;
 use crate::store::Scope;
 use serde_json::{Map, Value, json};
@@ -49,7 +50,11 @@ pub fn complete(mut document: Value) -> Value {
         "name": "services",
         "description": "Services that call in their own name: the paths of system D, with its own error bodies.",
     });
-    document["tags"] = tags.into_iter().chain([own, analytics, accounts, services]).collect();
+    let usage = json!({
+        "name": "usage of users",
+        "description": "What users of accounts used: the paths of system D, with its own error bodies.",
+    });
+    document["tags"] = tags.into_iter().chain([own, analytics, accounts, services, usage]).collect();
     document["servers"] = json!([{"url": "/"}]);
     document["components"]["headers"] = headers();
     if let Some(schemas) = document["components"]["schemas"].as_object_mut() {
@@ -66,6 +71,7 @@ pub fn complete(mut document: Value) -> Value {
         }
     }
     let Some(paths) = document.get_mut("paths").and_then(Value::as_object_mut) else { return document };
+    add_captures(paths);
     for (path, item) in paths {
         for (method, operation) in object(Some(item)) {
             complete_operation(&method.to_uppercase(), path, operation);
@@ -100,7 +106,7 @@ fn complete_operation(method: &str, path: &str, operation: &mut Value) {
         for status in ["500", "503"] {
             add_problem(responses, status, None);
         }
-    } else if path.starts_with("/auth/") {
+    } else if is_of_system_d(method, path) {
         for status in ["500", "503"] {
             let content = json!({"application/json": {"schema": {"$ref": "#/components/schemas/Failure"}}});
             responses
@@ -120,6 +126,20 @@ fn complete_operation(method: &str, path: &str, operation: &mut Value) {
     }
 }
 
+/// Event types of system A whose names are also those of fixed paths.
+fn add_captures(paths: &mut Map<String, Value>) {
+    let Some(capture) = paths.get("/usage/{event_type}").and_then(|item| item.get("post")).cloned() else {
+        return;
+    };
+    for name in READ_BY_D {
+        let mut operation = capture.clone();
+        operation["operationId"] = format!("capture_event_{name}").into();
+        operation["summary"] = format!("Capture one event of the type `{name}`.").into();
+        operation["parameters"] = json!([]);
+        paths[&format!("/usage/{name}")]["post"] = operation;
+    }
+}
+
 /// The credentials that a route takes, any of them.
 fn security(access: Option<Access>) -> Vec<Value> {
     let with_scope = |scope: Scope| {
@@ -136,6 +156,9 @@ fn security(access: Option<Access>) -> Vec<Value> {
             .to_vec(),
         Some(Access::Person) => vec![json!({"access_token": ["person"]})],
         Some(Access::Service) => vec![json!({"service_token": ["service"]})],
+        Some(Access::ServiceWith(scope)) => {
+            vec![json!({"service_token": [format!("service:{}", scope.as_str())]})]
+        }
     }
 }
 

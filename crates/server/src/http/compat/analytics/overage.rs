@@ -9,6 +9,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use reckoner_domain::money::MoneyError;
+use reckoner_domain::plan::Plan;
 use reckoner_domain::price::Charges;
 use reckoner_domain::quota::Limit;
 use reckoner_domain::rate::{self, Usage};
@@ -28,9 +29,9 @@ use serde_json::{Value, json};
     security(("api_key" = [])),
 )]
 pub async fn overage(State(app): State<App>, own: Own) -> Result<Json<Value>, Response> {
-    let current = current(&app, &own).await?;
+    let (plan, current) = current(&app, &own).await?;
     let (calls, cost) =
-        beyond(&current).map_err(|error| Refused(ApiError::internal(error)).into_response())?;
+        beyond(&plan, &current).map_err(|error| Refused(ApiError::internal(error)).into_response())?;
     let has_overage = calls > Ratio::ZERO;
     let message = if has_overage {
         format!(
@@ -53,10 +54,10 @@ pub async fn overage(State(app): State<App>, own: Own) -> Result<Json<Value>, Re
 }
 
 /// The calls beyond a limit that may be exceeded, and what they cost, unrounded.
-fn beyond(current: &Current) -> Result<(Ratio, Ratio), MoneyError> {
+fn beyond(plan: &Plan, current: &Current) -> Result<(Ratio, Ratio), MoneyError> {
     let Limit::Overage(_) = current.limit else { return Ok((Ratio::ZERO, Ratio::ZERO)) };
     let calls = current.limit.beyond(current.used)?;
-    let price = current.plan.prices.iter().find_map(|price| match &price.charges {
+    let price = plan.prices.iter().find_map(|price| match &price.charges {
         Charges::Metered { meter, metered } if meter.as_str() == CALLS => Some(metered),
         _ => None,
     });

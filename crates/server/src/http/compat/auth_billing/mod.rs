@@ -1,4 +1,4 @@
-//! System D: accounts.
+//! System D: accounts, and what their customers use.
 pub mod account;
 pub mod browser;
 pub mod factor;
@@ -6,6 +6,7 @@ pub mod membership;
 pub mod recovery;
 pub mod services;
 pub mod sessions;
+pub mod usage;
 pub mod wire;
 
 use crate::auth::accounts::Client;
