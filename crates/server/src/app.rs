@@ -156,9 +156,9 @@ impl Server {
         let rejections = Rejections::start(db.clone(), clock.clone());
         let waker = Waker::default();
         let (webhooks, sending) = prepare_webhooks(&config, &db, &clock, &vault, &waker)?;
-        let (accounts, mailing) = people::prepare(&config, (&db, &clock), &vault, address)?;
+        let billing = Billing::new(&db, &clock, &waker, &config.billing);
+        let (accounts, mailing) = people::prepare(&config, (&db, &clock), &vault, &billing, address)?;
         let resets = Resets::start(Arc::clone(&accounts));
-        let billing = Billing::new(&db, &clock, &waker, config.billing.default_plan.clone());
         let store = (db.clone(), clock.clone());
         let catalogues = recorder.catalogues.clone();
         let entitlements =
@@ -197,6 +197,7 @@ impl Server {
         let app = App::new(parts);
         restore_customers(&app).await?;
         apply_definitions(&app, definitions).await?;
+        definitions::tell_absent_plans(&app).await?;
         app.accounts.prepare_admins(&app.projects).await?;
         jobs::change_project_zones(&app.db, &app.clock, &app.config.time_zone).await?;
         // What follows cannot fail: keys that are made are shown.
@@ -259,7 +260,7 @@ fn prepare_jobs(
         clock: clock.clone(),
         events: recorder.events(),
         catalogues: recorder.catalogues.clone(),
-        subscriptions: billing.subscriptions.clone(),
+        billing: billing.clone(),
         definitions: Arc::new(RwLock::new(Arc::new(Definitions::default()))),
         waker: waker.clone(),
         schedule: Schedule::parse(&config.jobs.aggregate_cron)

@@ -6,11 +6,9 @@ use reckoner_domain::meter::{Aggregation, Catalogue, Meter, MeterKey};
 use reckoner_domain::period::Period;
 use reckoner_domain::time::Timestamp;
 use reckoner_eventlog::{Batch, EventLog, Options};
-use reckoner_server::billing::plans::Plans;
-use reckoner_server::billing::standing::Standings;
-use reckoner_server::billing::subscriptions::Subscriptions;
+use reckoner_server::billing::Billing;
 use reckoner_server::clock::Clock;
-use reckoner_server::config::{Definitions, Ingest};
+use reckoner_server::config::{self, Definitions, Ingest};
 use reckoner_server::events::Events;
 use reckoner_server::ingest::catalogues::Catalogues;
 use reckoner_server::ingest::record::Recorder;
@@ -86,12 +84,7 @@ impl World {
             clock: self.clock.clone(),
             events: self.events.clone(),
             catalogues: self.catalogues.clone(),
-            subscriptions: Subscriptions::new(
-                (self.db.clone(), self.clock.clone()),
-                Waker::default(),
-                Plans::default(),
-                Standings::default(),
-            ),
+            billing: Billing::new(&self.db, &self.clock, &Waker::default(), &config::Billing::default()),
             definitions: std::sync::Arc::new(parking_lot::RwLock::new(std::sync::Arc::new(definitions))),
             waker: Waker::default(),
             schedule: Schedule::parse("*/15 * * * *").expect("cron"),

@@ -3,6 +3,7 @@ mod analytics;
 mod catalog;
 mod quotas;
 mod subscriptions;
+mod trials;
 mod users;
 mod warnings;
 

@@ -12,31 +12,33 @@ const TOML: &str = r#"
 "#;
 const RESOURCES: [&str; 4] = ["llm_tokens", "memory_storage", "agent_minutes", "messages"];
 
-/// A server's project `test` with system D's catalogue, a service and a user.
-struct World {
-    server: Server,
+/// A server's project `test`, at 12:00 on 10 January 2026, with system D's catalogue, a service and a user.
+pub struct World {
+    pub server: Server,
     service: String,
-    user: String,
+    /// The user's id, which is its customer's own id too.
+    pub user: String,
     token: String,
 }
 
 impl World {
-    async fn start(setup: Setup) -> Self {
+    pub async fn start(setup: Setup) -> Self {
         let server = setup.toml(TOML).start();
         server.freeze("2026-01-10T12:00:00Z").await;
-        let mut catalog: Value =
-            serde_json::from_str(reckoner_domain::catalog::SAMPLES[1].1).expect("a catalogue");
-        catalog["meters"] = RESOURCES.iter().map(|key| json!({"key": key, "aggregation": "sum"})).collect();
-        let applied = server.post("/v1/catalog/apply", catalog).await;
-        assert_eq!(applied.status, 200, "{}", applied.text);
+        apply(&server).await;
         let request = server.bare(Method::POST, "/auth/service/token").header("x-service-secret", SECRET);
         let issued = Answer::of(request.json(&json!({"serviceName": "gateway"})).send().await).await.json();
         let (user, token) = register(&server, "ann@example.com").await;
         Self { service: issued["token"].as_str().expect("a token").to_owned(), server, user, token }
     }
 
-    async fn on_plan(self, plan: &str) -> Self {
-        super::subscribe(&self.server, &self.user, plan).await;
+    /// The same on another plan than the trial's.
+    pub async fn on_plan(self, plan: &str) -> Self {
+        let listed = self.server.get(&format!("/v1/subscriptions?customer={}", self.user)).await.json();
+        let id = listed["data"][0]["id"].as_str().expect("the trial").to_owned();
+        let change = json!({"plan": plan, "when": "now"});
+        let changed = self.server.post(&format!("/v1/subscriptions/{id}/change-plan"), change).await;
+        assert_eq!(changed.status, 200, "{}", changed.text);
         self
     }
 
@@ -52,13 +54,13 @@ impl World {
         self.record_with(&[("x-service-token", &self.service)], body).await
     }
 
-    async fn used(&self, resource: &str, amount: Value) {
+    pub async fn used(&self, resource: &str, amount: Value) {
         let body = json!({"userId": self.user, "resourceType": resource, "amount": amount});
         let made = self.record(body).await;
         assert_eq!(made.status, 200, "{}", made.text);
     }
 
-    async fn read(&self, path: &str) -> Value {
+    pub async fn read(&self, path: &str) -> Value {
         let request = self.server.bare(Method::GET, path).header("reckoner-project", "test");
         let answer = Answer::of(request.bearer_auth(&self.token).send().await).await;
         assert_eq!(answer.status, 200, "{path}: {}", answer.text);
@@ -79,7 +81,17 @@ impl World {
     }
 }
 
-async fn register(server: &Server, email: &str) -> (String, String) {
+/// Applies system D's catalogue to project `test`, with its meters.
+pub async fn apply(server: &Server) {
+    let mut catalog: Value =
+        serde_json::from_str(reckoner_domain::catalog::SAMPLES[1].1).expect("a catalogue");
+    catalog["meters"] = RESOURCES.iter().map(|key| json!({"key": key, "aggregation": "sum"})).collect();
+    let applied = server.post("/v1/catalog/apply", catalog).await;
+    assert_eq!(applied.status, 200, "{}", applied.text);
+}
+
+/// Registers somebody in project `test`: the user's id and access token.
+pub async fn register(server: &Server, email: &str) -> (String, String) {
     let body = json!({"email": email, "password": "correct horse battery"});
     let request = server.bare(Method::POST, "/auth/register").header("reckoner-project", "test");
     let made = Answer::of(request.json(&body).send().await).await.json();

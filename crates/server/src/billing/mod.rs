@@ -4,14 +4,18 @@ pub mod messages;
 pub mod plans;
 pub mod standing;
 pub mod subscriptions;
+pub mod tier;
+pub mod trials;
 
 use crate::clock::Clock;
+use crate::config;
 use crate::store::Db;
 use crate::webhooks::dispatcher::Waker;
 use plans::Plans;
-use reckoner_domain::key::PlanKey;
 use standing::{StandingReader, Standings};
+use std::fmt;
 use subscriptions::Subscriptions;
+use trials::Trials;
 
 /// What looks after what customers have. Clones share one state.
 #[derive(Clone)]
@@ -22,15 +26,25 @@ pub struct Billing {
     pub standing: StandingReader,
     /// Subscriptions.
     pub subscriptions: Subscriptions,
+    /// Trials of those who register.
+    pub trials: Trials,
+}
+
+impl fmt::Debug for Billing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Billing").finish_non_exhaustive()
+    }
 }
 
 impl Billing {
-    /// Over a store; customers without a subscription have the default plan, where there is one.
-    pub fn new(db: &Db, clock: &Clock, waker: &Waker, default_plan: Option<PlanKey>) -> Self {
+    /// Over a store, with the plans that the operator named.
+    pub fn new(db: &Db, clock: &Clock, waker: &Waker, config: &config::Billing) -> Self {
         let (plans, standings) = (Plans::default(), Standings::default());
         let store = (db.clone(), clock.clone());
+        let default_plan = config.default_plan.clone();
         let standing = StandingReader::new(store.clone(), plans.clone(), default_plan, standings.clone());
-        let subscriptions = Subscriptions::new(store, waker.clone(), plans, standings.clone());
-        Self { standings, standing, subscriptions }
+        let subscriptions = Subscriptions::new(store.clone(), waker.clone(), plans, standings.clone());
+        let trials = Trials::new(store, subscriptions.clone(), standing.clone(), config);
+        Self { standings, standing, subscriptions, trials }
     }
 }

@@ -4,7 +4,7 @@ use super::view::View;
 use super::{AGGREGATE, Jobs};
 use crate::clock::Backwards;
 use crate::store::audit::{self, Change};
-use crate::store::{customer_zones, project_zones, projects, subscriptions, watermarks};
+use crate::store::{customer_zones, project_zones, projects, watermarks};
 use futures_util::FutureExt;
 use reckoner_domain::id::ProjectId;
 use reckoner_domain::time::Timestamp;
@@ -135,13 +135,13 @@ impl Jobs {
         loop {
             let view = self.view(project, target).await?;
             let tick = self.next_tick(&view, now, target);
-            let due = subscriptions::first_due(&self.db, project).await.map_err(JobError::from)?;
+            let due = self.first_due(project).await?;
             if let Some(due) = due.map(|due| due.max(now)).filter(|due| *due <= tick.unwrap_or(target)) {
                 self.move_to(project, now, due).await?;
                 now = due;
-                runs += u64::from(self.run_due(project, due).await?);
+                runs += self.run_due(project, due).await?;
                 // What fell due and could not be done keeps nobody from going on.
-                let left = subscriptions::first_due(&self.db, project).await.map_err(JobError::from)?;
+                let left = self.first_due(project).await?;
                 if left.is_none_or(|left| left > due) {
                     continue;
                 }
@@ -154,7 +154,7 @@ impl Jobs {
         }
         self.move_to(project, now, target).await?;
         // Behind a subscription that fails there may be others.
-        runs += u64::from(self.run_due(project, target).await?);
+        runs += self.run_due(project, target).await?;
         Ok(runs)
     }
 

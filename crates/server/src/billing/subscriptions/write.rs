@@ -74,18 +74,19 @@ impl Subscriptions {
             subscriptions::add_phase(tx, &before.id, at, &after).await?;
         }
         let stored = Stored { subscription: after, ended_at, version: before.version + 1, ..before.clone() };
-        self.tell(tx, by, Some(&before), &stored).await?;
+        let change = self.tell(tx, by, Some(&before), &stored).await?;
+        audit::write(tx, &self.clock, vec![change]).await?;
         Ok(stored)
     }
 
-    /// Writes into the record of changes and the outbox what became of a subscription.
+    /// Writes into the outbox what became of a subscription; answers what the record of changes is to say.
     pub(super) async fn tell(
         &self,
         tx: &mut Tx,
         by: &str,
         before: Option<&Stored>,
         after: &Stored,
-    ) -> Result<()> {
+    ) -> Result<audit::Change> {
         let is_over = after.subscription.status.is_over();
         let (action, event_type) = match before {
             None => ("subscription.created", messages::SUBSCRIPTION_CREATED),
@@ -116,7 +117,7 @@ impl Subscriptions {
             metrics::counter!("subscription_changes_total", "from_tier" => from.to_owned(), "to_tier" => to.to_owned())
                 .increment(1);
         }
-        Ok(audit::write(tx, &self.clock, vec![change]).await?)
+        Ok(change)
     }
 }
 
