@@ -7,6 +7,7 @@ pub use definitions::{apply_definitions, check_definitions, reapply};
 use crate::auth::accounts::{AdminError, Resets};
 use crate::auth::bootstrap::{self, BootstrapError, ShownKey};
 use crate::auth::keys::Keys;
+use crate::auth::rates::RateLimits;
 use crate::auth::services::Services;
 use crate::billing::Billing;
 use crate::clock::Clock;
@@ -171,6 +172,7 @@ impl Server {
         let definitions = config.definitions.clone();
         let stopping = AtomicBool::new(false);
         let bodies = Budget::new(config.ingest.held_bytes_max);
+        let rates = RateLimits::new(config.rate_limits);
         let parts = Parts {
             config,
             clock,
@@ -181,6 +183,7 @@ impl Server {
             billing,
             entitlements,
             rejections,
+            rates,
             keys,
             accounts,
             services,

@@ -1,6 +1,7 @@
 //! Plans, subscriptions and what they grant, from the outside.
 mod analytics;
 mod catalog;
+mod held;
 mod quotas;
 mod subscriptions;
 mod trials;

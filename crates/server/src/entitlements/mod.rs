@@ -4,11 +4,13 @@
 mod counter;
 mod counters;
 mod current;
+mod held;
 mod leases;
 mod verdict;
 mod warnings;
 
 pub use current::Current;
+pub use held::{Granted as GrantedFeature, Held};
 pub use leases::{Granted, Lease};
 pub use verdict::{Refusal, Verdict};
 pub use warnings::Warner;
@@ -146,7 +148,7 @@ impl Entitlements {
         let mut verdicts = Vec::with_capacity(limits.len());
         for limited in &limits {
             let used = limited.counter.used(&self.events, now).await?;
-            let held = self.held(limited);
+            let held = self.held_of(limited);
             let step = limited.counter.asked_step(used, units)?;
             let allowed = limited.limit.allows(used.plus(held)?, step)?;
             let refused = (!allowed).then_some(Refusal::Limit);
@@ -181,7 +183,7 @@ impl Entitlements {
             };
             if !allowed {
                 let used = limited.counter.used(&self.events, now).await?;
-                let verdict = limited.verdict((used, self.held(&limited)))?;
+                let verdict = limited.verdict((used, self.held_of(&limited)))?;
                 return Ok(Decision::Refused(verdict.refusing(Some(Refusal::Limit))));
             }
             permit.limits.push(limited);
@@ -195,7 +197,7 @@ impl Entitlements {
         let mut verdicts = Vec::with_capacity(permit.limits.len());
         for limited in &permit.limits {
             let used = limited.counter.used(&self.events, now).await?;
-            verdicts.push(limited.verdict((used, self.held(limited)))?);
+            verdicts.push(limited.verdict((used, self.held_of(limited)))?);
         }
         Ok(tightest(verdicts).unwrap_or_else(|| permit.plain.clone()))
     }
@@ -215,12 +217,12 @@ impl Entitlements {
             permit.turns.push(Arc::clone(&counter.serial).lock_owned().await);
             let used = counter.used(&self.events, now).await?;
             let step = counter.step(&self.events, (used, now), (&reading, wish.subject)).await?;
-            let after = used.plus(self.held(limited))?.plus(step)?;
+            let after = used.plus(self.held_of(limited))?.plus(step)?;
             return Ok(step <= Ratio::ZERO || after <= units);
         }
         let step = counter.step(&self.events, (Ratio::ZERO, now), (&reading, wish.subject)).await?;
         loop {
-            match counter.take(step, units, || self.held(limited))? {
+            match counter.take(step, units, || self.held_of(limited))? {
                 Taken::Reserved(reserved) => {
                     permit.reserved.push(reserved);
                     return Ok(true);
@@ -234,7 +236,7 @@ impl Entitlements {
         }
     }
 
-    fn held(&self, limited: &Limited) -> Ratio {
+    fn held_of(&self, limited: &Limited) -> Ratio {
         self.holds.of(&limited.counter, self.clock.real())
     }
 

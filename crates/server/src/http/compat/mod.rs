@@ -7,6 +7,7 @@ pub mod metering;
 use crate::auth::caller::Caller;
 use crate::http::error::ApiError;
 use crate::http::extract::By;
+use crate::http::middleware::rates::Rates;
 use crate::http::state::App;
 use crate::store::customers;
 use axum::Json;
@@ -51,11 +52,13 @@ pub fn is_of_system_d(method: &str, path: &str) -> bool {
     reads || matches!(name, "record" | "check-quota") || name.starts_with("timeseries/")
 }
 
-/// Who calls, and the own id of the customer that they are, where they are one.
+/// Who calls, and the own id of the customer that they are, where they are one; refused who calls too
+/// often.
 pub async fn own_customer(parts: &mut Parts, app: &App) -> Result<(Caller, Option<String>), ApiError> {
     let By(caller) = By::from_request_parts(parts, app).await?;
     let Some(id) = &caller.customer else { return Ok((caller, None)) };
     let customer = customers::get(&app.db, caller.project, id).await?.external_id;
+    Rates::of(&parts.extensions).customer(app, caller.project, &customer)?;
     Ok((caller, Some(customer)))
 }
 

@@ -103,18 +103,18 @@ fn complete_operation(method: &str, path: &str, operation: &mut Value) {
     }
     let Some(responses) = operation.get_mut("responses").and_then(Value::as_object_mut) else { return };
     if path.starts_with("/v1/") {
-        for status in ["500", "503"] {
+        for status in ["429", "500", "503"] {
             add_problem(responses, status, None);
         }
     } else if is_of_system_d(method, path) {
-        for status in ["500", "503"] {
+        for status in ["429", "500", "503"] {
             let content = json!({"application/json": {"schema": {"$ref": "#/components/schemas/Failure"}}});
             responses
                 .entry(status)
                 .or_insert_with(|| json!({"description": meaning(status), "content": content}));
         }
     } else if asks && path != "/metrics" {
-        for status in ["500", "503"] {
+        for status in ["429", "500", "503"] {
             let content = json!({"application/json": {"schema": {"type": "object"}}});
             responses
                 .entry(status)
@@ -235,7 +235,7 @@ fn meaning(status: &str) -> &'static str {
         "413" => "Larger than a limit",
         "415" => "A type or encoding of body that is not read",
         "422" => "Fields are wrong; `errors` lists all of them",
-        "429" => "Too often, or too many at once",
+        "429" => "Too often: beyond a rate limit",
         "500" => "The server failed; its log has the details under the request id",
         "503" => "Temporarily unavailable",
         _ => "See the conventions of the API",

@@ -57,6 +57,9 @@ impl Refused {
 
 impl From<ApiError> for Refused {
     fn from(error: ApiError) -> Self {
+        if let (StatusCode::TOO_MANY_REQUESTS, Some(seconds)) = (error.status(), error.retry_after_s()) {
+            return Self::later(error.detail(), seconds);
+        }
         let message = match error.status() {
             StatusCode::UNAUTHORIZED => "Unauthorized".to_owned(),
             StatusCode::FORBIDDEN => "Forbidden".to_owned(),
