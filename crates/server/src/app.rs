@@ -205,7 +205,9 @@ impl Server {
         jobs::change_project_zones(&app.db, &app.clock, &app.config.time_zone).await?;
         // What follows cannot fail: keys that are made are shown.
         let shown_keys = bootstrap::run(&app.db, &app.config, &app.projects, &app.clock).await?;
-        let warner = Warner::start(app.entitlements.clone(), app.recorder.used.clone(), waker.clone());
+        let mailer = app.accounts.mailer.clone();
+        let warner =
+            Warner::start(app.entitlements.clone(), app.recorder.used.clone(), waker.clone(), mailer);
         let dispatcher = Dispatcher::start(sending, &waker);
         let mail = mail::Dispatcher::start(mailing);
         let scheduler = start_scheduler(&app);

@@ -121,3 +121,36 @@ async fn plans_are_the_operators_to_name_and_absent_ones_are_told_of() {
     let quiet = Server::start();
     assert!(!quiet.log().contains("does not have this plan"), "nothing is said of what nobody named");
 }
+
+#[tokio::test]
+async fn services_see_how_many_trials_end_and_need_not_wait_for_the_night() {
+    let world = World::start(Setup::default()).await;
+    let server = &world.server;
+    let token = &world.service;
+    let ask = async |method: Method, path: &str| {
+        let request = server.bare(method, path).header("reckoner-project", "test");
+        Answer::of(request.header("x-service-token", token).send().await).await
+    };
+    let stats = async || ask(Method::GET, "/trials/stats").await.json()["stats"].clone();
+    let counts = |active: u32, today: u32, tomorrow: u32, pending: u32| json!({"activeTrials": active, "expiringToday": today, "expiringTomorrow": tomorrow, "expiredPendingDowngrade": pending});
+    assert_eq!(stats().await, counts(1, 0, 0, 0));
+    server.advance("2026-01-16T00:00:00Z").await;
+    register(server, "bob@example.com").await;
+    assert_eq!(stats().await, counts(2, 0, 1, 0));
+    server.advance("2026-01-17T11:00:00Z").await;
+    assert_eq!(stats().await, counts(2, 1, 0, 0));
+    server.advance("2026-01-17T13:00:00Z").await;
+    assert_eq!(stats().await, counts(1, 0, 0, 1));
+    let checked = |expired: u32| {
+        json!({
+            "success": true, "timestamp": "2026-01-17T13:00:00.000Z", "result": {"expired": expired, "reminded": 0},
+            "message": "Trial check completed",
+        })
+    };
+    assert_eq!(ask(Method::POST, "/trials/check").await.parts(), (200, checked(1)));
+    assert_eq!(told(&world).await[..2], [json!("free_restricted"), json!("active")]);
+    assert_eq!(ask(Method::POST, "/trials/check").await.parts(), (200, checked(0)));
+    assert_eq!(stats().await, counts(1, 0, 0, 0));
+    let nobody = Answer::of(server.bare(Method::GET, "/trials/stats").send().await).await;
+    assert_eq!(nobody.json(), json!({"statusCode": 401, "message": "Unauthorized", "error": "Unauthorized"}));
+}

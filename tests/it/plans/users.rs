@@ -8,14 +8,15 @@ const SECRET: &str = "9f86d081884c7d659a2feaa0c55ad015-gateway";
 const TOML: &str = r#"
     [services.gateway]
     secret = "9f86d081884c7d659a2feaa0c55ad015-gateway"
-    permissions = ["usage:write"]
+    permissions = ["usage:write", "project:read"]
 "#;
 const RESOURCES: [&str; 4] = ["llm_tokens", "memory_storage", "agent_minutes", "messages"];
 
 /// A server's project `test`, at 12:00 on 10 January 2026, with system D's catalogue, a service and a user.
 pub struct World {
     pub server: Server,
-    service: String,
+    /// The token of a service.
+    pub service: String,
     /// The user's id, which is its customer's own id too.
     pub user: String,
     token: String,

@@ -78,6 +78,8 @@ pub const ROUTES: &[(&str, &str, Access)] = &[
     ("DELETE", "/auth/sessions/{id}", PERSON),
     ("POST", "/auth/resend-verification", PERSON),
     ("POST", "/auth/change-password", PERSON),
+    ("GET", "/trials/stats", Access::ServiceWith(Scope::Read)),
+    ("POST", "/trials/check", Access::ServiceWith(Scope::Ingest)),
     ("POST", "/usage/record", Access::ServiceWith(Scope::Ingest)),
     ("POST", "/usage/check-quota", OWN),
     ("GET", "/usage/tokens", OWN),

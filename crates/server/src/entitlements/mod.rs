@@ -19,6 +19,7 @@ use crate::billing::standing::{Has, StandingReader};
 use crate::clock::Clock;
 use crate::events::{Events, EventsError};
 use crate::ingest::catalogues::Catalogues;
+use crate::mail::MailError;
 use crate::store::{Db, StoreError};
 use counter::{Counter, Reserved, Taken};
 use counters::Counters;
@@ -56,6 +57,9 @@ pub enum DecideError {
     /// The events could not be read.
     #[error(transparent)]
     Events(#[from] EventsError),
+    /// A mail could not be queued.
+    #[error(transparent)]
+    Mail(#[from] MailError),
     /// There are as many leases as there may be.
     #[error("there are too many leases: return some, or wait until they expire")]
     TooManyLeases,

@@ -162,6 +162,8 @@ fn system_d() -> OpenApiRouter<App> {
         .routes(routes!(d::recovery::change_password))
         .routes(routes!(d::membership::list))
         .routes(routes!(d::membership::accept))
+        .routes(routes!(d::trials::stats))
+        .routes(routes!(d::trials::check))
         .routes(routes!(d::usage::record::record))
         .routes(routes!(d::usage::quota::check))
         .routes(routes!(d::usage::quota::tokens))

@@ -48,6 +48,21 @@ impl Jobs {
         Ok(runs)
     }
 
+    /// Ends trials that have ended, and gives whose they were the plan that follows without waiting for
+    /// the night; answers how many got it.
+    pub async fn check_trials(&self, project: ProjectId) -> Result<u64, JobError> {
+        let now = self.clock.of_project(project);
+        self.run_due(project, now).await?;
+        if self.billing.trials.next_move(project).await?.is_none() {
+            return Ok(0);
+        }
+        let run = self.begin_run(project, TRIALS, now).await?;
+        let moved = self.billing.trials.move_expired(project, now).await;
+        let ran = moved.map(|moved| (moved.done, moved.failed)).map_err(SubscriptionError::from);
+        self.end_run(run, now, &ran).await?;
+        Ok(ran.map_or(0, |(done, _)| done))
+    }
+
     async fn begin_run(
         &self,
         project: ProjectId,

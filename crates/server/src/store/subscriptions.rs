@@ -293,6 +293,56 @@ pub async fn last_trial_end(
     row::opt_time("trial_ends_at", at)
 }
 
+/// How many trials of a project end when.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TrialCounts {
+    /// They go on.
+    pub active: u64,
+    /// Of these, end before the end of this day of UTC.
+    pub ending_today: u64,
+    /// Of these, end on the next.
+    pub ending_tomorrow: u64,
+    /// They have ended, and the plan that follows has not begun.
+    pub pending: u64,
+}
+
+/// How many trials of a project end when, seen from `now`; `midnights` are the next two of UTC.
+pub async fn count_trials(
+    on: impl Exec,
+    project: ProjectId,
+    now: Timestamp,
+    midnights: [Timestamp; 2],
+) -> Result<TrialCounts> {
+    let [tonight, after] = midnights;
+    let query = sql!(
+        "select cast(coalesce(sum(case when trial_ends_at > $2 then 1 else 0 end), 0) as bigint),
+           cast(coalesce(sum(case when trial_ends_at > $2 and trial_ends_at < $3 then 1 else 0 end), 0) as bigint),
+           cast(coalesce(sum(case when trial_ends_at >= $3 and trial_ends_at < $4 then 1 else 0 end), 0) as bigint),
+           cast(coalesce(sum(case when trial_ends_at <= $2 and after_trial = 'expire' then 1 else 0 end), 0) as bigint)
+         from subscriptions where project_id = $1 and status = 'trialing'",
+        project,
+        now,
+        tonight,
+        after
+    );
+    let (active, ending_today, ending_tomorrow, unnoticed): (i64, i64, i64, i64) = on.one(query).await?;
+    let count = |number| row::sequence("count", number);
+    Ok(TrialCounts {
+        active: count(active)?,
+        ending_today: count(ending_today)?,
+        ending_tomorrow: count(ending_tomorrow)?,
+        pending: count(unnoticed)?,
+    })
+}
+
+/// How many customers of a project wait for the plan that follows their trial.
+pub async fn count_lapsed(on: impl Exec, project: ProjectId) -> Result<u64> {
+    let query =
+        sql!("select count(*) from subscriptions where project_id = $1 and lapsed_at is not null", project);
+    let (number,): (i64,) = on.one(query).await?;
+    row::sequence("count", number)
+}
+
 /// Subscriptions of a project to which something happened by itself until an instant, the earliest
 /// first; those after one of them, and so many.
 pub async fn due(

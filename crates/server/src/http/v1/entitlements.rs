@@ -291,6 +291,7 @@ impl From<DecideError> for ApiError {
         match error {
             DecideError::Store(error) => error.into(),
             DecideError::Events(error) => error.into(),
+            DecideError::Mail(error) => Self::internal(error),
             DecideError::TooManyLeases => Self::busy(error.to_string()),
             DecideError::NoMeter => Self::field("meter", error.to_string()),
         }

@@ -6,6 +6,7 @@ pub mod membership;
 pub mod recovery;
 pub mod services;
 pub mod sessions;
+pub mod trials;
 pub mod usage;
 pub mod wire;
 
