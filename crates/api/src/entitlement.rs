@@ -80,6 +80,46 @@ pub enum RefusalReason {
     NotEntitled,
 }
 
+/// What a customer's plan grants of a feature. A feature that it does not name is not granted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct CustomerEntitlement {
+    /// The feature's key.
+    pub feature: String,
+    /// What is granted of it.
+    #[serde(rename = "type")]
+    pub kind: EntitlementType,
+    /// The form of a static feature; null of others.
+    pub value: Option<String>,
+    /// The key of the meter that counts; null of features that are not metered, as is all that follows.
+    pub meter: Option<String>,
+    /// Most units of a period, a decimal; null where there is no limit.
+    pub limit: Option<String>,
+    /// Units used in this period: what the meter shows.
+    pub used: Option<String>,
+    /// Units left in this period without those that leases hold, never below 0; null where there is no
+    /// limit.
+    pub remaining: Option<String>,
+    /// When counting begins anew.
+    #[schema(format = DateTime)]
+    pub resets_at: Option<String>,
+    /// How long a period is.
+    pub reset: Option<LimitReset>,
+    /// What happens at the limit.
+    pub behaviour: Option<LimitBehaviour>,
+}
+
+/// What is granted of a feature.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EntitlementType {
+    /// The feature itself.
+    Boolean,
+    /// The feature in the form that `value` says.
+    Static,
+    /// Use of a meter.
+    Metered,
+}
+
 /// Takes units ahead, to decide without asking.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

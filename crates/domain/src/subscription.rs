@@ -152,7 +152,7 @@ impl Subscription {
 
     /// The subscription with another plan from an instant on. What was scheduled is not any more. A plan
     /// of the same interval goes on in the same billing period; another begins one of its own, in a
-    /// trial at its end.
+    /// trial at its end. A trial goes on, and billing follows it: the plan was chosen.
     pub fn moved_to(&self, plan: &Plan, at: Timestamp) -> Result<Self, InvalidTransition> {
         if self.status.is_over() {
             return Err(InvalidTransition { status: self.status, event: SubscriptionEvent::Change });
@@ -164,6 +164,7 @@ impl Subscription {
             plan_version: plan.version,
             cycle: self.cycle.with_interval(plan.interval, billed_from),
             at_period_end: None,
+            after_trial: AfterTrial::Activate,
             ..self.clone()
         })
     }

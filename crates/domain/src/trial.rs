@@ -1,5 +1,5 @@
 //! Trials: days of 24 hours at the start of a subscription, free of charge.
-use crate::time::{DAY, Timestamp};
+use crate::time::{DAY, HOUR, Timestamp};
 
 /// When a trial that starts at an instant ends, and what it entitles to with it.
 pub fn ends_at(start: Timestamp, days: u32) -> Timestamp {
@@ -32,6 +32,22 @@ pub fn end_seen_from(now: Timestamp, ends_at: Timestamp) -> TrialEnd {
     }
 }
 
+/// The hour of UTC at which customers whose trial has ended get another plan.
+const MOVE_HOUR: i64 = 2;
+
+/// When the customer of a trial that ended at an instant gets another plan: 02:00 UTC at or after it.
+pub fn moved_at(ended_at: Timestamp) -> Timestamp {
+    let offset = MOVE_HOUR * HOUR;
+    let days = -(offset - ended_at.as_micros()).div_euclid(DAY);
+    Timestamp::from_micros_clamped(days * DAY + offset)
+}
+
+/// The last 02:00 UTC at or before an instant: trials that ended until then are followed by another plan.
+pub fn last_move(now: Timestamp) -> Timestamp {
+    let offset = MOVE_HOUR * HOUR;
+    Timestamp::from_micros_clamped((now.as_micros() - offset).div_euclid(DAY) * DAY + offset)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -44,6 +60,18 @@ mod tests {
     fn a_trial_has_days_of_24_hours() {
         assert_eq!(ends_at(at("2026-03-28T12:00:00+01:00"), 7), at("2026-04-04T11:00:00Z"));
         assert_eq!(ends_at(at("2026-03-28T12:00:00Z"), 0), at("2026-03-28T12:00:00Z"));
+    }
+
+    #[test]
+    fn another_plan_follows_at_two_in_the_morning() {
+        for (end, moved, last) in [
+            ("2026-01-10T12:00:00Z", "2026-01-11T02:00:00Z", "2026-01-10T02:00:00Z"),
+            ("2026-01-10T01:59:59.999999Z", "2026-01-10T02:00:00Z", "2026-01-09T02:00:00Z"),
+            ("2026-01-10T02:00:00Z", "2026-01-10T02:00:00Z", "2026-01-10T02:00:00Z"),
+            ("2026-01-10T02:00:00.000001Z", "2026-01-11T02:00:00Z", "2026-01-10T02:00:00Z"),
+        ] {
+            assert_eq!((moved_at(at(end)), last_move(at(end))), (at(moved), at(last)), "{end}");
+        }
     }
 
     #[test]

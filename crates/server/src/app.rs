@@ -7,6 +7,7 @@ pub use definitions::{apply_definitions, check_definitions, reapply};
 use crate::auth::accounts::{AdminError, Resets};
 use crate::auth::bootstrap::{self, BootstrapError, ShownKey};
 use crate::auth::keys::Keys;
+use crate::auth::rates::RateLimits;
 use crate::auth::services::Services;
 use crate::billing::Billing;
 use crate::clock::Clock;
@@ -156,9 +157,9 @@ impl Server {
         let rejections = Rejections::start(db.clone(), clock.clone());
         let waker = Waker::default();
         let (webhooks, sending) = prepare_webhooks(&config, &db, &clock, &vault, &waker)?;
-        let (accounts, mailing) = people::prepare(&config, (&db, &clock), &vault, address)?;
-        let resets = Resets::start(Arc::clone(&accounts));
         let billing = Billing::new((&db, &clock), &recorder, &waker, &config.billing, None);
+        let (accounts, mailing) = people::prepare(&config, (&db, &clock), &vault, &billing, address)?;
+        let resets = Resets::start(Arc::clone(&accounts));
         let store = (db.clone(), clock.clone());
         let catalogues = recorder.catalogues.clone();
         let entitlements =
@@ -171,6 +172,7 @@ impl Server {
         let definitions = config.definitions.clone();
         let stopping = AtomicBool::new(false);
         let bodies = Budget::new(config.ingest.held_bytes_max);
+        let rates = RateLimits::new(config.rate_limits);
         let parts = Parts {
             config,
             clock,
@@ -181,6 +183,7 @@ impl Server {
             billing,
             entitlements,
             rejections,
+            rates,
             keys,
             accounts,
             services,
@@ -197,11 +200,14 @@ impl Server {
         let app = App::new(parts);
         restore_customers(&app).await?;
         apply_definitions(&app, definitions).await?;
+        definitions::tell_absent_plans(&app).await?;
         app.accounts.prepare_admins(&app.projects).await?;
         jobs::change_project_zones(&app.db, &app.clock, &app.config.time_zone).await?;
         // What follows cannot fail: keys that are made are shown.
         let shown_keys = bootstrap::run(&app.db, &app.config, &app.projects, &app.clock).await?;
-        let warner = Warner::start(app.entitlements.clone(), app.recorder.used.clone(), waker.clone());
+        let mailer = app.accounts.mailer.clone();
+        let warner =
+            Warner::start(app.entitlements.clone(), app.recorder.used.clone(), waker.clone(), mailer);
         let dispatcher = Dispatcher::start(sending, &waker);
         let mail = mail::Dispatcher::start(mailing);
         let scheduler = start_scheduler(&app);
@@ -259,8 +265,7 @@ fn prepare_jobs(
         clock: clock.clone(),
         events: recorder.events(),
         catalogues: recorder.catalogues.clone(),
-        subscriptions: billing.subscriptions.clone(),
-        invoicing: billing.invoicing.clone(),
+        billing: billing.clone(),
         definitions: Arc::new(RwLock::new(Arc::new(Definitions::default()))),
         waker: waker.clone(),
         schedule: Schedule::parse(&config.jobs.aggregate_cron)

@@ -104,7 +104,7 @@ fn expected(caller: &Caller, access: Access, own_project: bool) -> Option<u16> {
         Access::Public => return None,
         Access::Metrics => Some(Scope::Read),
         Access::Key(scope) => Some(scope),
-        Access::Person | Access::Own | Access::Service => None,
+        Access::Person | Access::Own | Access::Service | Access::ServiceWith(_) => None,
     };
     if caller.kind == Kind::Nobody {
         return Some(401);
@@ -113,6 +113,7 @@ fn expected(caller: &Caller, access: Access, own_project: bool) -> Option<u16> {
         Access::Person => caller.kind == Kind::Person,
         Access::Own => caller.kind == Kind::Person || caller.name == CUSTOMERS_KEY,
         Access::Service => caller.kind == Kind::Service,
+        Access::ServiceWith(scope) => caller.kind == Kind::Service && caller.scopes.has(scope),
         _ => needs.is_some_and(|scope| caller.scopes.has(scope)),
     };
     // In the other project all but the customer are customers. Keys act on their own, whatever is named,

@@ -3,6 +3,7 @@ mod audit;
 mod browsers;
 mod errors;
 mod matrix;
+mod rates;
 mod routes;
 mod secrets;
 mod services;

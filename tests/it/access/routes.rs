@@ -21,6 +21,7 @@ fn the_document_and_the_table_of_access_name_the_same_routes() {
                 Access::Person => Some("person".to_owned()),
                 Access::Own => Some("own".to_owned()),
                 Access::Service => Some("service".to_owned()),
+                Access::ServiceWith(scope) => Some(format!("service:{}", scope.as_str())),
             };
             ((*method).to_owned(), (*path).to_owned(), scope)
         })
@@ -97,36 +98,46 @@ async fn every_route_asks_for_its_credential() {
         for credential in &refused {
             let answer = ask(&server, &method, &path, *credential).await;
             assert_eq!(answer.status, 401, "{what} with {credential:?}: {}", answer.text);
-            is_refusal(&pattern, &answer, "unauthenticated", "Unauthorized");
+            is_refusal(&what, &answer, "unauthenticated", "Unauthorized");
         }
-        if ["person", "own", "service"].contains(&scope.as_str()) {
+        if ["person", "own"].contains(&scope.as_str()) || scope.starts_with("service") {
             let key = ask(&server, &method, &path, Some(("x-apikey", TEST_KEY))).await;
             assert_eq!(key.status, 403, "{what} with a key: {}", key.text);
-            is_refusal(&pattern, &key, "forbidden", "Forbidden");
+            is_refusal(&what, &key, "forbidden", "Forbidden");
             continue;
         }
         let other = ask(&server, &method, &path, Some(("x-apikey", &others[scope.as_str()]))).await;
         assert_eq!(other.status, 403, "{what} without the scope {scope}: {}", other.text);
-        is_refusal(&pattern, &other, "forbidden", "Forbidden");
+        is_refusal(&what, &other, "forbidden", "Forbidden");
         let own =
             ask(&server, &method, &path, Some(("x-apikey", &only[scope.as_str()]))).await.status.as_u16();
         assert!(own != 401 && own != 403 && own < 500, "{what} with the scope {scope}: {own}");
     }
 }
 
-fn is_refusal(pattern: &str, answer: &Answer, code: &str, text: &str) {
+fn is_refusal(what: &str, answer: &Answer, code: &str, text: &str) {
     let body = answer.json();
+    let (method, pattern) = what.split_once(' ').expect("a method and a path");
     if pattern.starts_with("/v1/") {
         assert_eq!(answer.header("content-type"), Some("application/problem+json"), "{pattern}");
         assert_eq!(body["code"], code, "{pattern}");
         assert_eq!(body["request_id"], json!(answer.header("x-request-id")), "{pattern}");
-    } else if pattern.starts_with("/auth/") {
+    } else if pattern.starts_with("/auth/")
+        || pattern.starts_with("/trials/")
+        || is_usage_of_users(method, pattern)
+    {
         let status = answer.status.as_u16();
         assert_eq!(body, json!({"statusCode": status, "message": text, "error": text}), "{pattern}");
     } else {
         assert_eq!(body, json!({"error": text}), "{pattern}");
     }
     assert_eq!(answer.header("www-authenticate").is_some(), answer.status == 401, "{pattern}");
+}
+
+/// What system D reads under `/usage/`, and what it posts there; all else is posted by system A.
+fn is_usage_of_users(method: &str, pattern: &str) -> bool {
+    let reads = method == "GET" && pattern.starts_with("/usage/");
+    reads || ["/usage/record", "/usage/check-quota"].contains(&pattern)
 }
 
 #[tokio::test]

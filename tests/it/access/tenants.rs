@@ -49,7 +49,10 @@ async fn objects(server: &Server) -> BTreeMap<&'static str, String> {
             break text(&first["id"]);
         }
     };
-    let plan = json!({"key": "of.live", "currency": "USD", "interval": "month", "base_price": "5.00"});
+    let sso = json!([{"feature": "sso", "type": "boolean"}]);
+    let plan = json!({
+        "key": "of.live", "currency": "USD", "interval": "month", "base_price": "5.00", "entitlements": sso,
+    });
     made(server, "/v1/plans", plan).await;
     made(server, "/v1/coupons", json!({"key": "of.live", "percent": "5"})).await;
     let subscription = json!({"customer": "acme", "plan": "of.live"});
@@ -106,8 +109,9 @@ async fn objects_of_one_project_are_absent_for_the_other() {
     let objects = objects(&server).await;
     let mut walked = 0;
     for (method, pattern, _) in described() {
-        // Sessions are of users, not of projects.
-        let no_object = ["/usage/{event_type}", "/auth/sessions/{id}"].contains(&pattern.as_str());
+        // Sessions are of users, not of projects; types and resources are names.
+        let names = ["/usage/{event_type}", "/usage/timeseries/{resource_type}", "/v1/me/entitlements/{key}"];
+        let no_object = pattern == "/auth/sessions/{id}" || names.contains(&pattern.as_str());
         if !pattern.contains('{') || no_object {
             continue;
         }
@@ -116,6 +120,7 @@ async fn objects_of_one_project_are_absent_for_the_other() {
             .find(|(root, _)| pattern.starts_with(*root))
             .unwrap_or_else(|| panic!("{pattern} has no object here"));
         let path = pattern.replace(&root[root.find('{').expect("a parameter")..], id);
+        let path = path.replace("{key}", "sso");
         let path = if pattern.ends_with("/query") && method == "GET" {
             path + "?from=2026-01-01T00:00:00Z&to=2026-02-01T00:00:00Z"
         } else {

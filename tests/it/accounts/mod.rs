@@ -65,14 +65,14 @@ fn text<'v>(value: &'v Value, field: &str) -> &'v str {
 }
 
 /// The mails in a server's outbox, by their files' names, which are in the order of making.
-fn outbox(server: &Server) -> BTreeSet<PathBuf> {
+pub fn outbox(server: &Server) -> BTreeSet<PathBuf> {
     let entries = std::fs::read_dir(server.data_dir().join("outbox")).expect("an outbox");
     let paths = entries.map(|entry| entry.expect("an entry").path());
     paths.filter(|path| path.extension().is_some_and(|ending| ending == "eml")).collect()
 }
 
 /// The mail that arrives after those seen.
-async fn next_mail(server: &Server, seen: &mut BTreeSet<PathBuf>) -> String {
+pub async fn next_mail(server: &Server, seen: &mut BTreeSet<PathBuf>) -> String {
     loop {
         if let Some(new) = outbox(server).into_iter().find(|path| !seen.contains(path)) {
             seen.insert(new.clone());

@@ -89,8 +89,7 @@ impl World {
 
     /// What looks after subscriptions and invoices; charges go to the world's ledger.
     pub fn billing(&self) -> Billing {
-        let settings =
-            config::Billing { default_plan: None, grace_minutes: 60, payment_days: 14, cron_secret: None };
+        let settings = config::Billing { grace_minutes: 60, payment_days: 14, ..config::Billing::default() };
         let (recorder, ledger) = (self.recorder(), Arc::clone(&self.ledger));
         Billing::new((&self.db, &self.clock), &recorder, &Waker::default(), &settings, Some(ledger))
     }
@@ -99,14 +98,12 @@ impl World {
     pub fn worker(&self, name: &str, periods: &[Period]) -> Jobs {
         let definitions = Definitions { periods: periods.to_vec(), ..Definitions::default() };
         let recorder = self.recorder();
-        let billing = self.billing();
         Jobs {
             db: self.db.clone(),
             clock: self.clock.clone(),
             events: self.events.clone(),
             catalogues: self.catalogues.clone(),
-            subscriptions: billing.subscriptions,
-            invoicing: billing.invoicing,
+            billing: self.billing(),
             definitions: Arc::new(parking_lot::RwLock::new(Arc::new(definitions))),
             waker: Waker::default(),
             schedule: Schedule::parse("*/15 * * * *").expect("cron"),

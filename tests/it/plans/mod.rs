@@ -1,8 +1,11 @@
 //! Plans, subscriptions and what they grant, from the outside.
 mod analytics;
 mod catalog;
+mod held;
 mod quotas;
 mod subscriptions;
+mod trials;
+mod users;
 mod warnings;
 
 use crate::support::server::Server;

@@ -18,7 +18,8 @@ impl Client {
     pub async fn check(&self, customer: &str, meter: &str, units: u64) -> Result<Verdict, Error> {
         let (customer, meter) = (customer.to_owned(), meter.to_owned());
         let check = EntitlementCheck { customer, meter, value: Some(units.to_string()) };
-        let answer = self.send(Method::POST, "/v1/entitlements/check", json(&check)?, Again::Not429).await?;
+        let answer =
+            self.send(Method::POST, "/v1/entitlements/check", json(&check)?, Again::NotVerdict).await?;
         told(&answer)
     }
 
@@ -26,7 +27,7 @@ impl Client {
     /// nothing. Sending the same record again gives its first verdict and consumes nothing.
     pub async fn consume(&self, record: &Record) -> Result<Verdict, Error> {
         let body = json(record)?;
-        let answer = self.send(Method::POST, "/v1/entitlements/consume", body, Again::Not429).await?;
+        let answer = self.send(Method::POST, "/v1/entitlements/consume", body, Again::NotVerdict).await?;
         told(&answer)
     }
 

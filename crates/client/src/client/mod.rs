@@ -3,6 +3,7 @@ use bytes::Bytes;
 use error::is_busy;
 use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{HeaderMap, Method, StatusCode};
+use reckoner_api::entitlement::Verdict;
 use reckoner_api::error::Problem;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -71,13 +72,20 @@ pub(crate) struct Answer {
     pub body: Bytes,
 }
 
+impl Answer {
+    /// Whether it is a 429 of an entitlement; that of a rate limit tells a problem, and passes.
+    fn is_verdict(&self) -> bool {
+        self.status == StatusCode::TOO_MANY_REQUESTS && self.read::<Verdict>().is_ok()
+    }
+}
+
 /// Whether a request may be sent again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Again {
     /// When the server is busy or out of reach.
     Yes,
-    /// When it is out of reach; an answer 429 is a word of its own.
-    Not429,
+    /// When it is busy or out of reach; an answer 429 with a verdict is a word of its own.
+    NotVerdict,
     /// Never: it would happen twice.
     No,
 }
@@ -174,9 +182,7 @@ impl Client {
         loop {
             let result = self.send_once(method.clone(), path, body.clone()).await;
             let asked = match &result {
-                Ok(answer) if answer.status == StatusCode::TOO_MANY_REQUESTS && again == Again::Not429 => {
-                    return result;
-                }
+                Ok(answer) if again == Again::NotVerdict && answer.is_verdict() => return result,
                 Ok(answer) if is_busy(answer.status) => retry_after(&answer.headers),
                 Err(Error::Unreachable { .. }) => None,
                 _ => return result,

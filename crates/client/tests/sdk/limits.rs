@@ -150,3 +150,19 @@ async fn units_that_are_there_decide_while_the_server_is_away() {
     tracker.shutdown(Duration::from_secs(30)).await.expect("sent");
     assert_eq!(standin.count("api.calls"), 2);
 }
+
+#[tokio::test]
+async fn what_a_rate_limit_refused_is_sent_again() {
+    let standin = Standin::start().await;
+    standin.with(|inner| {
+        inner.limit = Some(1);
+        inner.faults.extend([Fault::Refuse(429), Fault::Refuse(429)]);
+    });
+    let verdict = standin.client().consume(&call()).await.expect("a verdict");
+    assert!(verdict.allowed, "{verdict:?}");
+    let requests = |standin: &Standin| standin.with(|inner| inner.requests.get("consume").copied());
+    assert_eq!((requests(&standin), standin.count("api.calls")), (Some(3), 1));
+    // A verdict is one, whatever it says.
+    let refused = standin.client().consume(&call()).await.expect("a verdict");
+    assert_eq!((refused.allowed, requests(&standin)), (false, Some(4)));
+}

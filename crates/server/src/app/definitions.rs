@@ -7,12 +7,13 @@ use crate::http::v1;
 use crate::store::audit::{self, Change, OPERATOR};
 use crate::store::meters::Source;
 use crate::store::projects::Project;
-use crate::store::{StoreError, Tx, webhook_endpoints};
+use crate::store::{StoreError, Tx, catalog, webhook_endpoints};
 use crate::webhooks::FileEndpoint;
 use crate::webhooks::guard::EndpointUrl;
 use crate::webhooks::service::WebhookError;
 use reckoner_domain::id::{MeterId, ProjectId};
 use reckoner_domain::meter::{Catalogue, Meter, MeterKey};
+use reckoner_domain::plan::Plan;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
@@ -205,4 +206,17 @@ fn meters_of(definitions: &Definitions) -> Result<Vec<Meter>, Vec<Problem>> {
         }
     }
     if problems.is_empty() { Ok(meters) } else { Err(problems) }
+}
+
+/// Tells of plans that the operator named and that a project does not have: nobody gets them.
+pub async fn tell_absent_plans(app: &App) -> Result<(), StartError> {
+    for Project { id, name, .. } in &app.projects {
+        for (setting, plan) in app.config.billing.named_plans() {
+            let newest = catalog::versions::<Plan>(&app.db, *id, plan.as_str()).await?.into_iter().next();
+            if newest.is_none_or(|newest| newest.archived_at.is_some()) {
+                tracing::warn!(project = %name, setting, plan = plan.as_str(), "the project does not have this plan: nobody gets it until it is applied");
+            }
+        }
+    }
+    Ok(())
 }

@@ -3,6 +3,7 @@ use super::{OUTBOX, StartError};
 use crate::auth::accounts::Accounts;
 use crate::auth::people::People;
 use crate::auth::tokens::Signer;
+use crate::billing::Billing;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::mail::{self, Mailer, Transport};
@@ -17,6 +18,7 @@ pub fn prepare(
     config: &Config,
     (db, clock): (&Db, &Clock),
     vault: &Vault,
+    billing: &Billing,
     address: SocketAddr,
 ) -> Result<(Arc<Accounts>, mail::Parts), StartError> {
     let mailer = Mailer::new(vault.clone());
@@ -31,7 +33,7 @@ pub fn prepare(
     let people = People::new(db.clone(), clock.clone(), Arc::clone(&signer));
     let public_url = config.auth.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
     let both = (db.clone(), clock.clone());
-    let accounts =
-        Accounts::new(both, signer, people, (mailer, vault.clone()), config.auth.clone(), public_url);
+    let settings = (billing.clone(), config.auth.clone());
+    let accounts = Accounts::new(both, signer, people, (mailer, vault.clone()), settings, public_url);
     Ok((Arc::new(accounts), mailing))
 }

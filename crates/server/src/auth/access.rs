@@ -17,6 +17,8 @@ pub enum Access {
     Own,
     /// A service, by its token, whatever its permissions.
     Service,
+    /// A service, by its token, whose permissions have this scope.
+    ServiceWith(Scope),
 }
 
 /// What a route asks for, by method and path pattern; `None` where it is not listed.
@@ -79,6 +81,23 @@ pub const ROUTES: &[(&str, &str, Access)] = &[
     ("DELETE", "/auth/sessions/{id}", PERSON),
     ("POST", "/auth/resend-verification", PERSON),
     ("POST", "/auth/change-password", PERSON),
+    ("GET", "/trials/stats", Access::ServiceWith(Scope::Read)),
+    ("POST", "/trials/check", Access::ServiceWith(Scope::Ingest)),
+    ("POST", "/usage/record", Access::ServiceWith(Scope::Ingest)),
+    ("POST", "/usage/check-quota", OWN),
+    ("GET", "/usage/tokens", OWN),
+    ("GET", "/usage/storage", OWN),
+    ("GET", "/usage/tier", OWN),
+    ("GET", "/usage/quota", OWN),
+    ("GET", "/usage/stats", OWN),
+    ("GET", "/usage/timeseries/{resource_type}", OWN),
+    ("GET", "/usage/history", OWN),
+    ("POST", "/usage/tokens", INGEST),
+    ("POST", "/usage/storage", INGEST),
+    ("POST", "/usage/tier", INGEST),
+    ("POST", "/usage/quota", INGEST),
+    ("POST", "/usage/stats", INGEST),
+    ("POST", "/usage/history", INGEST),
     ("POST", "/v1/events", INGEST),
     ("GET", "/v1/events", READ),
     ("GET", "/v1/events/{id}", READ),
@@ -137,6 +156,10 @@ pub const ROUTES: &[(&str, &str, Access)] = &[
     ("POST", "/v1/entitlements/leases", INGEST),
     ("POST", "/v1/entitlements/leases/{lease_id}/report", INGEST),
     ("POST", "/v1/entitlements/leases/{lease_id}/return", INGEST),
+    ("GET", "/v1/customers/{customer}/entitlements", READ),
+    ("GET", "/v1/customers/{customer}/entitlements/{key}", READ),
+    ("GET", "/v1/me/entitlements", OWN),
+    ("GET", "/v1/me/entitlements/{key}", OWN),
     ("POST", "/v1/customers/{customer}/erase", ADMIN),
     ("GET", "/v1/erasures", ADMIN),
     ("GET", "/v1/erasures/{id}", ADMIN),

@@ -1,5 +1,6 @@
 //! Why something about an account was not done.
 use super::passwords::PasswordError;
+use crate::billing::subscriptions::SubscriptionError;
 use crate::mail::MailError;
 use crate::random::NoRandomness;
 use crate::store::StoreError;
@@ -74,6 +75,9 @@ pub enum AuthError {
     /// No random bytes.
     #[error(transparent)]
     Random(#[from] NoRandomness),
+    /// A trial could not begin.
+    #[error(transparent)]
+    Trial(SubscriptionError),
     /// A mail could not be queued.
     #[error(transparent)]
     Mail(#[from] MailError),
@@ -83,6 +87,16 @@ pub enum AuthError {
     /// A password could not be hashed.
     #[error("{0}")]
     Password(String),
+}
+
+impl From<SubscriptionError> for AuthError {
+    fn from(error: SubscriptionError) -> Self {
+        match error {
+            SubscriptionError::Store(error) => Self::Store(error),
+            SubscriptionError::Random(error) => Self::Random(error),
+            error => Self::Trial(error),
+        }
+    }
 }
 
 impl From<PasswordError> for AuthError {

@@ -1,7 +1,7 @@
 //! Who is calling, and what they may do; and what people do to become callers.
 pub mod access;
 pub mod accounts;
-mod attempts;
+pub mod attempts;
 pub mod bootstrap;
 pub mod caller;
 pub mod cookies;
@@ -10,6 +10,7 @@ pub mod key_changes;
 pub mod keys;
 pub mod passwords;
 pub mod people;
+pub mod rates;
 pub mod services;
 pub mod tokens;
 

@@ -251,7 +251,6 @@ mod tests {
             bootstrap_admin: None,
             admin_ids: Vec::new(),
             trial_days: 7,
-            trial_plan: String::new(),
             limits,
         };
         Signer::new(&config, &Vault::from_text("a key of the operator").expect("a vault"))

@@ -6,6 +6,8 @@ pub mod plans;
 pub mod revenue;
 pub mod standing;
 pub mod subscriptions;
+pub mod tier;
+pub mod trials;
 pub mod wallet;
 
 use crate::clock::Clock;
@@ -19,8 +21,10 @@ use plans::Plans;
 use reckoner_domain::time::{DAY, MINUTE};
 use revenue::Revenues;
 use standing::{StandingReader, Standings};
+use std::fmt;
 use std::sync::Arc;
 use subscriptions::Subscriptions;
+use trials::Trials;
 use wallet::Wallets;
 
 /// What looks after what customers have. Clones share one state.
@@ -38,6 +42,14 @@ pub struct Billing {
     pub revenues: Revenues,
     /// Prepaid credit.
     pub wallets: Wallets,
+    /// Trials of those who register.
+    pub trials: Trials,
+}
+
+impl fmt::Debug for Billing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Billing").finish_non_exhaustive()
+    }
 }
 
 impl Billing {
@@ -59,6 +71,7 @@ impl Billing {
         };
         let subscriptions =
             Subscriptions::new(store(), waker.clone(), plans.clone(), standings.clone(), terms);
+        let trials = Trials::new(store(), subscriptions.clone(), standing.clone(), settings);
         let wallets = Wallets { db: db.clone(), clock: clock.clone() };
         let revenues = Revenues { db: db.clone(), clock: clock.clone(), plans: plans.clone() };
         let invoicing = Invoicing {
@@ -72,7 +85,7 @@ impl Billing {
             terms,
             provider,
         };
-        Self { standings, standing, subscriptions, invoicing, revenues, wallets }
+        Self { standings, standing, subscriptions, invoicing, revenues, wallets, trials }
     }
 }
 

@@ -2,7 +2,7 @@
 use super::plans::Plans;
 use crate::clock::{self, Clock};
 use crate::store::subscriptions::{self, Stored};
-use crate::store::{Db, Exec, StoreError, catalog, customers, projects};
+use crate::store::{Db, Exec, StoreError, Tx, catalog, customers, projects};
 use parking_lot::Mutex;
 use reckoner_domain::cycle::{Alignment, BillingCycle};
 use reckoner_domain::id::ProjectId;
@@ -173,6 +173,19 @@ impl StandingReader {
         }
         let has = if catalog::has_plans(&self.db, project).await? { Has::Nothing } else { Has::Unlimited };
         Ok(Standing { has, until: None })
+    }
+
+    /// The zone whose clock the billing of a customer follows who may not be committed yet.
+    pub async fn zone_in(
+        &self,
+        tx: &mut Tx,
+        customer: &customers::Customer,
+    ) -> Result<jiff::tz::TimeZone, StoreError> {
+        let name = match &customer.details.time_zone {
+            Some(name) => name.clone(),
+            None => projects::get(tx, customer.project).await?.time_zone,
+        };
+        clock::zone(&name).ok_or_else(|| StoreError::corrupt("time_zone", name))
     }
 
     /// The zone whose clock a customer's billing follows.

@@ -11,7 +11,7 @@ use crate::clock::Clock;
 use crate::random;
 use crate::store::customers::Customer;
 use crate::store::subscriptions::{self, Stored};
-use crate::store::{Db, Tx, catalog};
+use crate::store::{Db, StoreError, Tx, audit, catalog};
 use crate::webhooks::dispatcher::Waker;
 use reckoner_domain::id::{ProjectId, SubscriptionId};
 use reckoner_domain::key::PlanKey;
@@ -57,6 +57,16 @@ pub struct New {
     pub after_trial: AfterTrial,
     /// Who collects.
     pub collection: Collection,
+    /// Since when; now where nothing is said.
+    pub started_at: Option<Timestamp>,
+}
+
+/// A subscription that began, and what the record of changes is to say of it.
+pub struct Begun {
+    /// The subscription.
+    pub stored: Stored,
+    /// What is to be written down, last before the commit.
+    pub change: audit::Change,
 }
 
 /// Which subscription is changed, by whom, and at which version it is expected.
@@ -86,22 +96,26 @@ impl Subscriptions {
     /// Begins a subscription at what the project's clock shows.
     pub async fn start(&self, by: &(dyn Display + Sync), new: New) -> Result<Stored> {
         let mut tx = self.db.begin().await?;
-        let stored = self.start_in(&mut tx, by, new).await?;
+        let Begun { stored, change } = self.begin_new(&mut tx, by, new).await?;
+        audit::write(&mut tx, &self.clock, vec![change]).await?;
         self.commit(tx, &stored).await?;
         Ok(stored)
     }
 
-    /// The same in a transaction of the caller's, who commits, and then calls [`Subscriptions::noticed`].
-    pub async fn start_in(&self, tx: &mut Tx, by: &(dyn Display + Sync), new: New) -> Result<Stored> {
+    /// The same in a transaction of the caller's, who writes the record of changes, commits, and then
+    /// calls [`Subscriptions::noticed`].
+    pub async fn begin_new(&self, tx: &mut Tx, by: &(dyn Display + Sync), new: New) -> Result<Begun> {
         let project = new.customer.project;
         let now = self.clock.of_project(project);
         let plan = self.find_plan(tx, project, &new.plan).await?;
         self.check_currency(tx, project, &new.customer, &plan).await?;
-        let mut subscription = Subscription::start(&plan, now, new.zone, new.collection);
+        let since = new.started_at.unwrap_or(now);
+        let mut subscription = Subscription::start(&plan, since, new.zone, new.collection);
         if let Some(days) = new.trial_days {
-            let ends_at = (days > 0).then(|| trial::ends_at(now, days));
+            let ends_at = (days > 0).then(|| trial::ends_at(since, days));
             let tried = Plan { trial_days: days, ..(*plan).clone() };
-            subscription = Subscription::start(&tried, now, subscription.cycle.zone.clone(), new.collection);
+            subscription =
+                Subscription::start(&tried, since, subscription.cycle.zone.clone(), new.collection);
             debug_assert_eq!(subscription.trial_ends_at, ends_at);
         }
         subscription.after_trial = new.after_trial;
@@ -117,8 +131,8 @@ impl Subscriptions {
         };
         subscriptions::create(tx, &stored).await.map_err(SubscriptionError::of_create)?;
         self.note_closing(tx, &stored).await?;
-        self.tell(tx, &by.to_string(), None, &stored).await?;
-        Ok(stored)
+        let change = self.tell(tx, &by.to_string(), None, &stored).await?;
+        Ok(Begun { stored, change })
     }
 
     /// Gives a subscription another plan or version. Where nothing says when: one whose monthly base
@@ -177,7 +191,12 @@ impl Subscriptions {
     /// A subscription as it is at this moment, whether or not anything has noticed.
     pub async fn settled(&self, stored: Stored) -> Result<Stored> {
         let now = self.clock.of_project(stored.project);
-        Ok(settled(&self.db, &self.plans, stored, now).await?)
+        Ok(self.as_at(stored, now).await?)
+    }
+
+    /// The same at an instant.
+    pub async fn as_at(&self, stored: Stored, now: Timestamp) -> std::result::Result<Stored, StoreError> {
+        settled(&self.db, &self.plans, stored, now).await
     }
 
     /// Lets what a customer has be read anew, after its name has changed.

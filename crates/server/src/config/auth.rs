@@ -27,8 +27,6 @@ pub struct Auth {
     pub admin_ids: Vec<String>,
     /// How long trials last, in days of 24 hours.
     pub trial_days: u32,
-    /// The plan that is tried.
-    pub trial_plan: String,
     /// How much one client may try.
     pub limits: AuthLimits,
 }
@@ -70,11 +68,6 @@ pub(super) fn read_auth(reader: &mut Reader<'_>) -> Auth {
             7,
             1..=366,
         ) as u32,
-        trial_plan: reader.value(
-            named("trials.plan", "The plan that is tried."),
-            "free_trial".to_owned(),
-            "the key of a plan",
-        ),
         limits: read_limits(reader),
     }
 }

@@ -4,6 +4,7 @@ mod auth;
 mod billing;
 mod mail;
 mod networks;
+mod rates;
 mod reader;
 mod secret;
 mod services;
@@ -22,6 +23,7 @@ pub use auth::{Auth, AuthLimits, BootstrapAdmin, PASSWORD_BYTES_MAX, PASSWORD_CH
 pub use billing::Billing;
 pub use mail::{Mail, SmtpSecurity, SmtpServer};
 pub use networks::{Network, Networks};
+pub use rates::{Rate, RateLimits, Rates};
 pub use reader::{Problem, SettingDoc, Sources};
 pub use secret::{Secret, shown_url};
 pub use services::{Service, Services};
@@ -65,6 +67,8 @@ pub struct Config {
     pub time_zone: String,
     /// What connections may ask of the server.
     pub http: Http,
+    /// How often one may call.
+    pub rate_limits: RateLimits,
     /// What ingest accepts.
     pub ingest: Ingest,
     /// How webhooks are sent.
@@ -324,6 +328,9 @@ mod tests {
             ("RECKONER_MAIL_SMTP_SECURITY", "none"),
             ("RECKONER_MAIL_FROM", "nobody"),
             ("RECKONER_HTTP_TRUSTED_PROXIES", "10.0.0.0/8, proxy"),
+            ("RECKONER_RATE_LIMITS_KEY_BURST", "5"),
+            ("RECKONER_RATE_LIMITS_ADDRESS_PER_SECOND", "-1"),
+            ("RECKONER_BILLING_TRIAL_PLAN", "no key"),
         ])
         .expect_err("all of them")
         .to_string();
@@ -340,6 +347,9 @@ mod tests {
             "mail.smtp_security",
             "mail.from",
             "http.trusted_proxies",
+            "rate_limits.key_burst",
+            "rate_limits.address_per_second",
+            "billing.trial_plan",
         ] {
             assert!(error.contains(&format!("- {name}: ")), "{name} in {error}");
         }

@@ -2,7 +2,7 @@
 use super::reader::{Reader, named};
 use super::{
     Config, Definitions, Events, FileWebhook, Http, Ingest, Jobs, KEY_BYTES_MAX, Log, MetricsAccess,
-    Networks, SECRET_CHARS_MIN, Secret, Webhooks, auth, billing, mail, services, shown_url, strength,
+    Networks, SECRET_CHARS_MIN, Secret, Webhooks, auth, billing, mail, rates, services, shown_url, strength,
 };
 use crate::clock;
 use std::net::SocketAddr;
@@ -57,6 +57,7 @@ pub(super) fn read_settings(reader: &mut Reader<'_>, definitions: Definitions) -
             "an IANA time zone such as Europe/Berlin",
         ),
         http: read_http(reader),
+        rate_limits: rates::read_rate_limits(reader),
         ingest: read_ingest(reader),
         webhooks: read_webhooks(reader),
         billing: billing::read_billing(reader),

@@ -167,7 +167,7 @@ impl Entitlements {
             }
         };
         let used = limited.counter.used(&self.events, now).await?;
-        let verdict = limited.verdict((used, self.held(limited)))?;
+        let verdict = limited.verdict((used, self.held_of(limited)))?;
         Ok(match given {
             Some(lease) => Granted::Lease(Box::new(Lease { lease, verdict })),
             None => Granted::Refused(verdict.refusing(Some(Refusal::Limit))),
@@ -183,7 +183,7 @@ impl Entitlements {
     ) -> Result<Option<StoredLease>, DecideError> {
         let counter = &limited.counter;
         loop {
-            let Some(left) = counter.left(limit, || self.held(limited))? else {
+            let Some(left) = counter.left(limit, || self.held_of(limited))? else {
                 counter.used(&self.events, now).await?;
                 continue;
             };
@@ -191,7 +191,7 @@ impl Entitlements {
             if units <= Ratio::ZERO {
                 return Ok(None);
             }
-            match counter.take(units, limit, || self.held(limited))? {
+            match counter.take(units, limit, || self.held_of(limited))? {
                 Taken::Reserved(_until_it_is_a_lease) => {
                     let place = (counter.meter().key.as_str(), counter.window().start);
                     return self.give(counter.project(), counter.customer(), place, units).await.map(Some);

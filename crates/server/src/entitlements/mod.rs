@@ -3,10 +3,14 @@
 //! read from the event log.
 mod counter;
 mod counters;
+mod current;
+mod held;
 mod leases;
 mod verdict;
 mod warnings;
 
+pub use current::Current;
+pub use held::{Granted as GrantedFeature, Held};
 pub use leases::{Granted, Lease};
 pub use verdict::{Refusal, Verdict};
 pub use warnings::Warner;
@@ -15,6 +19,7 @@ use crate::billing::standing::{Has, StandingReader};
 use crate::clock::Clock;
 use crate::events::{Events, EventsError};
 use crate::ingest::catalogues::Catalogues;
+use crate::mail::MailError;
 use crate::store::{Db, StoreError};
 use counter::{Counter, Reserved, Taken};
 use counters::Counters;
@@ -24,12 +29,10 @@ use reckoner_domain::entitlement::Grant;
 use reckoner_domain::id::ProjectId;
 use reckoner_domain::interval::Interval;
 use reckoner_domain::meter::{Catalogue, Meter, Readable};
-use reckoner_domain::plan::Plan;
 use reckoner_domain::quota::{Limit, Quota, Reset};
 use reckoner_domain::ratio::Ratio;
 use reckoner_domain::sum::Overflow;
 use reckoner_domain::time::Timestamp;
-use reckoner_domain::window::Window;
 use std::sync::Arc;
 use verdict::tightest;
 
@@ -54,6 +57,9 @@ pub enum DecideError {
     /// The events could not be read.
     #[error(transparent)]
     Events(#[from] EventsError),
+    /// A mail could not be queued.
+    #[error(transparent)]
+    Mail(#[from] MailError),
     /// There are as many leases as there may be.
     #[error("there are too many leases: return some, or wait until they expire")]
     TooManyLeases,
@@ -95,18 +101,6 @@ pub struct Permit {
     reserved: Vec<Reserved>,
     turns: Vec<tokio::sync::OwnedMutexGuard<()>>,
     plain: Verdict,
-}
-
-/// What a customer used of what its plan allows.
-pub struct Current {
-    /// The plan.
-    pub plan: Arc<Plan>,
-    /// What is allowed, and what happens beyond it.
-    pub limit: Limit,
-    /// What was used.
-    pub used: Ratio,
-    /// Since when, and until when.
-    pub window: Window,
 }
 
 /// A count that a limit is held against.
@@ -158,48 +152,13 @@ impl Entitlements {
         let mut verdicts = Vec::with_capacity(limits.len());
         for limited in &limits {
             let used = limited.counter.used(&self.events, now).await?;
-            let held = self.held(limited);
+            let held = self.held_of(limited);
             let step = limited.counter.asked_step(used, units)?;
             let allowed = limited.limit.allows(used.plus(held)?, step)?;
             let refused = (!allowed).then_some(Refusal::Limit);
             verdicts.push(limited.verdict((used, held))?.refusing(refused));
         }
         Ok(tightest(verdicts).unwrap_or_else(Verdict::unlimited))
-    }
-
-    /// What a customer's plan says of a meter, or of the meters of an event type; `None` for a customer
-    /// without a plan. Where several limit it, of the one with least left.
-    pub async fn current(
-        &self,
-        project: ProjectId,
-        customer: &str,
-        name: &str,
-    ) -> Result<Option<Current>, DecideError> {
-        let now = self.clock.of_project(project);
-        let catalogue = self.catalogues.of(project);
-        let standing = self.standing.of(project, customer).await?;
-        let Has::Plan { plan, cycle, .. } = &standing.has else { return Ok(None) };
-        let event_type = event_type_of(&catalogue, name).ok_or(DecideError::NoMeter)?.to_owned();
-        let mut currents = Vec::new();
-        if let Said::Limits(limits) = self.said(project, customer, &catalogue, &event_type, now).await? {
-            for limited in limits {
-                let used = limited.counter.used(&self.events, now).await?;
-                let left = limited.limit.remaining(used)?;
-                let (limit, window) = (limited.limit, limited.counter.window());
-                currents.push((left, Current { plan: Arc::clone(plan), limit, used, window }));
-            }
-        }
-        currents.sort_by_key(|(left, _)| (left.is_none(), *left));
-        if let Some((_, current)) = currents.into_iter().next() {
-            return Ok(Some(current));
-        }
-        // Nothing limits it: what is shown is the calendar month.
-        let Some(meter) = catalogue.reading(&event_type).and_then(|mut meters| meters.next()) else {
-            return Ok(None);
-        };
-        let Some(window) = Reset::Month.window_at(now, cycle) else { return Ok(None) };
-        let used = self.counters.of(project, customer, meter, window).used(&self.events, now).await?;
-        Ok(Some(Current { plan: Arc::clone(plan), limit: Limit::Unlimited, used, window }))
     }
 
     /// Decides about an event. Of any number that are decided at once, those that are allowed never pass
@@ -228,7 +187,7 @@ impl Entitlements {
             };
             if !allowed {
                 let used = limited.counter.used(&self.events, now).await?;
-                let verdict = limited.verdict((used, self.held(&limited)))?;
+                let verdict = limited.verdict((used, self.held_of(&limited)))?;
                 return Ok(Decision::Refused(verdict.refusing(Some(Refusal::Limit))));
             }
             permit.limits.push(limited);
@@ -242,7 +201,7 @@ impl Entitlements {
         let mut verdicts = Vec::with_capacity(permit.limits.len());
         for limited in &permit.limits {
             let used = limited.counter.used(&self.events, now).await?;
-            verdicts.push(limited.verdict((used, self.held(limited)))?);
+            verdicts.push(limited.verdict((used, self.held_of(limited)))?);
         }
         Ok(tightest(verdicts).unwrap_or_else(|| permit.plain.clone()))
     }
@@ -262,12 +221,12 @@ impl Entitlements {
             permit.turns.push(Arc::clone(&counter.serial).lock_owned().await);
             let used = counter.used(&self.events, now).await?;
             let step = counter.step(&self.events, (used, now), (&reading, wish.subject)).await?;
-            let after = used.plus(self.held(limited))?.plus(step)?;
+            let after = used.plus(self.held_of(limited))?.plus(step)?;
             return Ok(step <= Ratio::ZERO || after <= units);
         }
         let step = counter.step(&self.events, (Ratio::ZERO, now), (&reading, wish.subject)).await?;
         loop {
-            match counter.take(step, units, || self.held(limited))? {
+            match counter.take(step, units, || self.held_of(limited))? {
                 Taken::Reserved(reserved) => {
                     permit.reserved.push(reserved);
                     return Ok(true);
@@ -281,7 +240,7 @@ impl Entitlements {
         }
     }
 
-    fn held(&self, limited: &Limited) -> Ratio {
+    fn held_of(&self, limited: &Limited) -> Ratio {
         self.holds.of(&limited.counter, self.clock.real())
     }
 

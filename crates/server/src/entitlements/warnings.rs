@@ -1,15 +1,19 @@
-//! Warnings: a customer who reached a threshold of a quota is told of once in each window, by webhook.
+//! Warnings: a customer who reached a threshold of a quota is told of once in each window, by webhook
+//! and by mail.
 use super::{DecideError, Entitlements};
 use crate::billing::messages::{self, Message};
 use crate::billing::standing::Has;
 use crate::ingest::used::Used;
+use crate::mail::{self, About, Mailer, Template};
 use crate::store::quota_notices::{self, QuotaWindow};
+use crate::store::{Tx, memberships};
 use crate::webhooks::dispatcher::Waker;
 use reckoner_domain::entitlement::Grant;
 use reckoner_domain::id::ProjectId;
 use reckoner_domain::plan::Plan;
-use reckoner_domain::quota::{EXCEEDED_PERCENT, Quota};
+use reckoner_domain::quota::{EXCEEDED_PERCENT, Limit, Quota};
 use reckoner_domain::ratio::Ratio;
+use reckoner_domain::time::Timestamp;
 use serde_json::json;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -26,7 +30,7 @@ pub struct Warner {
 
 impl Warner {
     /// Starts.
-    pub fn start(entitlements: Entitlements, used: Used, waker: Waker) -> Self {
+    pub fn start(entitlements: Entitlements, used: Used, waker: Waker, mailer: Mailer) -> Self {
         let (stop, mut stopping) = watch::channel(false);
         let task = tokio::spawn(async move {
             loop {
@@ -36,8 +40,11 @@ impl Warner {
                 };
                 let mut failed = false;
                 for (project, customer) in customers {
-                    match entitlements.warn(project, &customer).await {
-                        Ok(true) => waker.wake(),
+                    match entitlements.warn(&mailer, project, &customer).await {
+                        Ok(true) => {
+                            waker.wake();
+                            mailer.wake();
+                        }
                         Ok(false) => {}
                         Err(error) => {
                             tracing::warn!(%error, "the thresholds of a quota could not be looked at");
@@ -73,7 +80,7 @@ impl Warner {
 impl Entitlements {
     /// Tells of the thresholds that a customer has reached and that were not told of; says whether any
     /// was.
-    async fn warn(&self, project: ProjectId, customer: &str) -> Result<bool, DecideError> {
+    async fn warn(&self, mailer: &Mailer, project: ProjectId, customer: &str) -> Result<bool, DecideError> {
         let now = self.clock.of_project(project);
         let standing = self.standing.of(project, customer).await?;
         let Has::Plan { plan, cycle, .. } = &standing.has else { return Ok(false) };
@@ -94,8 +101,12 @@ impl Entitlements {
                 start: limited.counter.window().start,
             };
             let fired = quota_notices::highest(&self.db, of).await?;
-            for threshold in quota.reached(used, fired)? {
-                told |= self.tell(of, (plan, quota), (threshold, used)).await?;
+            let reached = quota.reached(used, fired)?;
+            for threshold in reached.iter().copied() {
+                // Of several that are reached at once a mail tells of the highest.
+                let mailer = Some(mailer).filter(|_| Some(&threshold) == reached.last());
+                let window = limited.counter.window();
+                told |= self.tell(of, (plan, quota, window.end), (threshold, used), mailer).await?;
                 limited.counter.set_told(threshold);
             }
             limited.counter.set_told(fired.unwrap_or(0));
@@ -103,12 +114,29 @@ impl Entitlements {
         Ok(told)
     }
 
-    /// Notes a threshold and puts its message into the outbox: both or neither.
+    /// Queues a mail to the people of a customer.
+    async fn mail(
+        &self,
+        tx: &mut Tx,
+        mailer: &Mailer,
+        of: QuotaWindow<'_>,
+        template: &Template,
+    ) -> Result<(), DecideError> {
+        let now = self.clock.real();
+        for (user, address) in memberships::addresses_of_customer(&mut *tx, of.project, of.customer).await? {
+            let about = About { project: of.project, user: Some(&user), recipient: &address };
+            mailer.queue(tx, about, template, now, None).await?;
+        }
+        Ok(())
+    }
+
+    /// Notes a threshold, puts its message into the outbox and queues its mail: all or nothing.
     async fn tell(
         &self,
         of: QuotaWindow<'_>,
-        (plan, quota): (&Plan, &Quota),
+        (plan, quota, resets_at): (&Plan, &Quota, Timestamp),
         (threshold, used): (u32, Ratio),
+        mailer: Option<&Mailer>,
     ) -> Result<bool, DecideError> {
         let now = self.clock.of_project(of.project);
         let mut tx = self.db.begin().await?;
@@ -135,6 +163,19 @@ impl Entitlements {
             }),
         };
         messages::enqueue(&mut tx, &self.clock, message).await?;
+        if let (Some(mailer), Some(limit)) = (mailer, quota.limit.units()) {
+            let template = Template::QuotaReached(mail::Quota {
+                meter: of.meter.to_owned(),
+                plan: plan.name.clone(),
+                percent: threshold,
+                used: used.to_shown(),
+                limit: limit.to_string(),
+                exceeded,
+                blocks: matches!(quota.limit, Limit::Block(_)),
+                resets_at: resets_at.to_string(),
+            });
+            self.mail(&mut tx, mailer, of, &template).await?;
+        }
         tx.commit().await?;
         metrics::counter!("quota_thresholds_total", "type" => event_type).increment(1);
         if exceeded {

@@ -1,7 +1,7 @@
 //! The codes of problems, for programs: none is ever renamed.
 
 /// Each code with what it means. `/docs` lists them, and `type` of a problem leads there.
-pub const CODES: [(&str, &str); 34] = [
+pub const CODES: [(&str, &str); 35] = [
     ("malformed", "The request cannot be read: no JSON, no UTF-8, nested too deep, a body that ended early."),
     ("unauthenticated", "No credential, or one that is unknown, revoked or expired."),
     ("forbidden", "The key lacks the scope that the route asks for."),
@@ -18,6 +18,10 @@ pub const CODES: [(&str, &str); 34] = [
     ("key_ended", "The API key is revoked or has expired, and is not replaced: make a new one."),
     ("last_owner", "The project would have no owner: make somebody else one first."),
     ("invitation_closed", "The invitation was accepted or taken back."),
+    (
+        "rate_limited",
+        "Beyond a rate limit of the key, the customer or the address: try again after `Retry-After`.",
+    ),
     ("too_often", "Tried too often: try again after `Retry-After`."),
     (
         "subscription_open",

@@ -115,6 +115,11 @@ impl ApiError {
         Self::new(StatusCode::TOO_MANY_REQUESTS, "too_often", "Too often", detail)
     }
 
+    /// 429: beyond a rate limit.
+    pub fn rate_limited(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", "Too many requests", detail)
+    }
+
     /// 413: larger than a limit.
     pub fn too_large(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "Too large", detail)

@@ -1,5 +1,5 @@
 //! Every route, once: what is served here is what the OpenAPI document describes.
-use super::compat::{analytics as c, auth_billing as d, in_form_of as refuse, metering as a};
+use super::compat::{READ_BY_D, analytics as c, auth_billing as d, in_form_of as refuse, metering as a};
 use super::error::ApiError;
 use super::middleware::{authenticate, front};
 use super::state::App;
@@ -72,6 +72,10 @@ fn native() -> OpenApiRouter<App> {
         .routes(routes!(v1::entitlements::lease))
         .routes(routes!(v1::entitlements::report))
         .routes(routes!(v1::entitlements::give_back))
+        .routes(routes!(v1::entitlements::held::list))
+        .routes(routes!(v1::entitlements::held::get))
+        .routes(routes!(v1::entitlements::held::list_own))
+        .routes(routes!(v1::entitlements::held::get_own))
         .routes(routes!(v1::erasures::erase))
         .routes(routes!(v1::erasures::list))
         .routes(routes!(v1::erasures::get))
@@ -135,6 +139,14 @@ fn system_a() -> OpenApiRouter<App> {
         .routes(routes!(a::read::events))
         .routes(routes!(a::read::aggregations))
         .routes(routes!(a::trigger::trigger))
+        .merge(captures())
+}
+
+/// Event types that are named as what system D reads: posted there, they are events all the same.
+fn captures() -> OpenApiRouter<App> {
+    READ_BY_D.iter().fold(OpenApiRouter::new(), |router, name| {
+        router.route(&format!("/usage/{name}"), axum::routing::post(a::single::capture))
+    })
 }
 
 fn system_c() -> OpenApiRouter<App> {
@@ -173,13 +185,24 @@ fn system_d() -> OpenApiRouter<App> {
         .routes(routes!(d::recovery::change_password))
         .routes(routes!(d::membership::list))
         .routes(routes!(d::membership::accept))
+        .routes(routes!(d::trials::stats))
+        .routes(routes!(d::trials::check))
+        .routes(routes!(d::usage::record::record))
+        .routes(routes!(d::usage::quota::check))
+        .routes(routes!(d::usage::quota::tokens))
+        .routes(routes!(d::usage::quota::storage))
+        .routes(routes!(d::usage::quota::tier_of))
+        .routes(routes!(d::usage::quota::quota))
+        .routes(routes!(d::usage::history::stats))
+        .routes(routes!(d::usage::history::timeseries))
+        .routes(routes!(d::usage::history::history))
 }
 
 /// 404, in the form of the path.
 pub async fn not_found(request: Request) -> Response {
-    refuse(request.uri().path(), ApiError::not_found("path"))
+    refuse(request.method().as_str(), request.uri().path(), ApiError::not_found("path"))
 }
 
 async fn method_not_allowed(request: Request) -> Response {
-    refuse(request.uri().path(), ApiError::method_not_allowed())
+    refuse(request.method().as_str(), request.uri().path(), ApiError::method_not_allowed())
 }

@@ -1,6 +1,7 @@
 //! What handlers work with.
 use crate::auth::accounts::{Accounts, Resets};
 use crate::auth::keys::Keys;
+use crate::auth::rates::RateLimits;
 use crate::auth::services::Services;
 use crate::billing::Billing;
 use crate::clock::Clock;
@@ -45,6 +46,8 @@ pub struct Parts {
     pub entitlements: Entitlements,
     /// Rejected events.
     pub rejections: Rejections,
+    /// How often one may call.
+    pub rates: RateLimits,
     /// API keys.
     pub keys: Keys,
     /// People.

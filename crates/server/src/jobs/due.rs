@@ -1,36 +1,58 @@
 //! What falls due by itself, written down as it does: trials end, changes of plan and cancellations take
-//! effect, billing periods are closed. Decisions do not wait for it.
+//! effect, another plan follows trials that expired, billing periods are closed. Decisions do not wait for
+//! it.
 use super::Jobs;
 use super::run::JobError;
 use crate::billing::invoicing::{Collected, InvoicingError, Run};
+use crate::billing::subscriptions::SubscriptionError;
 use crate::random;
 use crate::store::job_runs::{self, Finished, JobRun, RunResult};
 use crate::store::subscriptions;
-use reckoner_domain::id::{JobRunId, ProjectId};
+use reckoner_domain::id::{JobRunId, ProjectId, SubscriptionId};
 use reckoner_domain::time::Timestamp;
+use reckoner_domain::trial;
 
 /// The job that ends trials and carries out what was scheduled.
 pub const SUBSCRIPTIONS: &str = "subscriptions";
+/// The job that gives customers whose trials expired the plan that follows.
+pub const TRIALS: &str = "trials";
 /// The job that closes billing periods.
 pub const INVOICES: &str = "invoices";
 
+/// What a run came to: how many were done, and what failed.
+type Ran = Result<(u64, Vec<(SubscriptionId, SubscriptionError)>), SubscriptionError>;
+
 impl Jobs {
-    /// Writes down what fell due in a project until `now`, on record; answers how many runs that took, none
+    /// The first instant at which something falls due in a project by itself.
+    pub(super) async fn first_due(&self, project: ProjectId) -> Result<Option<Timestamp>, JobError> {
+        let due = subscriptions::first_due(&self.db, project).await?;
+        let moved = self.billing.trials.next_move(project).await?;
+        let closed = self.billing.invoicing.first_due(project).await?;
+        Ok(due.into_iter().chain(moved).chain(closed).min())
+    }
+
+    /// Writes down what fell due in a project until `now`, on record; answers how many runs there were, none
     /// where nothing did. Any number of workers may do so at once: each subscription is held while it
     /// changes.
     pub(super) async fn run_due(&self, project: ProjectId, now: Timestamp) -> Result<u64, JobError> {
+        self.billing.trials.adopt(project).await?;
         let is_due = |due: Option<Timestamp>| due.is_some_and(|due| due <= now);
         let mut runs = 0;
         if is_due(subscriptions::first_due(&self.db, project).await?) {
             let run = self.begin_run(project, SUBSCRIPTIONS, now).await?;
-            let outcome = self.settle_subscriptions(project, now).await;
+            let ran = self.billing.subscriptions.run_due(project, now).await;
+            let outcome = told(&run, &ran);
             self.end_run(run, now, outcome).await?;
             runs += 1;
         }
-        if is_due(self.invoicing.first_due(project).await?) {
+        if is_due(self.billing.trials.next_move(project).await?) {
+            self.move_trials(project, now, trial::last_move(now)).await?;
+            runs += 1;
+        }
+        if is_due(self.billing.invoicing.first_due(project).await?) {
             let run = self.begin_run(project, INVOICES, now).await?;
             let outcome = match self.bill(project, now).await {
-                Ok((run, collected)) => told(&run, &collected),
+                Ok((run, collected)) => told_of_billing(&run, &collected),
                 Err(error) => {
                     tracing::error!(%error, "billing periods could not be closed");
                     (RunResult::Failed, "the control plane failed".to_owned())
@@ -42,39 +64,40 @@ impl Jobs {
         Ok(runs)
     }
 
-    /// The first instant at which something falls due in a project by itself.
-    pub(super) async fn first_due(&self, project: ProjectId) -> Result<Option<Timestamp>, JobError> {
-        let subscription = subscriptions::first_due(&self.db, project).await?;
-        Ok(subscription.into_iter().chain(self.invoicing.first_due(project).await?).min())
+    /// Ends trials that have ended, and gives whose they were the plan that follows without waiting for
+    /// the night; answers how many got it.
+    pub async fn check_trials(&self, project: ProjectId) -> Result<u64, JobError> {
+        let now = self.clock.of_project(project);
+        self.run_due(project, now).await?;
+        if self.billing.trials.next_move(project).await?.is_none() {
+            return Ok(0);
+        }
+        self.move_trials(project, now, now).await
+    }
+
+    async fn move_trials(
+        &self,
+        project: ProjectId,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<u64, JobError> {
+        let run = self.begin_run(project, TRIALS, now).await?;
+        let moved = self.billing.trials.move_expired(project, until).await;
+        let ran = moved.map(|moved| (moved.done, moved.failed)).map_err(SubscriptionError::from);
+        let outcome = told(&run, &ran);
+        self.end_run(run, now, outcome).await?;
+        Ok(ran.map_or(0, |(done, _)| done))
     }
 
     /// Closes every billing period of a project that is over, and asks the provider for what it is to
     /// collect.
     pub async fn bill(&self, project: ProjectId, now: Timestamp) -> Result<(Run, Collected), InvoicingError> {
-        let run = self.invoicing.close_due(project, now).await?;
-        let collected = self.invoicing.collect_due(project, now).await?;
+        let run = self.billing.invoicing.close_due(project, now).await?;
+        let collected = self.billing.invoicing.collect_due(project, now).await?;
         for failed in &run.failed {
             tracing::error!(subscription = %failed.subscription, error = %failed.error, "a billing period could not be closed");
         }
         Ok((run, collected))
-    }
-
-    async fn settle_subscriptions(&self, project: ProjectId, now: Timestamp) -> (RunResult, String) {
-        match self.subscriptions.run_due(project, now).await {
-            Ok((done, failed)) if failed.is_empty() => {
-                (RunResult::Succeeded, format!("{done} subscriptions"))
-            }
-            Ok((done, failed)) => {
-                for (id, error) in &failed {
-                    tracing::error!(subscription = %id, %error, "what fell due could not be written down");
-                }
-                (RunResult::Failed, format!("{done} subscriptions, {} failed", failed.len()))
-            }
-            Err(error) => {
-                tracing::error!(%error, "what fell due of subscriptions could not be written down");
-                (RunResult::Failed, "the control plane failed".to_owned())
-            }
-        }
     }
 
     async fn begin_run(&self, project: ProjectId, job: &str, now: Timestamp) -> Result<JobRun, JobError> {
@@ -107,8 +130,25 @@ impl Jobs {
     }
 }
 
+/// What a run about subscriptions did, for whoever looks after the project.
+fn told(run: &JobRun, ran: &Ran) -> (RunResult, String) {
+    match ran {
+        Ok((done, failed)) if failed.is_empty() => (RunResult::Succeeded, format!("{done} subscriptions")),
+        Ok((done, failed)) => {
+            for (id, error) in failed {
+                tracing::error!(job = %run.job, subscription = %id, %error, "what fell due could not be written down");
+            }
+            (RunResult::Failed, format!("{done} subscriptions, {} failed", failed.len()))
+        }
+        Err(error) => {
+            tracing::error!(job = %run.job, %error, "what fell due of subscriptions could not be written down");
+            (RunResult::Failed, "the control plane failed".to_owned())
+        }
+    }
+}
+
 /// What a run of billing did, for whoever looks after the project.
-fn told(run: &Run, collected: &Collected) -> (RunResult, String) {
+fn told_of_billing(run: &Run, collected: &Collected) -> (RunResult, String) {
     let periods = run.closed.iter().filter(|one| one.period.is_some()).count();
     let invoices = run.closed.iter().filter(|one| one.invoice.is_some()).count();
     let failed = run.failed.len() + collected.declined.len();

@@ -121,7 +121,7 @@ impl Jobs {
         erasing::close_accounts(&mut tx, names, now).await?;
         erasing::end_limits(&mut tx, names, now).await?;
         tx.commit().await?;
-        self.subscriptions.forget(erasure.project, customer);
+        self.billing.subscriptions.forget(erasure.project, customer);
         mail::remove_from_outbox(self.outbox.clone(), mails).await.map_err(EraseError::Outbox)?;
         self.recorder.free_customer(erasure.project, customer).await?;
         erasing::rename_messages(&self.db, names).await?;

@@ -30,8 +30,7 @@ pub use scheduler::{Kept, Scheduler};
 pub use trigger::{Trigger, Triggered};
 pub use zones::Zones;
 
-use crate::billing::invoicing::Invoicing;
-use crate::billing::subscriptions::Subscriptions;
+use crate::billing::Billing;
 use crate::clock::Clock;
 use crate::config::Definitions;
 use crate::events::Events;
@@ -57,10 +56,8 @@ pub struct Jobs {
     pub events: Events,
     /// The meters of every project.
     pub catalogues: Catalogues,
-    /// Subscriptions.
-    pub subscriptions: Subscriptions,
-    /// Invoices.
-    pub invoicing: Invoicing,
+    /// What customers have.
+    pub billing: Billing,
     /// Which periods are aggregated.
     pub definitions: Arc<RwLock<Arc<Definitions>>>,
     /// Wakes the webhook dispatcher.

@@ -39,6 +39,29 @@ pub enum Template {
         /// For how long it works, in days.
         days: u32,
     },
+    /// Tells a customer how much of a quota is used.
+    QuotaReached(Quota),
+}
+
+/// A quota of which much is used, as a mail tells of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Quota {
+    /// What is counted.
+    pub meter: String,
+    /// The plan.
+    pub plan: String,
+    /// The threshold that was reached, in percent.
+    pub percent: u32,
+    /// What is used.
+    pub used: String,
+    /// What is allowed.
+    pub limit: String,
+    /// Whether all of it is used.
+    pub exceeded: bool,
+    /// Whether more is refused then.
+    pub blocks: bool,
+    /// When counting begins anew.
+    pub resets_at: String,
 }
 
 /// A mail's words.
@@ -51,6 +74,9 @@ pub struct Rendered {
     /// For programs that show HTML.
     pub html: String,
 }
+
+/// A token of examples.
+const TOKEN: &str = "kY3vE1s0bYy6l0mP0m2c0qkq7x1h3m8wq9o2f4b6d8e";
 
 /// A name that is no template.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -117,9 +143,37 @@ struct InvitationHtml<'a> {
     days: u32,
 }
 
+#[derive(askama::Template)]
+#[template(path = "mail/quota_reached.txt")]
+struct QuotaReachedText<'a> {
+    subject: &'a str,
+    meter: &'a str,
+    plan: &'a str,
+    percent: u32,
+    used: &'a str,
+    limit: &'a str,
+    exceeded: bool,
+    blocks: bool,
+    resets_at: &'a str,
+}
+
+#[derive(askama::Template)]
+#[template(path = "mail/quota_reached.html")]
+struct QuotaReachedHtml<'a> {
+    subject: &'a str,
+    meter: &'a str,
+    plan: &'a str,
+    percent: u32,
+    used: &'a str,
+    limit: &'a str,
+    exceeded: bool,
+    blocks: bool,
+    resets_at: &'a str,
+}
+
 impl Template {
     /// Every template's name.
-    pub const NAMES: [&'static str; 3] = ["verify-email", "reset-password", "invitation"];
+    pub const NAMES: [&'static str; 4] = ["verify-email", "reset-password", "invitation", "quota-reached"];
 
     /// Its name.
     pub fn name(&self) -> &'static str {
@@ -127,12 +181,13 @@ impl Template {
             Self::VerifyEmail { .. } => "verify-email",
             Self::ResetPassword { .. } => "reset-password",
             Self::Invitation { .. } => "invitation",
+            Self::QuotaReached(_) => "quota-reached",
         }
     }
 
     /// The template of this name, filled with examples.
     pub fn example(name: &str) -> Result<Self, UnknownTemplate> {
-        let token = "kY3vE1s0bYy6l0mP0m2c0qkq7x1h3m8wq9o2f4b6d8e".to_owned();
+        let token = TOKEN.to_owned();
         match name {
             "verify-email" => Ok(Self::VerifyEmail {
                 link: format!("https://billing.example.com/auth/verify-email?token={token}"),
@@ -152,6 +207,16 @@ impl Template {
                 role: "analyst".to_owned(),
                 days: 7,
             }),
+            "quota-reached" => Ok(Self::QuotaReached(Quota {
+                meter: "llm_tokens".to_owned(),
+                plan: "free_trial".to_owned(),
+                percent: 80,
+                used: "820".to_owned(),
+                limit: "1000".to_owned(),
+                exceeded: false,
+                blocks: true,
+                resets_at: "2026-02-01T00:00:00.000000Z".to_owned(),
+            })),
             _ => Err(UnknownTemplate),
         }
     }
@@ -161,6 +226,8 @@ impl Template {
             Self::VerifyEmail { .. } => "Please confirm your e-mail address",
             Self::ResetPassword { .. } => "Set a new password",
             Self::Invitation { .. } => "You are invited",
+            Self::QuotaReached(quota) if quota.exceeded => "You have used up a quota",
+            Self::QuotaReached(_) => "You have used most of a quota",
         }
     }
 
@@ -183,6 +250,33 @@ impl Template {
                 let text = InvitationText { subject, link, token, endpoint, project, role, days }.render()?;
                 (text, InvitationHtml { subject, link, token, endpoint, project, role, days }.render()?)
             }
+            Self::QuotaReached(quota) => {
+                let Quota { meter, plan, percent, used, limit, exceeded, blocks, resets_at } = quota;
+                let (percent, exceeded, blocks) = (*percent, *exceeded, *blocks);
+                let text = QuotaReachedText {
+                    subject,
+                    meter,
+                    plan,
+                    percent,
+                    used,
+                    limit,
+                    exceeded,
+                    blocks,
+                    resets_at,
+                };
+                let html = QuotaReachedHtml {
+                    subject,
+                    meter,
+                    plan,
+                    percent,
+                    used,
+                    limit,
+                    exceeded,
+                    blocks,
+                    resets_at,
+                };
+                (text.render()?, html.render()?)
+            }
         };
         Ok(Rendered { subject, text, html })
     }
@@ -202,7 +296,8 @@ mod tests {
             assert_eq!(read, template);
             let rendered = template.render().expect("rendered");
             for form in [&rendered.text, &rendered.html] {
-                assert!(form.contains("kY3vE1s0bYy6l0mP0m2c0qkq7x1h3m8wq9o2f4b6d8e"), "{form}");
+                let told = if name == "quota-reached" { "820 of 1000" } else { TOKEN };
+                assert!(form.contains(told), "{form}");
                 assert!(!form.contains("{{") && !form.contains("{%"), "{form}");
             }
             assert!(rendered.html.starts_with("<!doctype html>") && rendered.html.contains(rendered.subject));

@@ -172,6 +172,23 @@ pub async fn of_user(on: impl Exec, user: &UserId) -> Result<Vec<Membership>> {
     row::each(on.all(query).await?, from_row)
 }
 
+/// The users of a project's customer, with their addresses; at most ten.
+pub async fn addresses_of_customer(
+    on: impl Exec,
+    project: ProjectId,
+    external_id: &str,
+) -> Result<Vec<(UserId, String)>> {
+    let query = sql!(
+        "select u.id, u.email from customers c
+         join memberships m on m.project_id = c.project_id and m.customer_id = c.id
+         join users u on u.id = m.user_id
+         where c.project_id = $1 and c.external_id = $2 order by u.id limit 10",
+        project,
+        external_id
+    );
+    row::each(on.all(query).await?, |(id, email): (String, String)| Ok((row::id(id)?, email)))
+}
+
 /// The users whose customers have this own id, in any project.
 pub async fn users_of_customer(on: impl Exec, external_id: &str) -> Result<Vec<UserId>> {
     let query = sql!(

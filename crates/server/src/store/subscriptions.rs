@@ -224,8 +224,9 @@ pub async fn update(
     let query = sql!(
         "update subscriptions set plan_key = $1, plan_version = $2, status = $3, trial_ends_at = $4,
            after_trial = $5, billing_interval = $6, anchor = $7, collection = $8, scheduled_at = $9,
-           scheduled_plan = $10, scheduled_version = $11, due_at = $12, ended_at = $13, version = version + 1
-         where project_id = $14 and id = $15 and version = $16",
+           scheduled_plan = $10, scheduled_version = $11, due_at = $12, ended_at = $13, lapsed_at = $14,
+           version = version + 1
+         where project_id = $15 and id = $16 and version = $17",
         subscription.plan.as_str(),
         subscription.plan_version,
         subscription.status.as_str(),
@@ -239,6 +240,7 @@ pub async fn update(
         change.map(|(_, version)| version),
         subscription.due_at(),
         ended_at,
+        ended_at.filter(|_| subscription.status == SubscriptionStatus::Expired),
         stored.project,
         &stored.id,
         stored.version
@@ -276,6 +278,71 @@ pub async fn last_of(on: impl Exec, project: ProjectId, external_id: &str) -> Re
     on.opt(query).await?.map(from_row).transpose()
 }
 
+/// When the last trial of a customer ends or ended.
+pub async fn last_trial_end(
+    on: impl Exec,
+    project: ProjectId,
+    customer: &CustomerId,
+) -> Result<Option<Timestamp>> {
+    let query = sql!(
+        "select max(trial_ends_at) from subscriptions where project_id = $1 and customer_id = $2",
+        project,
+        customer
+    );
+    let (at,): (Option<i64>,) = on.one(query).await?;
+    row::opt_time("trial_ends_at", at)
+}
+
+/// How many trials of a project end when.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TrialCounts {
+    /// They go on.
+    pub active: u64,
+    /// Of these, end before the end of this day of UTC.
+    pub ending_today: u64,
+    /// Of these, end on the next.
+    pub ending_tomorrow: u64,
+    /// They have ended, and the plan that follows has not begun.
+    pub pending: u64,
+}
+
+/// How many trials of a project end when, seen from `now`; `midnights` are the next two of UTC.
+pub async fn count_trials(
+    on: impl Exec,
+    project: ProjectId,
+    now: Timestamp,
+    midnights: [Timestamp; 2],
+) -> Result<TrialCounts> {
+    let [tonight, after] = midnights;
+    let query = sql!(
+        "select cast(coalesce(sum(case when trial_ends_at > $2 then 1 else 0 end), 0) as bigint),
+           cast(coalesce(sum(case when trial_ends_at > $2 and trial_ends_at < $3 then 1 else 0 end), 0) as bigint),
+           cast(coalesce(sum(case when trial_ends_at >= $3 and trial_ends_at < $4 then 1 else 0 end), 0) as bigint),
+           cast(coalesce(sum(case when trial_ends_at <= $2 and after_trial = 'expire' then 1 else 0 end), 0) as bigint)
+         from subscriptions where project_id = $1 and status = 'trialing'",
+        project,
+        now,
+        tonight,
+        after
+    );
+    let (active, ending_today, ending_tomorrow, unnoticed): (i64, i64, i64, i64) = on.one(query).await?;
+    let count = |number| row::sequence("count", number);
+    Ok(TrialCounts {
+        active: count(active)?,
+        ending_today: count(ending_today)?,
+        ending_tomorrow: count(ending_tomorrow)?,
+        pending: count(unnoticed)?,
+    })
+}
+
+/// How many customers of a project wait for the plan that follows their trial.
+pub async fn count_lapsed(on: impl Exec, project: ProjectId) -> Result<u64> {
+    let query =
+        sql!("select count(*) from subscriptions where project_id = $1 and lapsed_at is not null", project);
+    let (number,): (i64,) = on.one(query).await?;
+    row::sequence("count", number)
+}
+
 /// Subscriptions of a project to which something happened by itself until an instant, the earliest
 /// first; those after one of them, and so many.
 pub async fn due(
@@ -304,6 +371,39 @@ pub async fn first_due(on: impl Exec, project: ProjectId) -> Result<Option<Times
     );
     let row: Option<(i64,)> = on.opt(query).await?;
     row.map(|(at,)| row::time("due_at", at)).transpose()
+}
+
+/// Subscriptions of a project that expired with their trials until an instant and that nothing was done
+/// about, the earliest first; those after one of them, and so many.
+pub async fn lapsed(
+    on: impl Exec,
+    project: ProjectId,
+    until: Timestamp,
+    (after, limit): (Option<&(Timestamp, SubscriptionId)>, u32),
+) -> Result<Vec<(Timestamp, SubscriptionId)>> {
+    let mut query = sql!(
+        "select lapsed_at, id from subscriptions
+         where project_id = $1 and lapsed_at is not null and lapsed_at <= $2",
+        project,
+        until
+    );
+    if let Some((at, id)) = after {
+        query = query.push(" and (lapsed_at, id) > (?, ?)", [(*at).into(), id.into()]);
+    }
+    let rows: Vec<(i64, String)> =
+        on.all(query.push(" order by lapsed_at, id limit ?", [limit.into()])).await?;
+    row::each(rows, |(at, id)| Ok((row::time("lapsed_at", at)?, row::id(id)?)))
+}
+
+/// Notes that something is done about a subscription that expired; false where it was before.
+pub async fn clear_lapse(tx: &mut Tx, project: ProjectId, id: &SubscriptionId) -> Result<bool> {
+    let query = sql!(
+        "update subscriptions set lapsed_at = null
+         where project_id = $1 and id = $2 and lapsed_at is not null",
+        project,
+        id
+    );
+    Ok(tx.run(query).await? == 1)
 }
 
 /// How many subscriptions to a plan are not over.

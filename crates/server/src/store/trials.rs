@@ -1,4 +1,6 @@
-//! Trials that registration starts, by the project's clock.
+//! Trials that wait for their plan: whoever registers before the project has it gets the subscription once
+//! it does.
+use super::db::Tx;
 use super::error::Result;
 use super::exec::Exec;
 use super::row;
@@ -58,4 +60,28 @@ pub async fn start(on: impl Exec, trial: &Trial) -> Result<()> {
 pub async fn find(on: impl Exec, project: ProjectId, customer: &CustomerId) -> Result<Option<Trial>> {
     let query = sql!("select * from trials where project_id = $1 and customer_id = $2", project, customer);
     on.opt(query).await?.map(from_row).transpose()
+}
+
+/// The trials of a project that wait, in the order of beginning; those after one of them, and so many.
+pub async fn waiting(
+    on: impl Exec,
+    project: ProjectId,
+    (after, limit): (Option<&Trial>, u32),
+) -> Result<Vec<Trial>> {
+    let mut query = sql!("select * from trials where project_id = $1", project);
+    if let Some(last) = after {
+        query = query.push(
+            " and (started_at, customer_id) > (?, ?)",
+            [last.started_at.into(), (&last.customer).into()],
+        );
+    }
+    let query = query.push(" order by started_at, customer_id limit ?", [limit.into()]);
+    row::each(on.all(query).await?, from_row)
+}
+
+/// A trial does not wait any more; false where it did not.
+pub async fn end_waiting(tx: &mut Tx, trial: &Trial) -> Result<bool> {
+    let query =
+        sql!("delete from trials where project_id = $1 and customer_id = $2", trial.project, &trial.customer);
+    Ok(tx.run(query).await? == 1)
 }

@@ -5,9 +5,9 @@ use crate::auth::caller::choose;
 use crate::auth::error::AuthError;
 use crate::config::Secret;
 use crate::store::authenticators;
+use crate::store::customers;
 use crate::store::memberships::{self, Membership};
 use crate::store::sessions::Session;
-use crate::store::trials;
 use crate::store::users::{self, User};
 use reckoner_domain::id::{ProjectId, UserId};
 
@@ -125,12 +125,15 @@ impl Accounts {
     }
 
     async fn told(&self, user: User, membership: &Membership) -> Result<Profile, AuthError> {
-        let trial = match &membership.customer {
-            Some(customer) => trials::find(&self.db, membership.project, customer).await?,
+        let now = self.clock.of_project(membership.project);
+        let tier = match &membership.customer {
+            Some(customer) => {
+                let customer = customers::get(&self.db, membership.project, customer).await?;
+                self.billing.tier(&self.db, &customer, now).await?
+            }
             None => None,
         };
-        let now = self.clock.of_project(membership.project);
-        Ok(Profile { user, role: membership.role, trial, now })
+        Ok(Profile { user, role: membership.role, tier })
     }
 }
 

@@ -24,17 +24,17 @@ use super::error::{AuthError, Fault};
 use super::passwords::Passwords;
 use super::people::People;
 use super::tokens::Signer;
+use crate::billing::Billing;
+use crate::billing::tier::Tier;
 use crate::clock::Clock;
 use crate::config::{Auth, PASSWORD_BYTES_MAX, PASSWORD_CHARS_MIN, Secret};
 use crate::mail::Mailer;
 use crate::store::Db;
-use crate::store::trials::Trial;
 use crate::store::users::User;
 use crate::webhooks::vault::Vault;
 use lockout::UnderWay;
 use reckoner_domain::access::Role;
 use reckoner_domain::email::Email;
-use reckoner_domain::time::Timestamp;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -60,6 +60,8 @@ pub struct Accounts {
     pub vault: Vault,
     /// What browsers keep of a session.
     pub cookies: Cookies,
+    /// What customers have.
+    pub billing: Billing,
     /// What the operator set.
     pub settings: Auth,
     /// Where this server is reached, for links in mails.
@@ -93,10 +95,8 @@ pub struct Profile {
     pub user: User,
     /// The role in the project.
     pub role: Role,
-    /// The trial of the customer, where there is one.
-    pub trial: Option<Trial>,
-    /// Now, by the project's clock.
-    pub now: Timestamp,
+    /// How the customer stands, where there is one.
+    pub tier: Option<Tier>,
 }
 
 impl Accounts {
@@ -106,7 +106,7 @@ impl Accounts {
         signer: Arc<Signer>,
         people: People,
         (mailer, vault): (Mailer, Vault),
-        settings: Auth,
+        (billing, settings): (Billing, Auth),
         public_url: String,
     ) -> Self {
         let (attempts, under_way) = (Attempts::default(), UnderWay::default());
@@ -121,6 +121,7 @@ impl Accounts {
             mailer,
             vault,
             cookies,
+            billing,
             settings,
             public_url,
             attempts,

@@ -3,6 +3,8 @@ use super::{Accounts, Client, Profile, Tokens, check_new_password, read_email, r
 use crate::auth::attempts::Kind;
 use crate::auth::error::AuthError;
 use crate::auth::tokens::{VERIFY_HOURS, VERIFY_MICROS, make_token};
+use crate::billing::tier::Tier;
+use crate::billing::trials::Started;
 use crate::config::Secret;
 use crate::mail::{About, Template};
 use crate::random;
@@ -11,13 +13,14 @@ use crate::store::changes;
 use crate::store::customers::{self, Customer, Details};
 use crate::store::memberships::{self, Membership};
 use crate::store::one_time_tokens::{self, Purpose};
-use crate::store::trials::{self, Trial};
+use crate::store::subscriptions::Stored;
+use crate::store::trials::Trial;
 use crate::store::users::{self, User};
 use crate::store::{StoreError, TokenHash, Tx};
 use reckoner_domain::access::Role;
 use reckoner_domain::email::Email;
 use reckoner_domain::id::{CustomerId, ProjectId, UserId};
-use reckoner_domain::time::{DAY, Timestamp};
+use reckoner_domain::time::Timestamp;
 use serde_json::json;
 
 /// A new user, logged in.
@@ -27,6 +30,12 @@ pub struct Registered {
     pub profile: Profile,
     /// The first session's tokens.
     pub tokens: Tokens,
+}
+
+/// How the trial of a new user began.
+enum Joined {
+    Subscribed(Box<Stored>),
+    Waiting(Trial),
 }
 
 impl Accounts {
@@ -71,7 +80,7 @@ impl Accounts {
         let now = self.clock.real();
         let user = new_user(&email, password_hash, now)?;
         let mut tx = self.db.begin().await?;
-        let (trial, noted) =
+        let (started, noted) =
             self.join_as_customer(&mut tx, project, &user).await.map_err(|error| match error {
                 AuthError::Store(StoreError::Conflict) => AuthError::Taken,
                 error => error,
@@ -82,7 +91,14 @@ impl Accounts {
         tx.commit().await?;
         self.mailer.wake();
         let now = self.clock.of_project(project);
-        let profile = Profile { user, role: Role::Customer, trial: Some(trial), now };
+        let tier = match &started {
+            Joined::Subscribed(stored) => {
+                self.billing.trials.noticed(stored);
+                Tier::of_subscription(stored, now)
+            }
+            Joined::Waiting(trial) => Tier::of_trial(trial, now),
+        };
+        let profile = Profile { user, role: Role::Customer, tier: Some(tier) };
         Ok(Registered { profile, tokens })
     }
 
@@ -92,7 +108,7 @@ impl Accounts {
         tx: &mut Tx,
         project: ProjectId,
         user: &User,
-    ) -> Result<(Trial, Vec<Change>), AuthError> {
+    ) -> Result<(Joined, Vec<Change>), AuthError> {
         let real = self.clock.real();
         let now = self.clock.of_project(project);
         users::create(&mut *tx, user).await?;
@@ -113,21 +129,21 @@ impl Accounts {
             created_at: real,
         };
         memberships::join(&mut *tx, &membership).await?;
-        let trial = Trial {
-            customer: customer.id.clone(),
-            project,
-            plan: self.settings.trial_plan.clone(),
-            started_at: now,
-            ends_at: now.plus_micros(i64::from(self.settings.trial_days) * DAY),
-        };
-        trials::start(&mut *tx, &trial).await?;
         let registered = changes::user(&user.id, "user.registered", &user.id);
-        let noted = vec![
+        let mut noted = vec![
             registered.after(json!({"email": user.email})),
             changes::customer_created(&user.id, &customer),
             changes::membership_created(&user.id, &membership),
         ];
-        Ok((trial, noted))
+        let days = self.settings.trial_days;
+        let joined = match self.billing.trials.start_in(tx, &user.id, &customer, days).await? {
+            Started::Subscribed(begun) => {
+                noted.push(begun.change);
+                Joined::Subscribed(Box::new(begun.stored))
+            }
+            Started::Waiting(trial) => Joined::Waiting(trial),
+        };
+        Ok((joined, noted))
     }
 
     /// Makes a link that verifies the user's address, and queues the mail with it.

@@ -78,7 +78,8 @@ impl Subscriptions {
             self.note_closing(tx, &before).await?;
         }
         let stored = Stored { subscription: after, ended_at, version: before.version + 1, ..before.clone() };
-        self.tell(tx, by, Some(&before), &stored).await?;
+        let change = self.tell(tx, by, Some(&before), &stored).await?;
+        audit::write(tx, &self.clock, vec![change]).await?;
         Ok(stored)
     }
 
@@ -91,14 +92,14 @@ impl Subscriptions {
         Ok(closings::put_cursor(tx, stored.project, &stored.id, &Cursor { run_at, ..cursor }).await?)
     }
 
-    /// Writes into the record of changes and the outbox what became of a subscription.
+    /// Writes into the outbox what became of a subscription; answers what the record of changes is to say.
     pub(super) async fn tell(
         &self,
         tx: &mut Tx,
         by: &str,
         before: Option<&Stored>,
         after: &Stored,
-    ) -> Result<()> {
+    ) -> Result<audit::Change> {
         let is_over = after.subscription.status.is_over();
         let (action, event_type) = match before {
             None => ("subscription.created", messages::SUBSCRIPTION_CREATED),
@@ -129,7 +130,7 @@ impl Subscriptions {
             metrics::counter!("subscription_changes_total", "from_tier" => from.to_owned(), "to_tier" => to.to_owned())
                 .increment(1);
         }
-        Ok(audit::write(tx, &self.clock, vec![change]).await?)
+        Ok(change)
     }
 }
 

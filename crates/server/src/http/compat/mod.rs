@@ -1,10 +1,15 @@
 //! Paths of existing clients: thin adapters with their own error bodies and number forms.
 pub mod analytics;
 pub mod auth_billing;
+pub mod days;
 pub mod metering;
 
+use crate::auth::caller::Caller;
 use crate::http::error::ApiError;
+use crate::http::extract::By;
+use crate::http::middleware::rates::Rates;
 use crate::http::state::App;
+use crate::store::customers;
 use axum::Json;
 use axum::extract::{FromRequestParts, Path, Query};
 use axum::http::request::Parts;
@@ -24,14 +29,37 @@ pub fn refusal(error: &ApiError) -> Response {
 }
 
 /// A refusal in the form of its path: problem details under `/v1`, otherwise what clients of the path know.
-pub fn in_form_of(path: &str, error: ApiError) -> Response {
+pub fn in_form_of(method: &str, path: &str, error: ApiError) -> Response {
     if path == "/v1" || path.starts_with("/v1/") {
         error.into_response()
-    } else if path.starts_with("/auth/") {
+    } else if is_of_system_d(method, path) {
         auth_billing::Refused::from(error).into_response()
     } else {
         refusal(&error)
     }
+}
+
+/// Fixed names under `/usage/` that system D reads. What is posted there is an event of system A.
+pub const READ_BY_D: [&str; 6] = ["stats", "tokens", "storage", "tier", "quota", "history"];
+
+/// Whether a path is one of system D's, which has an error body of its own.
+pub fn is_of_system_d(method: &str, path: &str) -> bool {
+    if path.starts_with("/auth/") || path.starts_with("/trials/") {
+        return true;
+    }
+    let Some(name) = path.strip_prefix("/usage/") else { return false };
+    let reads = method != "POST" && READ_BY_D.contains(&name);
+    reads || matches!(name, "record" | "check-quota") || name.starts_with("timeseries/")
+}
+
+/// Who calls, and the own id of the customer that they are, where they are one; refused who calls too
+/// often.
+pub async fn own_customer(parts: &mut Parts, app: &App) -> Result<(Caller, Option<String>), ApiError> {
+    let By(caller) = By::from_request_parts(parts, app).await?;
+    let Some(id) = &caller.customer else { return Ok((caller, None)) };
+    let customer = customers::get(&app.db, caller.project, id).await?.external_id;
+    Rates::of(&parts.extensions).customer(app, caller.project, &customer)?;
+    Ok((caller, Some(customer)))
 }
 
 /// `{"error": text}`.

@@ -1,4 +1,5 @@
 //! No handler runs before its route's access rule was met.
+use super::rates::Rates;
 use super::{browser, idempotency};
 use crate::auth::access::{Access, required};
 use crate::auth::caller::{Actor, Caller, Person};
@@ -26,12 +27,27 @@ pub const SERVICE_HEADER: &str = "x-service-token";
 /// What proxies say about whom they ask for.
 const FORWARDED: [&str; 4] = ["forwarded", "x-forwarded-for", "x-real-ip", "via"];
 
-/// Lets a request through whose caller may do what the route does, with the [`Caller`] attached; a
-/// repeated write goes no further than its first answer.
+/// Lets a request through whose caller may do what the route does, and does not do it too often, with the
+/// [`Caller`] attached; a repeated write goes no further than its first answer.
 pub async fn layer(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let pattern = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str).to_owned();
+    let rates = Rates::begin(&app, &pattern);
+    if !rates.is_on() {
+        return admit(app, &rates, &pattern, request, next).await;
+    }
+    request.extensions_mut().insert(rates.clone());
+    let (parts, body) = request.into_parts();
+    let mut response = match rates.address(&app, &parts) {
+        Ok(()) => admit(app.clone(), &rates, &pattern, Request::from_parts(parts, body), next).await,
+        Err(error) => compat::in_form_of(parts.method.as_str(), &pattern, error),
+    };
+    rates.tell(response.headers_mut(), app.clock.real());
+    response
+}
+
+async fn admit(app: App, rates: &Rates, pattern: &str, mut request: Request, next: Next) -> Response {
     let method = if request.method() == "HEAD" { "GET" } else { request.method().as_str() };
-    let need = match required(method, &pattern).unwrap_or(Access::Key(Scope::Admin)) {
+    let need = match required(method, pattern).unwrap_or(Access::Key(Scope::Admin)) {
         Access::Public => return next.run(request).await,
         Access::Metrics if metrics_open(&app, &request) => return next.run(request).await,
         Access::Metrics => Need::Scope(Scope::Read),
@@ -39,14 +55,21 @@ pub async fn layer(State(app): State<App>, mut request: Request, next: Next) -> 
         Access::Person => Need::Person,
         Access::Own => Need::Own,
         Access::Service => Need::Service,
+        Access::ServiceWith(scope) => Need::ServiceWith(scope),
     };
-    let changes = !request.method().is_safe();
-    match authenticate(&app, request.headers(), need, changes).await {
+    let (method, changes) = (method.to_owned(), !request.method().is_safe());
+    let admitted = authenticate(&app, request.headers(), need, changes).await.and_then(|caller| {
+        if let Actor::Key(key) = &caller.actor {
+            rates.key(&app, key)?;
+        }
+        Ok(caller)
+    });
+    match admitted {
         Ok(caller) => {
             request.extensions_mut().insert(caller);
             idempotency::pass(app, request, next).await
         }
-        Err(error) => compat::in_form_of(&pattern, error),
+        Err(error) => compat::in_form_of(&method, pattern, error),
     }
 }
 
@@ -57,6 +80,7 @@ enum Need {
     Person,
     Own,
     Service,
+    ServiceWith(Scope),
 }
 
 /// `changes` tells whether the method may change something.
@@ -83,10 +107,14 @@ async fn authenticate(app: &App, headers: &HeaderMap, need: Need, changes: bool)
             };
             Err(ApiError::forbidden(format!("the {what} lacks the scope {}", scope.as_str())))
         }
+        (Need::ServiceWith(scope), Actor::Service(_)) if caller.scopes.has(scope) => Ok(caller),
+        (Need::ServiceWith(scope), Actor::Service(_)) => {
+            Err(ApiError::forbidden(format!("the service lacks the scope {}", scope.as_str())))
+        }
         (Need::Own, _) if caller.customer.is_some() => Ok(caller),
         (Need::Own, _) => Err(ApiError::forbidden("a person's access token or a customer's key is needed")),
         (Need::Person, _) => Err(ApiError::forbidden("a person's access token is needed")),
-        (Need::Service, _) => Err(ApiError::forbidden("a service's token is needed")),
+        (Need::Service | Need::ServiceWith(_), _) => Err(ApiError::forbidden("a service's token is needed")),
     }
 }
 

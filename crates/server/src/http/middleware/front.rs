@@ -7,7 +7,7 @@ use crate::http::error::ApiError;
 use crate::http::router;
 use crate::http::state::App;
 use axum::extract::{Request, State};
-use axum::http::{Uri, header};
+use axum::http::{Method, Uri, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use futures_util::FutureExt;
@@ -19,7 +19,7 @@ pub async fn layer(State(app): State<App>, request: Request, next: Next) -> Resp
     let id = request_id::of(&app, &request);
     let header = request_id::header(&id);
     let begun = Begun::new(&request);
-    let uri = request.uri().clone();
+    let (method, uri) = (request.method().clone(), request.uri().clone());
     let origin = cors::allowed(&app, request.headers());
     let preflight = origin.as_ref().and_then(|_| cors::preflight(&request));
     let answer = async move {
@@ -32,7 +32,7 @@ pub async fn layer(State(app): State<App>, request: Request, next: Next) -> Resp
                 router::not_found(request).await
             }
         };
-        let response = uniform(&uri, caught(&uri, routed).await);
+        let response = uniform((&method, &uri), caught((&method, &uri), routed).await);
         begun.end(&response);
         response
     };
@@ -46,22 +46,22 @@ pub async fn layer(State(app): State<App>, request: Request, next: Next) -> Resp
 }
 
 /// A panic is a failure of one request, told in the form of its path.
-async fn caught(uri: &Uri, answer: impl Future<Output = Response>) -> Response {
+async fn caught((method, uri): (&Method, &Uri), answer: impl Future<Output = Response>) -> Response {
     match AssertUnwindSafe(answer).catch_unwind().await {
         Ok(response) => response,
-        Err(cause) => refuse(uri.path(), ApiError::internal(told(cause.as_ref()))),
+        Err(cause) => refuse(method.as_str(), uri.path(), ApiError::internal(told(cause.as_ref()))),
     }
 }
 
 /// Refusals that were made before any handler or extractor of ours, such as a path that is no
 /// UTF-8, look like the others.
-fn uniform(uri: &Uri, response: Response) -> Response {
+fn uniform((method, uri): (&Method, &Uri), response: Response) -> Response {
     if !response.status().is_client_error() {
         return response;
     }
     let kind = response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     if kind.is_some_and(|kind| kind.starts_with("text/plain")) {
-        refuse(uri.path(), ApiError::malformed("the path or its parameters cannot be read"))
+        refuse(method.as_str(), uri.path(), ApiError::malformed("the path or its parameters cannot be read"))
     } else {
         response
     }
@@ -83,7 +83,8 @@ mod tests {
     async fn a_panic_is_told_in_the_form_of_its_path() {
         let shown = "the server failed; its log has the details under this request id";
         for (path, field, text) in [("/usage/x", "error", shown), ("/v1/x", "code", "internal")] {
-            let answer = caught(&Uri::from_static(path), async { panic!("on purpose") }).await;
+            let answer =
+                caught((&Method::POST, &Uri::from_static(path)), async { panic!("on purpose") }).await;
             assert_eq!(answer.status(), 500, "{path}");
             let bytes = answer.into_body().collect().await.expect("a body").to_bytes();
             let body: Value = serde_json::from_slice(&bytes).expect("JSON");

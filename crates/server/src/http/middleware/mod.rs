@@ -7,4 +7,5 @@ pub mod idempotency;
 pub mod observe;
 pub mod path;
 pub mod protect;
+pub mod rates;
 pub mod request_id;

@@ -5,6 +5,7 @@ use super::values;
 use crate::auth::access::{Access, required};
 use crate::auth::caller::services_may;
 use crate::http::codes::CODES;
+use crate::http::compat::{READ_BY_D, is_of_system_d};
 use crate::http::middleware::idempotency;
 use crate::store::Scope;
 use serde_json::{Map, Value, json};
@@ -50,7 +51,11 @@ pub fn complete(mut document: Value) -> Value {
         "name": "services",
         "description": "Services that call in their own name: the paths of system D, with its own error bodies.",
     });
-    document["tags"] = tags.into_iter().chain([own, analytics, accounts, services]).collect();
+    let usage = json!({
+        "name": "usage of users",
+        "description": "What users of accounts used: the paths of system D, with its own error bodies.",
+    });
+    document["tags"] = tags.into_iter().chain([own, analytics, accounts, services, usage]).collect();
     document["servers"] = json!([{"url": "/"}]);
     document["components"]["headers"] = headers();
     if let Some(schemas) = document["components"]["schemas"].as_object_mut() {
@@ -67,6 +72,7 @@ pub fn complete(mut document: Value) -> Value {
         }
     }
     let Some(paths) = document.get_mut("paths").and_then(Value::as_object_mut) else { return document };
+    add_captures(paths);
     for (path, item) in paths {
         for (method, operation) in object(Some(item)) {
             complete_operation(&method.to_uppercase(), path, operation);
@@ -98,18 +104,18 @@ fn complete_operation(method: &str, path: &str, operation: &mut Value) {
     }
     let Some(responses) = operation.get_mut("responses").and_then(Value::as_object_mut) else { return };
     if path.starts_with("/v1/") {
-        for status in ["500", "503"] {
+        for status in ["429", "500", "503"] {
             add_problem(responses, status, None);
         }
-    } else if path.starts_with("/auth/") {
-        for status in ["500", "503"] {
+    } else if is_of_system_d(method, path) {
+        for status in ["429", "500", "503"] {
             let content = json!({"application/json": {"schema": {"$ref": "#/components/schemas/Failure"}}});
             responses
                 .entry(status)
                 .or_insert_with(|| json!({"description": meaning(status), "content": content}));
         }
     } else if asks && path != "/metrics" {
-        for status in ["500", "503"] {
+        for status in ["429", "500", "503"] {
             let content = json!({"application/json": {"schema": {"type": "object"}}});
             responses
                 .entry(status)
@@ -118,6 +124,20 @@ fn complete_operation(method: &str, path: &str, operation: &mut Value) {
     }
     for (status, response) in responses {
         complete_response(status, response);
+    }
+}
+
+/// Event types of system A whose names are also those of fixed paths.
+fn add_captures(paths: &mut Map<String, Value>) {
+    let Some(capture) = paths.get("/usage/{event_type}").and_then(|item| item.get("post")).cloned() else {
+        return;
+    };
+    for name in READ_BY_D {
+        let mut operation = capture.clone();
+        operation["operationId"] = format!("capture_event_{name}").into();
+        operation["summary"] = format!("Capture one event of the type `{name}`.").into();
+        operation["parameters"] = json!([]);
+        paths[&format!("/usage/{name}")]["post"] = operation;
     }
 }
 
@@ -137,6 +157,9 @@ fn security(access: Option<Access>) -> Vec<Value> {
             .to_vec(),
         Some(Access::Person) => vec![json!({"access_token": ["person"]})],
         Some(Access::Service) => vec![json!({"service_token": ["service"]})],
+        Some(Access::ServiceWith(scope)) => {
+            vec![json!({"service_token": [format!("service:{}", scope.as_str())]})]
+        }
     }
 }
 
@@ -213,7 +236,7 @@ fn meaning(status: &str) -> &'static str {
         "413" => "Larger than a limit",
         "415" => "A type or encoding of body that is not read",
         "422" => "Fields are wrong; `errors` lists all of them",
-        "429" => "Too often, or too many at once",
+        "429" => "Too often: beyond a rate limit",
         "500" => "The server failed; its log has the details under the request id",
         "503" => "Temporarily unavailable",
         _ => "See the conventions of the API",

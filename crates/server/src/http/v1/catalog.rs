@@ -69,6 +69,7 @@ pub async fn apply(
         tx.commit().await?;
         app.recorder.catalogues.put(caller.project, known);
         changed(&app, caller.project);
+        app.billing.trials.adopt(caller.project).await?;
     }
     let unchanged = changes.unchanged + of_entries.unchanged;
     Ok(Json(CatalogChanges { applied: !dry_run, changes: changes.list, unchanged }))

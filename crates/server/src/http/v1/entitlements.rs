@@ -1,4 +1,5 @@
 //! `/v1/entitlements`: what customers may use.
+pub mod held;
 pub mod wire;
 
 use super::events::ingest::{idempotency_key, read_single, refusal};
@@ -8,6 +9,7 @@ use crate::entitlements::{DecideError, Decision, Granted, Wish};
 use crate::events::Outcome;
 use crate::http::error::{ApiError, field_error};
 use crate::http::extract::{By, Json as JsonBody};
+use crate::http::middleware::rates::Rates;
 use crate::http::state::App;
 use crate::ingest::draft::Checked;
 use crate::ingest::fields::Raw;
@@ -46,6 +48,7 @@ use serde_json::Value;
 pub async fn check(
     State(app): State<App>,
     By(caller): By,
+    rates: Rates,
     JsonBody(asked): JsonBody<EntitlementCheck>,
 ) -> Result<Response, ApiError> {
     let mut errors = Vec::new();
@@ -54,6 +57,7 @@ pub async fn check(
         return Err(ApiError::invalid(errors));
     }
     let customer = own_id(&app, &caller, asked.customer).await?;
+    rates.customer(&app, caller.project, &customer)?;
     let verdict = app.entitlements.check(caller.project, &customer, &asked.meter, units).await?;
     Ok(wire::answer(&verdict, app.clock.of_project(caller.project)))
 }
@@ -83,19 +87,21 @@ pub async fn check(
 pub async fn consume(
     State(app): State<App>,
     By(caller): By,
+    rates: Rates,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
     let body = read_single(&app, &headers, body).await?;
     let key = idempotency_key(&headers)?.map(str::to_owned);
     // To its end, whether or not somebody still waits: what is promised is held until it is committed.
-    let done = tokio::spawn(async move { decide_and_record(&app, &caller, &body, key.as_deref()).await });
+    let done =
+        tokio::spawn(async move { decide_and_record(&app, (&caller, &rates), &body, key.as_deref()).await });
     done.await.unwrap_or_else(|error| Err(ApiError::internal(error)))
 }
 
 async fn decide_and_record(
     app: &App,
-    caller: &Caller,
+    (caller, rates): (&Caller, &Rates),
     body: &str,
     key: Option<&str>,
 ) -> Result<Response, ApiError> {
@@ -103,6 +109,7 @@ async fn decide_and_record(
     let judge = Judge::new(app, caller, &catalogue, Form::OfMeters);
     let judged = judge.check_single(Raw::new(body), key).map_err(refusal)?;
     let checked = judged.checked().ok_or_else(|| ApiError::internal("an event that was checked is none"))?;
+    rates.customer(app, caller.project, &checked.customer)?;
     let now = app.clock.of_project(caller.project);
     let properties = checked.properties.as_deref().map(serde_json::from_str::<Value>);
     let properties = properties.transpose().unwrap_or_default().unwrap_or_default();
@@ -178,6 +185,7 @@ async fn record(
 pub async fn lease(
     State(app): State<App>,
     By(caller): By,
+    rates: Rates,
     JsonBody(wanted): JsonBody<NewLease>,
 ) -> Result<Response, ApiError> {
     let mut errors = Vec::new();
@@ -189,6 +197,7 @@ pub async fn lease(
         return Err(ApiError::invalid(errors));
     }
     let customer = own_id(&app, &caller, wanted.customer).await?;
+    rates.customer(&app, caller.project, &customer)?;
     let asked = (customer.as_str(), wanted.meter.as_str());
     Ok(match app.entitlements.lease(caller.project, asked, units).await? {
         Granted::Lease(lease) => (StatusCode::CREATED, Json(wire::to_api_lease(&lease))).into_response(),
@@ -282,6 +291,7 @@ impl From<DecideError> for ApiError {
         match error {
             DecideError::Store(error) => error.into(),
             DecideError::Events(error) => error.into(),
+            DecideError::Mail(error) => Self::internal(error),
             DecideError::TooManyLeases => Self::busy(error.to_string()),
             DecideError::NoMeter => Self::field("meter", error.to_string()),
         }

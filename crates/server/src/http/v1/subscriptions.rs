@@ -140,6 +140,7 @@ pub async fn create(
         trial_days: new.trial_days,
         after_trial,
         collection,
+        started_at: None,
     };
     let made = app.billing.subscriptions.start(&caller.actor, new).await?;
     Ok((StatusCode::CREATED, Json(shown(&app, &made))))

@@ -11,6 +11,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use reckoner_domain::money::MoneyError;
+use reckoner_domain::plan::Plan;
 use reckoner_domain::price::Charges;
 use reckoner_domain::quota::Limit;
 use reckoner_domain::rate::{self, Usage};
@@ -34,13 +35,13 @@ pub async fn overage(State(app): State<App>, own: Own) -> Result<Json<Value>, Re
     let found = app.entitlements.current(own.caller.project, &own.customer, CALLS).await;
     let current = found.map_err(|error| failed(error.into()))?;
     // Until the period has calls of its own, the one before it is what there is to tell of.
-    if current.as_ref().is_none_or(|current| current.used.is_zero())
+    if (current.plan.is_none() || current.used.is_zero())
         && let Some(charged) = charged(&app, &own).await.map_err(failed)?
     {
         return Ok(Json(charged));
     }
-    let current = current.ok_or_else(no_record)?;
-    let (calls, cost) = beyond(&current).map_err(|error| failed(ApiError::internal(error)))?;
+    let plan = current.plan.clone().ok_or_else(no_record)?;
+    let (calls, cost) = beyond(&plan, &current).map_err(|error| failed(ApiError::internal(error)))?;
     let has_overage = calls > Ratio::ZERO;
     let message = if has_overage {
         format!(
@@ -84,10 +85,10 @@ async fn charged(app: &App, own: &Own) -> Result<Option<Value>, ApiError> {
 }
 
 /// The calls beyond a limit that may be exceeded, and what they cost, unrounded.
-pub fn beyond(current: &Current) -> Result<(Ratio, Ratio), MoneyError> {
+pub fn beyond(plan: &Plan, current: &Current) -> Result<(Ratio, Ratio), MoneyError> {
     let Limit::Overage(_) = current.limit else { return Ok((Ratio::ZERO, Ratio::ZERO)) };
     let calls = current.limit.beyond(current.used)?;
-    let price = current.plan.prices.iter().find_map(|price| match &price.charges {
+    let price = plan.prices.iter().find_map(|price| match &price.charges {
         Charges::Metered { meter, metered } if meter.as_str() == CALLS => Some(metered),
         _ => None,
     });

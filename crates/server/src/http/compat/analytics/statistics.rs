@@ -1,11 +1,11 @@
 //! What calls were like, from the events that count them: their properties `endpoint`, `method`,
 //! `statusCode` and `durationMs`, where they have them.
 use crate::events::{Events, EventsError, GroupBy, Row, UsageQuery};
+use crate::http::compat::days::days_of;
 use reckoner_domain::id::{MeterId, ProjectId};
 use reckoner_domain::json::Path;
 use reckoner_domain::meter::{Aggregation, Meter, MeterKey};
 use reckoner_domain::ratio::Ratio;
-use reckoner_domain::time::DAY;
 use reckoner_domain::window::Window;
 use std::collections::BTreeMap;
 
@@ -60,7 +60,7 @@ pub struct Endpoint {
 pub async fn by_day(events: &Events, asked: &Asked<'_>) -> Result<Vec<Day>, EventsError> {
     let mut days: BTreeMap<String, Day> = BTreeMap::new();
     for row in ask(events, asked, Aggregation::Sum, None, &["$.statusCode"], true).await? {
-        let date = row.window.start.to_string().chars().take(10).collect::<String>();
+        let date = date_of(&row);
         let day = days.entry(date.clone()).or_insert_with(|| Day { date, ..Day::default() });
         let calls = value(&row);
         day.calls = day.calls.plus(calls)?;
@@ -69,7 +69,7 @@ pub async fn by_day(events: &Events, asked: &Asked<'_>) -> Result<Vec<Day>, Even
         }
     }
     for row in ask(events, asked, Aggregation::Avg, Some("$.durationMs"), &[], true).await? {
-        let date: String = row.window.start.to_string().chars().take(10).collect();
+        let date = date_of(&row);
         if let Some(day) = days.get_mut(&date) {
             day.mean_ms = row.usage.is_some().then(|| value(&row));
         }
@@ -132,14 +132,14 @@ async fn ask(
     events.query(query).await
 }
 
-fn days_of(window: Window) -> Vec<Window> {
-    let starts = std::iter::successors(Some(window.start), |start| Some(start.plus_micros(DAY)));
-    let starts = starts.take_while(|start| *start < window.end);
-    starts.map(|start| Window { start, end: start.plus_micros(DAY).min(window.end) }).collect()
+/// What a row says was used; zero where nothing was.
+pub fn value(row: &Row) -> Ratio {
+    row.usage.and_then(|usage| usage.to_ratio().ok()).unwrap_or_default()
 }
 
-fn value(row: &Row) -> Ratio {
-    row.usage.and_then(|usage| usage.to_ratio().ok()).unwrap_or_default()
+/// The day of UTC in which a row begins: year, month and day.
+pub fn date_of(row: &Row) -> String {
+    row.window.start.to_string().chars().take(10).collect()
 }
 
 fn name_of(row: &Row) -> Option<(String, String)> {

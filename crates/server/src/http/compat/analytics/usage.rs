@@ -1,7 +1,8 @@
 //! `GET /api/usage/current` and `/history` and `/endpoints`.
 use super::numbers::{number, rounded};
 use super::statistics::{self, Asked};
-use super::{CALLS, Own, current, last_days};
+use super::{CALLS, Own, current};
+use crate::http::compat::days::{HISTORY_DAYS, last_kept_days};
 use crate::http::compat::{Asked as Query, Refused};
 use crate::http::state::App;
 use axum::Json;
@@ -12,8 +13,6 @@ use reckoner_domain::ratio::Ratio;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// Days of a history when nothing is said.
-const HISTORY_DAYS: i64 = 30;
 /// Days of statistics of endpoints when nothing is said.
 const ENDPOINT_DAYS: i64 = 7;
 
@@ -35,7 +34,7 @@ pub struct Days {
     security(("api_key" = [])),
 )]
 pub async fn get_current(State(app): State<App>, own: Own) -> Result<Json<Value>, Response> {
-    let current = current(&app, &own).await?;
+    let (plan, current) = current(&app, &own).await?;
     let (limit, used) = (current.limit, current.used);
     let failed = |_| Refused(crate::http::error::ApiError::internal("a count overflowed")).into_response();
     let remaining = limit.remaining(used).map_err(failed)?;
@@ -52,7 +51,7 @@ pub async fn get_current(State(app): State<App>, own: Own) -> Result<Json<Value>
         "usage_percentage": number(percentage),
         "period_start": current.window.start.to_millis_text(),
         "period_end": current.window.end.to_millis_text(),
-        "plan": current.plan.key.as_str(),
+        "plan": plan.key.as_str(),
     })))
 }
 
@@ -74,7 +73,8 @@ pub async fn history(
     Query(asked): Query<Days>,
 ) -> Result<Json<Value>, Refused> {
     let now = app.clock.of_project(own.caller.project);
-    let (days, window) = last_days(asked.days.as_deref(), HISTORY_DAYS, now);
+    let asked = (asked.days.as_deref(), HISTORY_DAYS);
+    let (days, window) = last_kept_days(&app.events, own.caller.project, asked, now);
     let asked = Asked { project: own.caller.project, customer: &own.customer, event_type: CALLS, window };
     let history = statistics::by_day(&app.events, &asked).await?;
     let history: Vec<Value> = history
@@ -110,7 +110,8 @@ pub async fn endpoints(
     Query(asked): Query<Days>,
 ) -> Result<Json<Value>, Refused> {
     let now = app.clock.of_project(own.caller.project);
-    let (days, window) = last_days(asked.days.as_deref(), ENDPOINT_DAYS, now);
+    let asked = (asked.days.as_deref(), ENDPOINT_DAYS);
+    let (days, window) = last_kept_days(&app.events, own.caller.project, asked, now);
     let asked = Asked { project: own.caller.project, customer: &own.customer, event_type: CALLS, window };
     let endpoints = statistics::by_endpoint(&app.events, &asked).await?;
     let shown = |time: Option<Ratio>| time.map_or_else(|| json!(0), |time| rounded(time, 2));

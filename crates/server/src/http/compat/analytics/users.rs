@@ -174,14 +174,11 @@ async fn users(app: &App, project: ProjectId, asked: &Page) -> Result<(Vec<Value
 }
 
 async fn figures(app: &App, project: ProjectId, one: &Subscriber) -> Result<Figures, UsersError> {
-    let current = match app.entitlements.current(project, &one.external_id, CALLS).await {
-        Ok(Some(current)) => current,
-        Ok(None) | Err(DecideError::NoMeter) => return Ok(Figures::default()),
-        Err(error) => return Err(error.into()),
-    };
-    let (overage_calls, overage_cost) = beyond(&current)?;
+    let current = app.entitlements.current(project, &one.external_id, CALLS).await?;
+    let Some(plan) = &current.plan else { return Ok(Figures { calls: current.used, ..Figures::default() }) };
+    let (overage_calls, overage_cost) = beyond(plan, &current)?;
     let recurring = one.has.as_ref().is_some_and(|(.., status)| status.is_recurring());
-    let fee = current.plan.base_fee();
+    let fee = plan.base_fee();
     let subscription = if recurring { fee.interval.monthly(fee.amount.exact())? } else { Ratio::ZERO };
     Ok(Figures { calls: current.used, overage_calls, overage_cost, subscription })
 }

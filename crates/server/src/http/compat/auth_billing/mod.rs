@@ -1,4 +1,4 @@
-//! System D: accounts.
+//! System D: accounts, and what their customers use.
 pub mod account;
 pub mod browser;
 pub mod factor;
@@ -6,6 +6,8 @@ pub mod membership;
 pub mod recovery;
 pub mod services;
 pub mod sessions;
+pub mod trials;
+pub mod usage;
 pub mod wire;
 
 use crate::auth::accounts::Client;
@@ -56,6 +58,9 @@ impl Refused {
 
 impl From<ApiError> for Refused {
     fn from(error: ApiError) -> Self {
+        if let (StatusCode::TOO_MANY_REQUESTS, Some(seconds)) = (error.status(), error.retry_after_s()) {
+            return Self::later(error.detail(), seconds);
+        }
         let message = match error.status() {
             StatusCode::UNAUTHORIZED => "Unauthorized".to_owned(),
             StatusCode::FORBIDDEN => "Forbidden".to_owned(),

@@ -224,9 +224,10 @@ pub struct Me {
     pub subscription_tier: Option<String>,
     /// When the trial ends, or ended.
     pub trial_ends_at: Option<String>,
-    /// `trialing`, or `expired` once the trial has ended; null without one.
+    /// `trialing`, `active`, `past_due`, `paused`, `canceled` or `expired`, which a trial is once it has ended
+    /// and nothing has followed; null without a subscription.
     pub subscription_status: Option<String>,
-    /// The end of the billing period; null without one.
+    /// The end of the billing period; null in a trial and without a subscription.
     pub current_period_end: Option<String>,
     /// When the user registered.
     pub created_at: String,
@@ -327,8 +328,8 @@ pub fn to_user(profile: &Profile, tell_verified: bool) -> AuthUser {
         id: profile.user.id.to_string(),
         email: profile.user.email.clone(),
         role: profile.role.to_string(),
-        subscription_tier: profile.trial.as_ref().map(|trial| trial.plan.clone()),
-        trial_ends_at: profile.trial.as_ref().map(|trial| trial.ends_at.to_string()),
+        subscription_tier: profile.tier.as_ref().map(|tier| tier.plan.clone()),
+        trial_ends_at: profile.tier.as_ref().and_then(|tier| tier.trial_ends_at).map(|at| at.to_string()),
         email_verified: tell_verified.then_some(verified),
     }
 }
@@ -357,16 +358,15 @@ pub fn to_tokens(tokens: &Tokens) -> AuthTokens {
 
 /// A user as shown to himself.
 pub fn to_me(profile: &Profile) -> Me {
-    let trial = profile.trial.as_ref();
-    let status = trial.map(|trial| if profile.now < trial.ends_at { "trialing" } else { "expired" });
+    let tier = profile.tier.as_ref();
     Me {
         id: profile.user.id.to_string(),
         email: profile.user.email.clone(),
         role: profile.role.to_string(),
-        subscription_tier: trial.map(|trial| trial.plan.clone()),
-        trial_ends_at: trial.map(|trial| trial.ends_at.to_string()),
-        subscription_status: status.map(str::to_owned),
-        current_period_end: None,
+        subscription_tier: tier.map(|tier| tier.plan.clone()),
+        trial_ends_at: tier.and_then(|tier| tier.trial_ends_at).map(|at| at.to_string()),
+        subscription_status: tier.and_then(|tier| tier.status).map(str::to_owned),
+        current_period_end: tier.and_then(|tier| tier.period_end).map(|at| at.to_string()),
         created_at: profile.user.created_at.to_string(),
     }
 }

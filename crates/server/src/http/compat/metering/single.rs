@@ -2,17 +2,33 @@
 use super::check::{Sent, Types};
 use super::{BodyFault, CONFLICT, as_container, keep_rejected, no_event_types, read_body};
 use crate::events::Outcome;
-use crate::http::compat::{Named, Refused, failure};
+use crate::http::compat::{Named, READ_BY_D, Refused, failure};
 use crate::http::extract::By;
 use crate::http::state::App;
 use crate::random;
 use crate::store::rejected_events::Code;
 use axum::Json;
 use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{FromRequestParts, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
+
+/// The event type that a path names, whether or not its name is also one of a fixed path.
+pub struct EventType(String);
+
+impl FromRequestParts<App> for EventType {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Refused> {
+        let fixed = parts.uri.path().strip_prefix("/usage/").filter(|name| READ_BY_D.contains(name));
+        match fixed {
+            Some(name) => Ok(Self(name.to_owned())),
+            None => Named::from_request_parts(parts, app).await.map(|Named(name)| Self(name)),
+        }
+    }
+}
 
 /// Capture one event.
 #[utoipa::path(
@@ -36,7 +52,7 @@ use serde_json::json;
 pub async fn capture(
     State(app): State<App>,
     By(caller): By,
-    Named(event_type): Named,
+    EventType(event_type): EventType,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Refused> {

@@ -1,10 +1,11 @@
 //! Verdicts and leases as the API shows them.
-use crate::entitlements::{Lease, Refusal, Verdict};
+use crate::entitlements::{GrantedFeature, Held, Lease, Refusal, Verdict};
 use axum::Json;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use reckoner_api::entitlement::{
-    Lease as ApiLease, LimitBehaviour, LimitReset, RefusalReason, Verdict as ApiVerdict,
+    CustomerEntitlement, EntitlementType, Lease as ApiLease, LimitBehaviour, LimitReset, RefusalReason,
+    Verdict as ApiVerdict,
 };
 use reckoner_domain::quota::{Limit, Reset};
 use reckoner_domain::ratio::Ratio;
@@ -66,6 +67,40 @@ pub fn to_api(verdict: &Verdict) -> ApiVerdict {
         }),
         duplicate: verdict.is_repeat.then_some(true),
     }
+}
+
+/// What a customer has of a feature, as the API shows it.
+pub fn to_api_held(held: &Held) -> CustomerEntitlement {
+    let mut shown = CustomerEntitlement {
+        feature: held.feature.as_str().to_owned(),
+        kind: EntitlementType::Boolean,
+        value: None,
+        meter: None,
+        limit: None,
+        used: None,
+        remaining: None,
+        resets_at: None,
+        reset: None,
+        behaviour: None,
+    };
+    match &held.granted {
+        GrantedFeature::Boolean => {}
+        GrantedFeature::Static(value) => {
+            shown.kind = EntitlementType::Static;
+            shown.value = Some(value.clone());
+        }
+        GrantedFeature::Metered(meter, verdict) => {
+            shown.kind = EntitlementType::Metered;
+            shown.meter = Some(meter.as_str().to_owned());
+            shown.limit = verdict.limit.units().map(|units| units.to_string());
+            shown.used = Some(text(verdict.used));
+            shown.remaining = verdict.remaining.map(text);
+            shown.resets_at = verdict.resets.map(|(at, _)| at.to_string());
+            shown.reset = verdict.resets.map(|(_, reset)| to_api_reset(reset));
+            shown.behaviour = Some(behaviour(verdict.limit));
+        }
+    }
+    shown
 }
 
 /// A lease as the API shows it.
