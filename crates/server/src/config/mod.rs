@@ -10,6 +10,7 @@ mod services;
 mod settings;
 mod strength;
 mod system;
+mod workspace;
 
 use reader::Reader;
 use settings::{read_settings, warnings};
@@ -26,6 +27,7 @@ pub use reader::{Problem, SettingDoc, Sources};
 pub use secret::{Secret, shown_url};
 pub use services::{Service, Services};
 pub use system::{Definitions, FileWebhook};
+pub use workspace::Workspace;
 
 /// Fewest characters of a secret or key given by an operator.
 pub const SECRET_CHARS_MIN: usize = 32;
@@ -71,6 +73,8 @@ pub struct Config {
     pub webhooks: Webhooks,
     /// What customers have where nobody says otherwise.
     pub billing: Billing,
+    /// What system B's usage costs, as it estimates.
+    pub workspace: Workspace,
     /// For how long events are kept.
     pub events: Events,
     /// When jobs run.

@@ -1,5 +1,5 @@
 //! Every route, once: what is served here is what the OpenAPI document describes.
-use super::compat::{analytics as c, auth_billing as d, in_form_of as refuse, metering as a};
+use super::compat::{analytics as c, auth_billing as d, in_form_of as refuse, metering as a, workspace as b};
 use super::error::ApiError;
 use super::middleware::{authenticate, front};
 use super::state::App;
@@ -16,6 +16,7 @@ pub fn routes() -> (Router<App>, OpenApi) {
     let (router, described) = OpenApiRouter::with_openapi(openapi::base())
         .merge(native())
         .merge(system_a())
+        .merge(system_b())
         .merge(system_c())
         .merge(system_d())
         .routes(routes!(health::health))
@@ -115,6 +116,16 @@ fn system_a() -> OpenApiRouter<App> {
         .routes(routes!(a::read::events))
         .routes(routes!(a::read::aggregations))
         .routes(routes!(a::trigger::trigger))
+}
+
+fn system_b() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(b::events::list, b::record::record))
+        .routes(routes!(b::export::export))
+        .routes(routes!(b::summary::summary))
+        .routes(routes!(b::aggregations::list))
+        .routes(routes!(b::aggregations::calculate))
+        .routes(routes!(b::dashboard::dashboard))
 }
 
 fn system_c() -> OpenApiRouter<App> {

@@ -2,6 +2,7 @@
 pub mod analytics;
 pub mod auth_billing;
 pub mod metering;
+pub mod workspace;
 
 use crate::http::error::ApiError;
 use crate::http::state::App;

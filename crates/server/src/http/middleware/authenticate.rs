@@ -7,6 +7,7 @@ use crate::auth::tokens::looks_signed;
 use crate::config::{KEY_BYTES_MAX, MetricsAccess};
 use crate::http::compat;
 use crate::http::compat::auth_billing::named_project;
+use crate::http::compat::workspace;
 use crate::http::error::ApiError;
 use crate::http::listen::Peer;
 use crate::http::state::App;
@@ -46,6 +47,7 @@ pub async fn layer(State(app): State<App>, mut request: Request, next: Next) -> 
             request.extensions_mut().insert(caller);
             idempotency::pass(app, request, next).await
         }
+        Err(error) if workspace::is_route(&pattern) => workspace::refusal(request.uri().query(), &error),
         Err(error) => compat::in_form_of(&pattern, error),
     }
 }
