@@ -165,7 +165,7 @@ async fn exports_have_every_event() {
         .collect();
     let sent =
         server.request(Method::POST, "/v1/events", TEST_KEY).header("content-type", "application/x-ndjson");
-    assert_eq!(sent.body(lines.join("\n")).send().await.expect("an answer").status(), 200);
+    assert_eq!(Answer::of(sent.body(lines.join("\n")).send().await).await.status, 200);
     record(&server, compute("c", "2026-01-06T00:00:00Z")).await;
     let json = server.get("/api/usage/events/export?workspaceId=w1&format=json").await;
     let documents = json.json()["data"]["documents"].as_array().expect("a list").clone();

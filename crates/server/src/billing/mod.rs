@@ -1,5 +1,6 @@
 //! What customers have and what it costs: catalogues, and subscriptions to what is in them.
 pub mod catalog;
+pub mod levels;
 pub mod messages;
 pub mod plans;
 pub mod standing;

@@ -10,6 +10,7 @@ mod services;
 mod settings;
 mod strength;
 mod system;
+mod traffic;
 mod workspace;
 
 use reader::Reader;
@@ -27,6 +28,7 @@ pub use reader::{Problem, SettingDoc, Sources};
 pub use secret::{Secret, shown_url};
 pub use services::{Service, Services};
 pub use system::{Definitions, FileWebhook};
+pub use traffic::Traffic;
 pub use workspace::Workspace;
 
 /// Fewest characters of a secret or key given by an operator.
@@ -73,6 +75,8 @@ pub struct Config {
     pub webhooks: Webhooks,
     /// What customers have where nobody says otherwise.
     pub billing: Billing,
+    /// What is metered of the server itself.
+    pub traffic: Traffic,
     /// What system B's usage costs, as it estimates.
     pub workspace: Workspace,
     /// For how long events are kept.

@@ -10,6 +10,7 @@ use crate::http::compat::auth_billing::named_project;
 use crate::http::compat::workspace;
 use crate::http::error::ApiError;
 use crate::http::listen::Peer;
+use crate::http::own_traffic::Meter;
 use crate::http::state::App;
 use crate::store::{Scope, StoreError};
 use axum::extract::{MatchedPath, Request, State};
@@ -44,6 +45,9 @@ pub async fn layer(State(app): State<App>, mut request: Request, next: Next) -> 
     let changes = !request.method().is_safe();
     match authenticate(&app, request.headers(), need, changes).await {
         Ok(caller) => {
+            if let Some(meter) = request.extensions().get::<Meter>() {
+                meter.by(&caller);
+            }
             request.extensions_mut().insert(caller);
             idempotency::pass(app, request, next).await
         }

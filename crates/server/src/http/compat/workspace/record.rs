@@ -17,6 +17,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
+use reckoner_domain::id::ProjectId;
 use reckoner_domain::time::Timestamp;
 use serde_json::{Map, Value};
 use std::borrow::Cow;
@@ -64,7 +65,7 @@ pub async fn record(
                 all_wrong(&reasons)
             })?;
     let meters = meters?;
-    let checked = to_checked(&app, &sent).map_err(failed)?;
+    let checked = to_checked(&app, (caller.project, now), &sent).map_err(failed)?;
     let id = checked.id.to_string();
     let outcomes = app.recorder.record(caller.project, now, &[checked]).await.map_err(failed)?;
     if matches!(outcomes.first(), Some(Outcome::Conflict { .. })) {
@@ -77,22 +78,36 @@ pub async fn record(
     Ok((StatusCode::CREATED, data(Value::Object(shown))).into_response())
 }
 
-/// The event as it is stored: of the organisation that is named, or of the workspace itself.
-fn to_checked<'s>(app: &App, sent: &'s Sent) -> Result<Checked<'s>, ApiError> {
+/// The event as it is stored: of the organisation that is named, else of the customer that the workspace is assigned to
+/// at that time, else of the workspace itself.
+fn to_checked<'s>(
+    app: &App,
+    (project, now): (ProjectId, Timestamp),
+    sent: &'s Sent,
+) -> Result<Checked<'s>, ApiError> {
     let id = match &sent.id {
         Some(id) => Cow::Borrowed(id.as_str()),
         None => Cow::Owned(random::uuid_text(app.clock.real())?),
     };
-    let customer = sent.organization.as_deref().or(sent.workspace.as_deref()).unwrap_or_default();
+    let customer = match (&sent.organization, sent.workspace.as_deref()) {
+        (Some(organization), _) => Cow::Borrowed(organization.as_str()),
+        (None, workspace) => {
+            let at = sent.time.unwrap_or(now);
+            let assigned =
+                workspace.and_then(|workspace| app.recorder.assignments.customer_of(project, workspace, at));
+            assigned.map_or(Cow::Borrowed(workspace.unwrap_or_default()), Cow::Owned)
+        }
+    };
     Ok(Checked {
         id,
-        customer: Cow::Borrowed(customer),
+        customer,
         event_type: Cow::Borrowed(sent.resource.event_type()),
         value: sent.units,
         time: sent.time,
         subject: sent.workspace.as_deref().map(Cow::Borrowed),
         properties: Some(Cow::Borrowed(&sent.properties)),
         source_context: None,
+        attributed: sent.organization.is_none(),
     })
 }
 

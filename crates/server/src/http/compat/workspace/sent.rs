@@ -176,6 +176,7 @@ mod tests {
             accept_unmetered: true,
             excess: Excess::Round,
             names_meters: false,
+            assigned: None,
         };
         Sent::read(value.as_object().expect("an object"), &rules)
     }
