@@ -155,10 +155,7 @@ impl Server {
         let events = Events::new(log);
         let recorder = Recorder::new(db.clone(), clock.clone(), events.clone(), config.ingest.clone());
         let rejections = Rejections::start(db.clone(), clock.clone());
-        let own_traffic = config
-            .traffic
-            .meter_own_api
-            .then(|| OwnTraffic::start(db.clone(), recorder.clone(), clock.clone()));
+        let own_traffic = start_own_traffic(&config, (&db, &clock), &recorder);
         let waker = Waker::default();
         let (webhooks, sending) = prepare_webhooks(&config, &db, &clock, &vault, &waker)?;
         let (accounts, mailing) = people::prepare(&config, (&db, &clock), &vault, address)?;
@@ -254,6 +251,12 @@ impl Server {
         app.db.close().await;
         Ok(())
     }
+}
+
+/// Starts to meter the API itself, where that is wanted.
+fn start_own_traffic(config: &Config, (db, clock): (&Db, &Clock), recorder: &Recorder) -> Option<OwnTraffic> {
+    let wanted = config.traffic.meter_own_api;
+    wanted.then(|| OwnTraffic::start(db.clone(), recorder.clone(), clock.clone()))
 }
 
 /// What jobs work with.

@@ -51,7 +51,7 @@ fn describe() {
     describe_counter!("usage_duplicates_total", "Events that were sent again.");
     describe_counter!(
         "traffic_unattributed_bytes_total",
-        "Bytes of traffic that went to the system customer: nobody can be charged for them."
+        "Bytes of traffic that went to the system customer, since no other is known."
     );
     describe_counter!(
         "own_traffic_dropped_total",

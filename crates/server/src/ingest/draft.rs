@@ -234,8 +234,11 @@ impl<'a> Sent<'a> {
         let subject = text(self.subject, "subject", SUBJECT_BYTES_MAX, &mut faults);
         let properties = properties(self.properties, &mut faults);
         let source_context = source_context(self.source_context, &mut faults);
+        // A subject may stand for its customer, as the system customer does for nobody.
+        let stands_in =
+            customer.is_some() && [Some(SYSTEM_CUSTOMER), subject.as_deref()].contains(&customer.as_deref());
         let (customer, attributed) = match self.customer {
-            Some(_) if customer.as_deref() != Some(SYSTEM_CUSTOMER) => (customer, false),
+            Some(_) if !stands_in => (customer, false),
             _ => match rules.customer_of(subject.as_deref(), time) {
                 Some(assigned) => (Some(Cow::Owned(assigned)), true),
                 None => (customer, false),

@@ -132,11 +132,16 @@ pub async fn get(
     Path(id): Path<String>,
 ) -> Result<Json<Event>, ApiError> {
     let event = app.events.get(caller.project, id).await?.ok_or_else(|| ApiError::not_found("event"))?;
-    let shown = with_contexts(&app, caller.project, vec![event]).await?;
-    shown.into_iter().next().map(Json).ok_or_else(|| ApiError::not_found("event"))
+    in_context(&app, caller.project, event).await.map(Json)
 }
 
-/// Events as the API shows them, with where they arose in words.
+/// An event as the API shows it, with where it arose in words.
+pub async fn in_context(app: &App, project: ProjectId, event: StoredEvent) -> Result<Event, ApiError> {
+    let shown = with_contexts(app, project, vec![event]).await?;
+    shown.into_iter().next().ok_or_else(|| ApiError::not_found("event"))
+}
+
+/// The same of several.
 async fn with_contexts(
     app: &App,
     project: ProjectId,
