@@ -318,6 +318,23 @@ mod tests {
     }
 
     #[test]
+    fn rates_are_decimals_under_either_name() {
+        let error = load_env(&[
+            ("USAGE_RATE_TRAFFIC_GB", "-0.1"),
+            ("USAGE_RATE_STORAGE_GB_MONTH", "cheap"),
+            ("USAGE_RATE_COMPUTE_UNIT", "0.002"),
+        ])
+        .expect_err("two problems");
+        let mut names: Vec<&str> = error.0.iter().map(|problem| problem.setting.as_str()).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["workspace.rate_storage_gb_month", "workspace.rate_traffic_gb"]);
+        let rates =
+            load_env(&[("RECKONER_WORKSPACE_RATE_TRAFFIC_GB", "0")]).expect("usable").config.workspace;
+        let shown = [rates.rate_traffic_gb, rates.rate_storage_gb_month, rates.rate_compute_unit];
+        assert_eq!(shown.map(|rate| rate.to_string()), ["0", "0.05", "0.001"]);
+    }
+
+    #[test]
     fn settings_of_people_and_mail_are_checked() {
         let error = load_env(&[
             ("JWT_SECRET", "too short to sign with"),

@@ -2,6 +2,7 @@
 //! advanced.
 use super::Jobs;
 use super::housekeeping;
+use super::snapshots::RUNS_AT_ONCE;
 use crate::auth::keys::Keys;
 use crate::store::projects::{self, Project};
 use reckoner_domain::time::{HOUR, SECOND, Timestamp};
@@ -88,7 +89,7 @@ async fn run_due(jobs: &Jobs) {
             tracing::error!(project = %name, %error, "what fell due of subscriptions could not be written down");
         }
         if jobs.clock.frozen_at(id).is_none()
-            && let Err(error) = jobs.take_snapshots(id, jobs.clock.of_project(id)).await
+            && let Err(error) = jobs.take_snapshots(id, jobs.clock.of_project(id), RUNS_AT_ONCE).await
         {
             tracing::error!(project = %name, %error, "levels could not be written down; it is tried again");
         }

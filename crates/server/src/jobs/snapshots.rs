@@ -12,6 +12,7 @@ use crate::store::level_snapshots::{self, LevelSnapshot};
 use crate::store::watermarks::{self, Watermark};
 use reckoner_domain::id::{JobRunId, ProjectId};
 use reckoner_domain::meter::Meter;
+use reckoner_domain::sum::Sum;
 use reckoner_domain::time::{DAY, Timestamp};
 use std::sync::Arc;
 
@@ -20,12 +21,20 @@ pub const LEVEL_SNAPSHOTS: &str = "level_snapshots";
 
 /// Most midnights that are made up for: the latest ones.
 const MIDNIGHTS_MAX: i64 = 400;
+/// Most midnights that are made up for between other jobs.
+pub(super) const RUNS_AT_ONCE: u64 = 4;
 /// Customers that are looked at together.
 const CUSTOMERS_AT_ONCE: usize = 200;
 
 impl Jobs {
-    /// Takes the snapshots of every midnight since the last one, until `now`; answers how many runs there were.
-    pub(super) async fn take_snapshots(&self, project: ProjectId, now: Timestamp) -> Result<u64, JobError> {
+    /// Takes the snapshots of the midnights since the last one, until `now`, but no more than `runs_max` at a time;
+    /// answers how many it were.
+    pub(super) async fn take_snapshots(
+        &self,
+        project: ProjectId,
+        now: Timestamp,
+        runs_max: u64,
+    ) -> Result<u64, JobError> {
         let meters = levels::meters(&self.catalogues.of(project));
         let last = midnight(now);
         let mut mark = watermarks::get(&self.db, project, LEVEL_SNAPSHOTS).await?;
@@ -36,7 +45,7 @@ impl Jobs {
         };
         let mut at = first.max(last.plus_micros(-MIDNIGHTS_MAX * DAY));
         let mut runs = 0;
-        while at <= last && !meters.is_empty() {
+        while at <= last && !meters.is_empty() && runs < runs_max {
             self.snapshot(project, &meters, at, now).await?;
             let to = Watermark { time: at, ..Watermark::default() };
             if !watermarks::advance(&self.db, (project, LEVEL_SNAPSHOTS), mark.as_ref(), &to, now).await? {
@@ -122,7 +131,7 @@ impl Jobs {
             subject: one.subject,
             level: one.level.to_string(),
         };
-        let held = |levels: Vec<Level>| levels.into_iter().filter(|one| one.level != Default::default());
+        let held = |levels: Vec<Level>| levels.into_iter().filter(|one| one.level != Sum::ZERO);
         let names = customers.iter().map(ToString::to_string).collect();
         match levels::before(&self.events, project, meter, names, at).await {
             Ok(levels) => found.extend(held(levels).map(snapshot)),

@@ -31,7 +31,7 @@ pub async fn write_all(mut waiting: mpsc::Receiver<Work>, db: Db, recorder: Reco
         for one in work.drain(..) {
             match one {
                 Work::Record(exchanged) => {
-                    by_project.entry(exchanged.project.0).or_default().push(*exchanged)
+                    by_project.entry(exchanged.project.0).or_default().push(*exchanged);
                 }
                 Work::Flush(done) => flushed.push(done),
             }

@@ -80,13 +80,13 @@ pub struct Owner {
 }
 
 impl Owner {
-    fn of(params: &Params) -> Result<Self, Response> {
+    fn of(params: &Params) -> Result<Self, Refusal> {
         Self::new(given(params.workspace_id.as_ref()), given(params.organization_id.as_ref()))
     }
 
-    fn new(workspace: Option<String>, organization: Option<String>) -> Result<Self, Response> {
+    fn new(workspace: Option<String>, organization: Option<String>) -> Result<Self, Refusal> {
         if workspace.is_none() && organization.is_none() {
-            return Err(wrong("Either workspaceId or organizationId is required"));
+            return Err(Refusal::wrong("Either workspaceId or organizationId is required"));
         }
         Ok(Self { workspace, organization })
     }
@@ -136,7 +136,26 @@ fn all_wrong(wrongs: &[String]) -> Response {
 }
 
 fn wrong(text: &str) -> Response {
-    failure(StatusCode::BAD_REQUEST, text, None)
+    Refusal::wrong(text).into()
+}
+
+/// A refusal that is no answer yet.
+pub struct Refusal {
+    status: StatusCode,
+    text: String,
+}
+
+impl Refusal {
+    /// 400, with what is wrong.
+    fn wrong(text: &str) -> Self {
+        Self { status: StatusCode::BAD_REQUEST, text: text.to_owned() }
+    }
+}
+
+impl From<Refusal> for Response {
+    fn from(Refusal { status, text }: Refusal) -> Self {
+        failure(status, &text, None)
+    }
 }
 
 fn failed(error: impl Into<ApiError>) -> Response {
@@ -145,12 +164,16 @@ fn failed(error: impl Into<ApiError>) -> Response {
 
 /// `{"data": ...}`.
 fn data(value: Value) -> Json<Value> {
-    Json(json!({ "data": value }))
+    Json(object([("data", value)]))
 }
 
 /// `{"documents": [...], "total": n}`.
 fn documents(documents: Vec<Value>, total: u64) -> Value {
-    json!({ "documents": documents, "total": total })
+    object([("documents", Value::Array(documents)), ("total", total.into())])
+}
+
+fn object<const N: usize>(fields: [(&str, Value); N]) -> Value {
+    Value::Object(fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
 }
 
 #[cfg(test)]

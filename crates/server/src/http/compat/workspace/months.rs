@@ -1,5 +1,5 @@
 //! Months as system B names them, `2026-01`, cut as the customer's time zone cuts them.
-use super::{Owner, failed, wrong};
+use super::{Owner, Refusal, failed};
 use crate::http::error::ApiError;
 use crate::http::state::App;
 use axum::response::Response;
@@ -54,9 +54,9 @@ impl Months {
     }
 
     /// The month of a parameter; the present one where there is none.
-    pub fn asked(&self, name: Option<&str>, now: Timestamp) -> Result<Month, Response> {
+    pub fn asked(&self, name: Option<&str>, now: Timestamp) -> Result<Month, Refusal> {
         let Some(name) = name.filter(|name| !name.is_empty()) else { return Ok(self.at(now)) };
-        self.named(name).ok_or_else(|| wrong(&format!("period {NO_MONTH}")))
+        self.named(name).ok_or_else(|| Refusal::wrong(&format!("period {NO_MONTH}")))
     }
 
     /// The months from one to another, the latest first.

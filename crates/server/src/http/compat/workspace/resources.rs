@@ -1,7 +1,6 @@
 //! What system B meters, and by which meters of the project.
-use super::failure;
+use super::Refusal;
 use axum::http::StatusCode;
-use axum::response::Response;
 use reckoner_domain::meter::{Aggregation, Catalogue, Input, Meter};
 
 /// What is used.
@@ -73,7 +72,7 @@ pub struct Meters {
 
 impl Meters {
     /// Finds them; where one is missing, the answer that says what to do about it.
-    pub fn of(catalogue: &Catalogue) -> Result<Self, Response> {
+    pub fn of(catalogue: &Catalogue) -> Result<Self, Refusal> {
         let find = |resource: Resource| {
             let mut reading = catalogue.reading(resource.event_type()).into_iter().flatten();
             reading.find(|meter| resource.is_counted_by(meter)).cloned()
@@ -88,7 +87,7 @@ impl Meters {
             "Service misconfigured: no meter counts {}. Apply the catalogue `workspace`: reckoner catalog apply workspace",
             missing.join(", ")
         );
-        Err(failure(StatusCode::SERVICE_UNAVAILABLE, &text, None))
+        Err(Refusal { status: StatusCode::SERVICE_UNAVAILABLE, text })
     }
 
     /// The meter of a resource.
