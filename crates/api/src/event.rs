@@ -11,8 +11,9 @@ use utoipa::{IntoParams, ToSchema};
 pub struct NewEvent {
     /// The idempotency key, at most 255 bytes, unique in the project for ever; made when absent.
     pub id: Option<String>,
-    /// The customer's own id, at most 255 bytes.
-    pub customer: String,
+    /// The customer's own id, at most 255 bytes; when absent, whoever the subject is assigned to at the event's time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub customer: Option<String>,
     /// The event type, for instance `api.calls`, at most 128 bytes.
     pub meter: String,
     /// The amount used: a decimal of at most 18 + 18 digits, as a string or number; 1 when absent.
@@ -108,6 +109,10 @@ pub struct Event {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<SourceContext>)]
     pub source_context: Option<Box<RawValue>>,
+    /// Where it arose, to be shown: the display name of the event or its subject, else `Admin Panel`, the project's
+    /// name, the workspace's, `Unknown`. Lists have it, exports do not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context: Option<String>,
     /// When it arrived.
     pub received_at: String,
     /// When it was last amended.

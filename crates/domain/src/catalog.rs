@@ -3,15 +3,17 @@ use crate::coupon::{Coupon, CouponForm};
 use crate::plan::{Plan, PlanForm};
 use crate::problem::{Problem, Problems};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::collections::BTreeSet;
 
 /// Most plans, and most coupons, of a catalogue.
 pub const CATALOG_ENTRIES_MAX: usize = 1_000;
 
 /// The sample catalogues by name, as JSON.
-pub const SAMPLES: [(&str, &str); 2] = [
+pub const SAMPLES: [(&str, &str); 3] = [
     ("analytics", include_str!("../data/catalog_analytics.json")),
     ("auth_billing", include_str!("../data/catalog_auth_billing.json")),
+    ("workspace", include_str!("../data/catalog_workspace.json")),
 ];
 
 /// Plans and coupons, each named once. Meters are named, not made.
@@ -27,6 +29,9 @@ pub struct Catalog {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CatalogForm {
+    /// The meters, as the API takes them: whoever applies the catalogue makes them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub meters: Vec<Value>,
     /// The plans.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub plans: Vec<PlanForm>,

@@ -44,6 +44,7 @@ pub mod ratio;
 pub mod rollup;
 pub mod share;
 pub mod sketch;
+pub mod source;
 pub mod subscription;
 pub mod sum;
 pub mod tally;

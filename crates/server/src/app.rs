@@ -15,6 +15,7 @@ use crate::config::{Config, ConfigError, Definitions};
 use crate::entitlements::{Entitlements, Warner};
 use crate::events::Events;
 use crate::http::body::Budget;
+use crate::http::own_traffic::OwnTraffic;
 use crate::http::state::{App, Parts};
 use crate::http::{listen, router};
 use crate::ingest::record::{RecordError, Recorder};
@@ -26,7 +27,7 @@ use crate::store::projects::{self, Project};
 use crate::store::webhook_endpoints::{self, Source};
 use crate::store::{
     Db, Place, PostgresSettings, SqliteSettings, StoreError, authenticators, catalog, idempotency, leases,
-    mails, settings,
+    mails, settings, subjects,
 };
 use crate::telemetry;
 use crate::webhooks::dispatcher::{self, Dispatcher, Settings, Waker};
@@ -155,6 +156,7 @@ impl Server {
         let events = Events::new(log);
         let recorder = Recorder::new(db.clone(), clock.clone(), events.clone(), config.ingest.clone());
         let rejections = Rejections::start(db.clone(), clock.clone());
+        let own_traffic = start_own_traffic(&config, (&db, &clock), &recorder);
         let waker = Waker::default();
         let (webhooks, sending) = prepare_webhooks(&config, &db, &clock, &vault, &waker)?;
         let billing = Billing::new((&db, &clock), &recorder, &waker, &config.billing, None);
@@ -182,6 +184,7 @@ impl Server {
             recorder,
             billing,
             entitlements,
+            own_traffic,
             rejections,
             rates,
             keys,
@@ -193,6 +196,7 @@ impl Server {
             webhooks,
             vault,
             meters_changing: tokio::sync::Mutex::default(),
+            assignments_changing: tokio::sync::Mutex::default(),
             metrics,
             projects,
             stopping,
@@ -246,10 +250,19 @@ impl Server {
             tracing::warn!(%error, "last uses of keys could not be written down");
         }
         app.rejections.flush().await;
+        if let Some(traffic) = &app.own_traffic {
+            traffic.flush().await;
+        }
         app.events.close().await;
         app.db.close().await;
         Ok(())
     }
+}
+
+/// Starts to meter the API itself, where that is wanted.
+fn start_own_traffic(config: &Config, (db, clock): (&Db, &Clock), recorder: &Recorder) -> Option<OwnTraffic> {
+    let wanted = config.traffic.meter_own_api;
+    wanted.then(|| OwnTraffic::start(db.clone(), recorder.clone(), clock.clone()))
 }
 
 /// What jobs work with.
@@ -432,6 +445,9 @@ async fn restore_customers(app: &App) -> Result<(), StartError> {
             app.events.customers(*id).await.map_err(|error| StartError::Other(error.to_string()))?;
         let customers = customers.iter().map(ToString::to_string).collect();
         app.recorder.ensure_customers(*id, customers).await?;
+        for assignment in subjects::all_assignments(&app.db, *id).await? {
+            app.recorder.assignments.put(*id, assignment);
+        }
         app.recorder.used.set_limited(*id, catalog::has_plans(&app.db, *id).await?);
     }
     Ok(())

@@ -49,6 +49,19 @@ fn describe() {
         "Rejected events that could not be kept to be looked at."
     );
     describe_counter!("usage_duplicates_total", "Events that were sent again.");
+    describe_counter!(
+        "traffic_unattributed_bytes_total",
+        "Bytes of traffic that went to the system customer, since no other is known."
+    );
+    describe_counter!(
+        "own_traffic_dropped_total",
+        "Requests of this API that could not be metered, by reason."
+    );
+    describe_counter!("billing_lock_errors_total", "Attempts at changing what was finalised.");
+    for name in ["usage_duplicates_total", "traffic_unattributed_bytes_total", "billing_lock_errors_total"] {
+        // There from the start, so that rises can be told.
+        metrics::counter!(name).increment(0);
+    }
     describe_gauge!("ingest_queue_batches", "Requests that wait to be committed.");
     describe_gauge!("ingest_queue_bytes", "Bytes that wait to be committed.");
     describe_gauge!("event_log_sequence", "The last committed sequence.");

@@ -4,6 +4,7 @@ use crate::support::server::{Answer, Server, Setup, TEST_KEY};
 use reckoner_domain::time::Timestamp;
 use reckoner_server::auth::access::{Access, ROUTES};
 use reckoner_server::auth::keys::to_row;
+use reckoner_server::http::compat::workspace;
 use reckoner_server::store::{Db, Scope, SqliteSettings, api_keys, projects};
 use reqwest::Method;
 use serde_json::json;
@@ -129,6 +130,11 @@ fn is_refusal(what: &str, answer: &Answer, code: &str, text: &str) {
         let status = answer.status.as_u16();
         assert_eq!(body, json!({"statusCode": status, "message": text, "error": text}), "{pattern}");
     } else {
+        let text = if workspace::is_route(pattern) {
+            text.replace("Forbidden", "Admin access required")
+        } else {
+            text.to_owned()
+        };
         assert_eq!(body, json!({"error": text}), "{pattern}");
     }
     assert_eq!(answer.header("www-authenticate").is_some(), answer.status == 401, "{pattern}");

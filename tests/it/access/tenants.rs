@@ -61,6 +61,9 @@ async fn objects(server: &Server) -> BTreeMap<&'static str, String> {
     let closed = closed.header("authorization", format!("Bearer {CRON_SECRET}")).send().await;
     assert_eq!(Answer::of(closed).await.status, 200);
     let invoices = ask(server, LIVE_KEY, "GET", "/v1/invoices", None).await.json();
+    made(server, "/v1/subjects", json!({"subject": "of.live", "display_name": "Live"})).await;
+    let assignment = json!({"customer": "acme", "effective_from": "2026-01-01T00:00:00Z"});
+    made(server, "/v1/subjects/of.live/assignments", assignment).await;
     let lease = json!({"customer": "acme", "meter": "of.live", "value": "5"});
     let lease = made(server, "/v1/entitlements/leases", lease).await;
     BTreeMap::from([
@@ -69,6 +72,7 @@ async fn objects(server: &Server) -> BTreeMap<&'static str, String> {
         ("/v1/subscriptions/{id}", text(&subscription["id"])),
         ("/v1/invoices/{id}", text(&invoices["data"][0]["id"])),
         ("/v1/entitlements/leases/{lease_id}", text(&lease["lease_id"])),
+        ("/v1/subjects/{subject}", "of.live".to_owned()),
         ("/v1/events/{id}", "e1".to_owned()),
         ("/v1/meters/{key}", "of.live".to_owned()),
         ("/v1/customers/{customer}", text(&customer["id"])),
@@ -96,6 +100,9 @@ fn body(pattern: &str, method: &str) -> Option<Value> {
         ("POST", Some("top-ups" | "refunds" | "deductions" | "deduct")) => Some(json!({"amount": euro})),
         ("POST", Some("holds")) => Some(json!({"amount": euro, "hold": "h"})),
         ("POST", Some("change-plan")) => Some(json!({"plan": "of.live"})),
+        ("POST", Some("assignments")) => {
+            Some(json!({"customer": "acme", "effective_from": "2026-01-01T00:00:00Z"}))
+        }
         ("POST", Some("erase")) => Some(json!({"confirm": "acme"})),
         ("PATCH", Some("{user}")) => Some(json!({"role": "admin"})),
         ("POST" | "PATCH", _) => Some(json!({})),
@@ -159,6 +166,8 @@ async fn lists_show_the_own_project_only() {
         "/v1/events",
         "/v1/rejected-events",
         "/v1/customers",
+        "/v1/subjects",
+        "/v1/level-snapshots",
         "/v1/erasures",
         "/v1/aggregations",
         "/v1/webhook-endpoints",

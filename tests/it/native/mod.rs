@@ -8,4 +8,5 @@ mod imported;
 mod keys;
 mod meters;
 mod pages;
+mod subjects;
 mod usage;

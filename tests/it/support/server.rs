@@ -75,7 +75,7 @@ impl Setup {
         if let Some(text) = &self.toml {
             std::fs::write(dir.path().join("reckoner.toml"), text).expect("written");
         }
-        let client = Client::builder().no_proxy().build().expect("a client");
+        let client = new_client();
         let (child, url) = spawn(&self, dir.path());
         Server { setup: self, dir, child, url, client }
     }
@@ -115,6 +115,12 @@ fn spawn(setup: &Setup, dir: &Path) -> (Child, String) {
     let mut said = std::fs::File::options().create(true).append(true).open(dir.join("said")).expect("a file");
     std::thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| writeln!(said, "{line}")));
     (child, url)
+}
+
+/// A client that lets go of connections long before the server does: some tests think for a minute.
+fn new_client() -> Client {
+    let idle = std::time::Duration::from_secs(20);
+    Client::builder().no_proxy().pool_idle_timeout(idle).build().expect("a client")
 }
 
 /// A running server. It is killed when dropped.
@@ -218,7 +224,7 @@ impl Server {
     /// Starts it again after it ended.
     pub fn restart(&mut self) {
         // Connections to the process before, which may have had the same port, are let go.
-        self.client = Client::builder().no_proxy().build().expect("a client");
+        self.client = new_client();
         (self.child, self.url) = spawn(&self.setup, self.dir.path());
     }
 

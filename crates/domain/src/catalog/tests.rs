@@ -59,6 +59,17 @@ fn the_auth_and_billing_sample() {
 }
 
 #[test]
+fn the_workspace_sample_prices_each_of_its_meters() {
+    let catalog = sample("workspace").expect("a catalogue");
+    let meters: Vec<&str> =
+        catalog.plans[0].prices.iter().filter_map(|price| Some(price.meter()?.as_str())).collect();
+    assert_eq!(meters, ["traffic.bytes", "storage.level", "compute.units"]);
+    let form: CatalogForm = serde_json::from_str(SAMPLES[2].1).expect("a form");
+    let keys: Vec<&str> = form.meters.iter().filter_map(|meter| meter["key"].as_str()).collect();
+    assert_eq!(keys, meters);
+}
+
+#[test]
 fn every_problem_is_told_at_once() {
     let text = r#"{"plans":[
         {"key":"a","currency":"USD","interval":"month","prices":[{"model":"per_unit","meter":"m","unit_price":"-1"}]},

@@ -184,6 +184,7 @@ impl<'a> Groups<'a> {
             usage: None,
             base: None,
             events: 0,
+            closing: None,
             was_negative: false,
             is_other: key.is_other,
         };

@@ -126,6 +126,7 @@ fn rows(query: &Query<'_>, blank: Vec<Row>, followers: Vec<Follower<'_>>) -> Res
                 window: closed.window,
                 usage: closed.average().map(Usage::Ratio),
                 events,
+                closing: Some(closed.closing),
                 was_negative: closed.was_negative,
                 ..row.clone()
             });

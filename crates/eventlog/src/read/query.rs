@@ -87,6 +87,9 @@ pub struct Row {
     pub base: Option<Usage>,
     /// How many events were read.
     pub events: u64,
+    /// Of a meter of levels, the level at the window's end, before what happens at that very instant: as it
+    /// is, below zero where it is that.
+    pub closing: Option<Sum>,
     /// Whether a level was below zero (and counted as zero) for any length of time.
     pub was_negative: bool,
     /// Whether the subject or a property shown as [`OTHER`] stands for all values of a declared
@@ -262,6 +265,7 @@ fn add_named(query: &Query<'_>, rows: &mut Vec<Row>) -> Result<(), QueryError> {
     let known: HashSet<_> = rows.iter().map(|row| (row.customer.clone(), row.subject.clone())).collect();
     let subjects = shown_names(query, &GroupBy::Subject, &query.subjects);
     let mut missing = Vec::new();
+    let level = query.meter.aggregation == Aggregation::TimeWeightedAvg;
     for customer in shown_names(query, &GroupBy::Customer, &query.customers) {
         let pairs = subjects.iter().map(|subject| (customer.clone(), subject.clone()));
         missing.extend(pairs.filter(|pair| !known.contains(pair)));
@@ -277,6 +281,7 @@ fn add_named(query: &Query<'_>, rows: &mut Vec<Row>) -> Result<(), QueryError> {
             usage,
             base,
             events: 0,
+            closing: level.then_some(Sum::ZERO),
             was_negative: false,
             is_other: false,
         }));

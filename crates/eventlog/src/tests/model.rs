@@ -325,6 +325,7 @@ fn blank(query: &Query<'_>, key: &Key) -> Row {
         usage: None,
         base: None,
         events: 0,
+        closing: None,
         was_negative: false,
         is_other: key.3,
     }
@@ -373,6 +374,7 @@ fn levels(query: &Query<'_>, key: &Key, reads: &[Read]) -> Vec<Row> {
                 window: level.window,
                 usage: level.average().map(Usage::Ratio),
                 events: reads.iter().filter(|read| level.window.contains(read.reading.time)).count() as u64,
+                closing: Some(level.closing),
                 was_negative: level.was_negative,
                 ..blank(query, key)
             });

@@ -1,6 +1,7 @@
 //! What customers have and what it costs: catalogues, and subscriptions to what is in them.
 pub mod catalog;
 pub mod invoicing;
+pub mod levels;
 pub mod messages;
 pub mod plans;
 pub mod revenue;

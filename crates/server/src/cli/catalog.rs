@@ -44,7 +44,7 @@ Examples:
   reckoner catalog diff plans.toml
   reckoner catalog apply analytics --make-meters --yes")]
 pub struct SourceArgs {
-    /// A file, or the name of a sample: `analytics` or `auth_billing`.
+    /// A file, or the name of a sample: `analytics`, `auth_billing` or `workspace`.
     #[arg(value_name = "FILE")]
     pub source: String,
     /// Archive the plans and coupons that the catalogue does not name.
@@ -75,7 +75,7 @@ pub struct ApplyArgs {
 /// `reckoner catalog sample`.
 #[derive(Args, Clone, Debug)]
 pub struct SampleArgs {
-    /// `analytics` or `auth_billing`.
+    /// `analytics`, `auth_billing` or `workspace`.
     pub name: String,
 }
 
@@ -234,6 +234,9 @@ mod tests {
             named_meters(&read("auth_billing").expect("a sample")),
             ["agent_minutes", "llm_tokens", "memory_storage", "messages"]
         );
+        let workspace = read("workspace").expect("a sample");
+        assert_eq!(named_meters(&workspace), ["compute.units", "storage.level", "traffic.bytes"]);
+        assert_eq!(workspace["meters"].as_array().map(Vec::len), Some(3));
         let text = "[[plans]]\nkey = \"a\"\n[[plans.prices]]\nmodel = \"per_unit\"\nmeter = \"m\"\n";
         let from_toml = parse("a.toml", text).expect("TOML");
         assert_eq!(named_meters(&from_toml), ["m"]);

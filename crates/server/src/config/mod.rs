@@ -11,6 +11,8 @@ mod services;
 mod settings;
 mod strength;
 mod system;
+mod traffic;
+mod workspace;
 
 use reader::Reader;
 use settings::{read_settings, warnings};
@@ -28,6 +30,8 @@ pub use reader::{Problem, SettingDoc, Sources};
 pub use secret::{Secret, shown_url};
 pub use services::{Service, Services};
 pub use system::{Definitions, FileWebhook};
+pub use traffic::Traffic;
+pub use workspace::Workspace;
 
 /// Fewest characters of a secret or key given by an operator.
 pub const SECRET_CHARS_MIN: usize = 32;
@@ -75,6 +79,10 @@ pub struct Config {
     pub webhooks: Webhooks,
     /// What customers have where nobody says otherwise.
     pub billing: Billing,
+    /// What is metered of the server itself.
+    pub traffic: Traffic,
+    /// What system B's usage costs, as it estimates.
+    pub workspace: Workspace,
     /// For how long events are kept.
     pub events: Events,
     /// When jobs run.
@@ -311,6 +319,23 @@ mod tests {
             assert!(error.contains(&format!("- {name}: ")), "{name} in {error}");
         }
         assert!(!error.contains("short-secret") && !error.contains("hunter2"), "{error}");
+    }
+
+    #[test]
+    fn rates_are_decimals_under_either_name() {
+        let error = load_env(&[
+            ("USAGE_RATE_TRAFFIC_GB", "-0.1"),
+            ("USAGE_RATE_STORAGE_GB_MONTH", "cheap"),
+            ("USAGE_RATE_COMPUTE_UNIT", "0.002"),
+        ])
+        .expect_err("two problems");
+        let mut names: Vec<&str> = error.0.iter().map(|problem| problem.setting.as_str()).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["workspace.rate_storage_gb_month", "workspace.rate_traffic_gb"]);
+        let rates =
+            load_env(&[("RECKONER_WORKSPACE_RATE_TRAFFIC_GB", "0")]).expect("usable").config.workspace;
+        let shown = [rates.rate_traffic_gb, rates.rate_storage_gb_month, rates.rate_compute_unit];
+        assert_eq!(shown.map(|rate| rate.to_string()), ["0", "0.05", "0.001"]);
     }
 
     #[test]

@@ -3,6 +3,7 @@ use super::reader::{Reader, named};
 use super::{
     Config, Definitions, Events, FileWebhook, Http, Ingest, Jobs, KEY_BYTES_MAX, Log, MetricsAccess,
     Networks, SECRET_CHARS_MIN, Secret, Webhooks, auth, billing, mail, rates, services, shown_url, strength,
+    traffic, workspace,
 };
 use crate::clock;
 use std::net::SocketAddr;
@@ -61,6 +62,8 @@ pub(super) fn read_settings(reader: &mut Reader<'_>, definitions: Definitions) -
         ingest: read_ingest(reader),
         webhooks: read_webhooks(reader),
         billing: billing::read_billing(reader),
+        traffic: traffic::read_traffic(reader),
+        workspace: workspace::read_workspace(reader),
         events: read_events(reader),
         jobs: Jobs {
             aggregate_cron: reader.value(

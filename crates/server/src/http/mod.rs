@@ -14,6 +14,7 @@ pub mod metrics;
 pub mod middleware;
 pub mod openapi;
 pub mod origin;
+pub mod own_traffic;
 pub mod paced;
 pub mod pagination;
 pub mod router;

@@ -1,5 +1,7 @@
 //! Every route, once: what is served here is what the OpenAPI document describes.
-use super::compat::{READ_BY_D, analytics as c, auth_billing as d, in_form_of as refuse, metering as a};
+use super::compat::{
+    READ_BY_D, analytics as c, auth_billing as d, in_form_of as refuse, metering as a, workspace as b,
+};
 use super::error::ApiError;
 use super::middleware::{authenticate, front};
 use super::state::App;
@@ -17,6 +19,7 @@ pub fn routes() -> (Router<App>, OpenApi) {
         .merge(native())
         .merge(invoices())
         .merge(system_a())
+        .merge(system_b())
         .merge(system_c())
         .merge(system_d())
         .routes(routes!(health::health))
@@ -53,6 +56,11 @@ fn native() -> OpenApiRouter<App> {
         .routes(routes!(v1::usage::get, v1::usage::post))
         .routes(routes!(v1::customers::list, v1::customers::create))
         .routes(routes!(v1::customers::get, v1::customers::update))
+        .routes(routes!(v1::levels::list))
+        .routes(routes!(v1::levels::snapshots))
+        .routes(routes!(v1::subjects::list, v1::subjects::create))
+        .routes(routes!(v1::subjects::get, v1::subjects::update))
+        .routes(routes!(v1::assignments::list, v1::assignments::add))
         .routes(routes!(v1::plans::list, v1::plans::create))
         .routes(routes!(v1::plans::get, v1::plans::archive))
         .routes(routes!(v1::plans::versions))
@@ -147,6 +155,16 @@ fn captures() -> OpenApiRouter<App> {
     READ_BY_D.iter().fold(OpenApiRouter::new(), |router, name| {
         router.route(&format!("/usage/{name}"), axum::routing::post(a::single::capture))
     })
+}
+
+fn system_b() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(b::events::list, b::record::record))
+        .routes(routes!(b::export::export))
+        .routes(routes!(b::summary::summary))
+        .routes(routes!(b::aggregations::list))
+        .routes(routes!(b::aggregations::calculate))
+        .routes(routes!(b::dashboard::dashboard))
 }
 
 fn system_c() -> OpenApiRouter<App> {

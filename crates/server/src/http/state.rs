@@ -9,6 +9,7 @@ use crate::config::{Config, Definitions};
 use crate::entitlements::Entitlements;
 use crate::events::Events;
 use crate::http::body::Budget;
+use crate::http::own_traffic::OwnTraffic;
 use crate::ingest::record::Recorder;
 use crate::ingest::rejections::Rejections;
 use crate::jobs::{Jobs, Trigger};
@@ -44,6 +45,8 @@ pub struct Parts {
     pub billing: Billing,
     /// What customers may use.
     pub entitlements: Entitlements,
+    /// The traffic of the API itself, where it is metered.
+    pub own_traffic: Option<OwnTraffic>,
     /// Rejected events.
     pub rejections: Rejections,
     /// How often one may call.
@@ -66,6 +69,8 @@ pub struct Parts {
     pub vault: Vault,
     /// Held while meters change, so that the catalogue in memory is that of the last change.
     pub meters_changing: tokio::sync::Mutex<()>,
+    /// Held while subjects are assigned, so that the assignments in memory are those of the last change.
+    pub assignments_changing: tokio::sync::Mutex<()>,
     /// Metrics.
     pub metrics: PrometheusHandle,
     /// The projects there are.

@@ -190,6 +190,7 @@ mod tests {
             accept_unmetered: true,
             excess: Excess::Refuse,
             names_meters: false,
+            assigned: None,
         };
         check(text, &rules)
     }

@@ -1,4 +1,5 @@
 //! Events as sent, checked: every field, and every fault at once.
+use super::assignments::Assigned;
 use super::fields::{Raw, each};
 use reckoner_domain::decimal::{Decimal, Excess};
 use reckoner_domain::event::{
@@ -18,6 +19,8 @@ const UNKNOWN_SHOWN_MAX: usize = 10;
 const NAME_CHARS_SHOWN_MAX: usize = 64;
 /// What a customer's own id may not begin with.
 pub const CUSTOMER_ID_PREFIX: &str = "cus_";
+/// Whose usage is that nobody can be charged for: of meters in front of an application that do not know the customer.
+pub const SYSTEM_CUSTOMER: &str = "system";
 
 /// One field that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,9 +57,17 @@ pub struct Rules<'a> {
     pub excess: Excess,
     /// Whether a meter's key may stand for the event type that it reads.
     pub names_meters: bool,
+    /// Whose usage subjects' is, for events that name no customer.
+    pub assigned: Option<Assigned<'a>>,
 }
 
 impl Rules<'_> {
+    /// Whose usage a subject's is; at receipt where the event bears no time.
+    pub fn customer_of(&self, subject: Option<&str>, time: Option<Timestamp>) -> Option<String> {
+        let Assigned { assignments, project } = self.assigned?;
+        assignments.customer_of(project, subject?, time.unwrap_or(self.now))
+    }
+
     /// The event type that a name means.
     fn event_type<'e>(&self, name: Cow<'e, str>) -> Cow<'e, str> {
         if !self.names_meters || self.catalogue.reading(&name).is_some() {
@@ -113,6 +124,8 @@ pub struct Checked<'a> {
     pub properties: Option<Cow<'a, str>>,
     /// A JSON object.
     pub source_context: Option<Cow<'a, str>>,
+    /// Whether the customer is not the event's own word, but that of its subject's assignment.
+    pub attributed: bool,
 }
 
 /// An event that is not stored, and why.
@@ -207,7 +220,7 @@ impl<'a> Sent<'a> {
         let mut faults = Vec::new();
         let sent_id = self.id.is_some();
         let id = text(self.id, "id", ID_BYTES_MAX, &mut faults);
-        let customer = required(self.customer, "customer", CUSTOMER_BYTES_MAX, &mut faults);
+        let customer = text(self.customer, "customer", CUSTOMER_BYTES_MAX, &mut faults);
         if customer.as_ref().is_some_and(|customer| customer.starts_with(CUSTOMER_ID_PREFIX)) {
             faults.push(Fault::new(
                 "customer",
@@ -221,6 +234,19 @@ impl<'a> Sent<'a> {
         let subject = text(self.subject, "subject", SUBJECT_BYTES_MAX, &mut faults);
         let properties = properties(self.properties, &mut faults);
         let source_context = source_context(self.source_context, &mut faults);
+        // A subject may stand for its customer, as the system customer does for nobody.
+        let stands_in =
+            customer.is_some() && [Some(SYSTEM_CUSTOMER), subject.as_deref()].contains(&customer.as_deref());
+        let (customer, attributed) = match self.customer {
+            Some(_) if !stands_in => (customer, false),
+            _ => match rules.customer_of(subject.as_deref(), time) {
+                Some(assigned) => (Some(Cow::Owned(assigned)), true),
+                None => (customer, false),
+            },
+        };
+        if customer.is_none() && self.customer.is_none() {
+            faults.push(Fault::new("customer", nobody(subject.is_some())));
+        }
         faults.extend(self.unknown.iter().map(|name| unknown_field(name)));
         if self.unknown_more > 0 {
             faults.push(Fault::new("", format!("has {} more fields that no event has", self.unknown_more)));
@@ -237,14 +263,31 @@ impl<'a> Sent<'a> {
             }
         });
         match (id, customer, event_type) {
-            (Some(id), Some(customer), Some(event_type)) if faults.is_empty() => {
-                Ok(Checked { id, customer, event_type, value, time, subject, properties, source_context })
-            }
+            (Some(id), Some(customer), Some(event_type)) if faults.is_empty() => Ok(Checked {
+                id,
+                customer,
+                event_type,
+                value,
+                time,
+                subject,
+                properties,
+                source_context,
+                attributed,
+            }),
             (id, customer, event_type) => {
                 let id = id.filter(|_| sent_id).map(Cow::into_owned);
                 Err(Rejected::new(id, faults).of(customer, event_type))
             }
         }
+    }
+}
+
+/// What is wrong where nobody is known whose usage it is.
+fn nobody(has_subject: bool) -> &'static str {
+    if has_subject {
+        "is required: the subject is assigned to no customer at that time"
+    } else {
+        "is required"
     }
 }
 

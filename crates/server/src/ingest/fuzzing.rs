@@ -23,6 +23,7 @@ pub fn judge<'a>(
         accept_unmetered: true,
         excess: Excess::Refuse,
         names_meters: false,
+        assigned: None,
     };
     read(text, &rules).ok()
 }

@@ -1,17 +1,23 @@
 //! Checked events become stored ones.
+use super::assignments::Assignments;
 use super::catalogues::Catalogues;
 use super::customers::KnownCustomers;
-use super::draft::{Checked, Rules};
+use super::draft::{Checked, Rules, SYSTEM_CUSTOMER};
+use super::names::Names;
 use super::used::Used;
 use crate::clock::Clock;
 use crate::config;
 use crate::events::{AppendError, Batch, Events, Outcome};
 use crate::random::{self, NoRandomness};
 use crate::store::{Db, StoreError, customers};
-use reckoner_domain::decimal::Excess;
+use reckoner_domain::decimal::{Excess, ONE};
+use reckoner_domain::event::EventDraft;
 use reckoner_domain::id::{CustomerId, ProjectId};
 use reckoner_domain::meter::Catalogue;
 use reckoner_domain::time::Timestamp;
+
+/// The type of the events that count traffic.
+const TRAFFIC: &str = "traffic.bytes";
 
 /// Why events were not stored.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +45,10 @@ pub struct Recorder {
     limits: config::Ingest,
     /// The meters that events are held against.
     pub catalogues: Catalogues,
+    /// Whose usage subjects' is.
+    pub assignments: Assignments,
+    /// The names that are shown for subjects.
+    pub names: Names,
     /// The customers whose usage moved lately.
     pub used: Used,
     known: KnownCustomers,
@@ -53,6 +63,8 @@ impl Recorder {
             events,
             limits,
             catalogues: Catalogues::default(),
+            assignments: Assignments::default(),
+            names: Names::default(),
             used: Used::default(),
             known: KnownCustomers::default(),
         }
@@ -72,6 +84,7 @@ impl Recorder {
             past_s_max: (!backfill).then_some(self.limits.past_s_max),
             accept_unmetered: self.limits.accept_unmetered,
             names_meters: false,
+            assigned: None,
             excess: Excess::Refuse,
         }
     }
@@ -91,8 +104,17 @@ impl Recorder {
         for event in checked {
             batch.push(&event.draft()).map_err(|error| RecordError::Batch(error.to_string()))?;
         }
-        let outcomes = self.events.append(batch).await?;
+        let mut outcomes = self.events.append(batch).await?;
+        for (event, outcome) in checked.iter().zip(&mut outcomes) {
+            if let Outcome::Conflict { sequence } = *outcome
+                && event.attributed
+                && self.is_the_same_of_another(project, event).await
+            {
+                *outcome = Outcome::Duplicate { sequence };
+            }
+        }
         count_outcomes(&outcomes);
+        count_unattributed(checked.iter().zip(&outcomes));
         // A conflict changes nothing: its customer may not exist.
         let stored = checked.iter().zip(&outcomes);
         let stored = stored.filter(|(_, outcome)| !matches!(outcome, Outcome::Conflict { .. }));
@@ -100,6 +122,13 @@ impl Recorder {
         self.ensure_customers(project, unknown).await?;
         self.used.note(project, checked.iter().map(|event| event.customer.as_ref()));
         Ok(outcomes)
+    }
+
+    /// Whether an event that names no customer was stored when its subject was assigned to another one: then it
+    /// is a repeat, and stays whose it was.
+    async fn is_the_same_of_another(&self, project: ProjectId, event: &Checked<'_>) -> bool {
+        let Ok(Some(stored)) = self.events.get(project, event.id.to_string()).await else { return false };
+        stored.says_the_same(&EventDraft { customer: &stored.customer, ..event.draft() })
     }
 
     /// The id of a customer was given to a pseudonym: its next event makes a new customer, and one that came
@@ -133,6 +162,16 @@ impl Recorder {
         self.known.remember(project, customers);
         Ok(())
     }
+}
+
+/// Counts the traffic that nobody can be charged for.
+fn count_unattributed<'e>(stored: impl Iterator<Item = (&'e Checked<'e>, &'e Outcome)>) {
+    let unattributed = stored.filter(|(event, outcome)| {
+        let of_nobody = event.customer == SYSTEM_CUSTOMER && event.event_type == TRAFFIC;
+        of_nobody && matches!(outcome, Outcome::Accepted { .. })
+    });
+    let bytes = unattributed.map(|(event, _)| u64::try_from(event.value.units() / ONE).unwrap_or(0)).sum();
+    metrics::counter!("traffic_unattributed_bytes_total").increment(bytes);
 }
 
 fn count_outcomes(outcomes: &[Outcome]) {

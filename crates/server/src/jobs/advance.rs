@@ -1,7 +1,7 @@
 //! The clock of a test project: frozen, advanced with every job that falls due on the way, released.
 use super::run::{JobError, Moment, Turn, detached, pause_before_claim};
 use super::view::View;
-use super::{AGGREGATE, Jobs};
+use super::{AGGREGATE, Jobs, LEVEL_SNAPSHOTS};
 use crate::clock::Backwards;
 use crate::store::audit::{self, Change};
 use crate::store::{customer_zones, project_zones, projects, watermarks};
@@ -155,6 +155,8 @@ impl Jobs {
         self.move_to(project, now, target).await?;
         // Behind a subscription that fails there may be others.
         runs += self.run_due(project, target).await?;
+        // No event comes while the clock moves: each midnight on the way is as it would have been seen then.
+        runs += self.take_snapshots(project, target, u64::MAX).await?;
         Ok(runs)
     }
 
@@ -189,6 +191,7 @@ impl Jobs {
         if !self.has_events(project) {
             // The watermark belongs to the time before.
             watermarks::reset(&mut tx, project, AGGREGATE).await?;
+            watermarks::reset(&mut tx, project, LEVEL_SNAPSHOTS).await?;
             if to.unwrap_or_else(|| self.clock.real()) < self.clock.of_project(project) {
                 // So do changes of time zones, which no event was cut by.
                 watermarks::forget_reach(&mut tx, project, AGGREGATE).await?;

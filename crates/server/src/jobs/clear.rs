@@ -2,10 +2,12 @@
 use super::advance::ClockError;
 use super::payload::EVENT_TYPES;
 use super::run::{JobError, detached};
-use super::{AGGREGATE, Jobs};
+use super::{AGGREGATE, Jobs, LEVEL_SNAPSHOTS};
 use crate::events::AppendError;
 use crate::store::audit::{self, Change};
-use crate::store::{StoreError, aggregations, job_retries, rejected_events, watermarks, webhook_messages};
+use crate::store::{
+    StoreError, aggregations, job_retries, level_snapshots, rejected_events, watermarks, webhook_messages,
+};
 use reckoner_domain::id::ProjectId;
 use serde_json::json;
 use std::fmt::Display;
@@ -59,6 +61,8 @@ impl Jobs {
         }
         let gone = self.events.clear(project, self.clock.of_project(project)).await?;
         rejected_events::delete_all(&self.db, project).await.map_err(JobError::from)?;
+        level_snapshots::delete_all(&self.db, project).await.map_err(JobError::from)?;
+        watermarks::reset(&self.db, project, LEVEL_SNAPSHOTS).await.map_err(JobError::from)?;
         Ok((gone, aggregations))
     }
 

@@ -3,8 +3,8 @@ use super::Jobs;
 use crate::auth::keys::Keys;
 use crate::store::webhook_endpoints::Moment;
 use crate::store::{
-    Result, idempotency, job_runs, login_failures, mails, one_time_tokens, projects, rejected_events,
-    sessions, webhook_purge,
+    Result, idempotency, job_runs, level_snapshots, login_failures, mails, one_time_tokens, projects,
+    rejected_events, sessions, webhook_purge,
 };
 use reckoner_domain::id::ProjectId;
 use reckoner_domain::time::DAY;
@@ -39,6 +39,9 @@ pub async fn run(jobs: &Jobs, keys: &Keys, webhook_days: u32) {
             tracing::warn!(%error, "old webhook messages could not be removed");
         }
         let now = jobs.clock.of_project(project.id);
+        if let Err(error) = level_snapshots::purge(&jobs.db, project.id, now).await {
+            tracing::warn!(%error, "old snapshots of levels could not be removed");
+        }
         if let Err(error) = rejected_events::purge(&jobs.db, project.id, now).await {
             tracing::warn!(%error, "old rejected events could not be removed");
         }

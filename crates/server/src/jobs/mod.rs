@@ -15,6 +15,7 @@ mod rezone;
 mod run;
 mod schedule;
 mod scheduler;
+mod snapshots;
 mod trigger;
 mod view;
 mod zones;
@@ -27,6 +28,7 @@ pub use rezone::{change_project_zone, change_project_zones};
 pub use run::JobError;
 pub use schedule::Schedule;
 pub use scheduler::{Kept, Scheduler};
+pub use snapshots::LEVEL_SNAPSHOTS;
 pub use trigger::{Trigger, Triggered};
 pub use zones::Zones;
 

@@ -2,6 +2,7 @@
 //! advanced.
 use super::Jobs;
 use super::housekeeping;
+use super::snapshots::RUNS_AT_ONCE;
 use crate::auth::keys::Keys;
 use crate::store::projects::{self, Project};
 use reckoner_domain::time::{HOUR, SECOND, Timestamp};
@@ -78,7 +79,7 @@ impl Scheduler {
     }
 }
 
-/// Writes down what fell due of subscriptions in every project that follows real time.
+/// Writes down what fell due of subscriptions, and levels at midnights, in every project that follows real time.
 async fn run_due(jobs: &Jobs) {
     let Ok(projects) = projects::list(&jobs.db).await else { return };
     for Project { id, name, .. } in projects {
@@ -86,6 +87,11 @@ async fn run_due(jobs: &Jobs) {
             && let Err(error) = jobs.run_due(id, jobs.clock.of_project(id)).await
         {
             tracing::error!(project = %name, %error, "what fell due of subscriptions could not be written down");
+        }
+        if jobs.clock.frozen_at(id).is_none()
+            && let Err(error) = jobs.take_snapshots(id, jobs.clock.of_project(id), RUNS_AT_ONCE).await
+        {
+            tracing::error!(project = %name, %error, "levels could not be written down; it is tried again");
         }
     }
 }

@@ -3,6 +3,7 @@ pub mod analytics;
 pub mod auth_billing;
 pub mod days;
 pub mod metering;
+pub mod workspace;
 
 use crate::auth::caller::Caller;
 use crate::http::error::ApiError;

@@ -8,8 +8,10 @@ use crate::auth::tokens::looks_signed;
 use crate::config::{KEY_BYTES_MAX, MetricsAccess};
 use crate::http::compat;
 use crate::http::compat::auth_billing::named_project;
+use crate::http::compat::workspace;
 use crate::http::error::ApiError;
 use crate::http::listen::Peer;
+use crate::http::own_traffic::Meter;
 use crate::http::state::App;
 use crate::store::{Scope, StoreError};
 use axum::extract::{MatchedPath, Request, State};
@@ -66,9 +68,13 @@ async fn admit(app: App, rates: &Rates, pattern: &str, mut request: Request, nex
     });
     match admitted {
         Ok(caller) => {
+            if let Some(meter) = request.extensions().get::<Meter>() {
+                meter.by(&caller);
+            }
             request.extensions_mut().insert(caller);
             idempotency::pass(app, request, next).await
         }
+        Err(error) if workspace::is_route(pattern) => workspace::refusal(request.uri().query(), &error),
         Err(error) => compat::in_form_of(&method, pattern, error),
     }
 }

@@ -4,6 +4,7 @@ use super::observe::Begun;
 use super::{cors, path, protect, request_id};
 use crate::http::compat::in_form_of as refuse;
 use crate::http::error::ApiError;
+use crate::http::own_traffic;
 use crate::http::router;
 use crate::http::state::App;
 use axum::extract::{Request, State};
@@ -18,6 +19,7 @@ use std::panic::AssertUnwindSafe;
 pub async fn layer(State(app): State<App>, request: Request, next: Next) -> Response {
     let id = request_id::of(&app, &request);
     let header = request_id::header(&id);
+    let (request, meter) = own_traffic::begin(&app, request, &id);
     let begun = Begun::new(&request);
     let (method, uri) = (request.method().clone(), request.uri().clone());
     let origin = cors::allowed(&app, request.headers());
@@ -34,7 +36,7 @@ pub async fn layer(State(app): State<App>, request: Request, next: Next) -> Resp
         };
         let response = uniform((&method, &uri), caught((&method, &uri), routed).await);
         begun.end(&response);
-        response
+        own_traffic::answer(meter, response)
     };
     let mut response = request_id::with(id, answer).await;
     protect::protect(response.headers_mut(), app.accounts.cookies.is_secure());

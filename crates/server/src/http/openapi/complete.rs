@@ -43,6 +43,10 @@ pub fn complete(mut document: Value) -> Value {
         "name": "system A",
         "description": "The metering webhook system: its clients work unmodified, with its own error bodies.",
     });
+    let workspaces = json!({
+        "name": "system B",
+        "description": "Usage of workspaces: its clients work unmodified, with its own error bodies.",
+    });
     let analytics = json!({
         "name": "system C",
         "description": "Usage analytics: its clients work unmodified, with its own error bodies.",
@@ -55,7 +59,7 @@ pub fn complete(mut document: Value) -> Value {
         "name": "usage of users",
         "description": "What users of accounts used: the paths of system D, with its own error bodies.",
     });
-    document["tags"] = tags.into_iter().chain([own, analytics, accounts, services, usage]).collect();
+    document["tags"] = tags.into_iter().chain([own, workspaces, analytics, accounts, services, usage]).collect();
     document["servers"] = json!([{"url": "/"}]);
     document["components"]["headers"] = headers();
     if let Some(schemas) = document["components"]["schemas"].as_object_mut() {

@@ -21,6 +21,7 @@ fn check(json: &str) -> Result<Checked<'_>, Vec<String>> {
         accept_unmetered: false,
         excess: Excess::Refuse,
         names_meters: false,
+        assigned: None,
     };
     let sent = Sent::read(json).expect("an object");
     let shown = |fault: Fault| format!("{} {}", fault.field, fault.reason);

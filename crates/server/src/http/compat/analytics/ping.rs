@@ -69,6 +69,7 @@ async fn decide_and_answer(app: &App, own: &Own) -> Result<Response, ApiError> {
         subject: None,
         properties: Some(Cow::Owned(properties.to_string())),
         source_context: None,
+        attributed: false,
     };
     app.recorder.record(project, now, &[event]).await?;
     let verdict = app.entitlements.verdict(project, &permit).await?;

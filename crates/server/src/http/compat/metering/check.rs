@@ -92,6 +92,7 @@ impl<'a> Sent<'a> {
                 subject,
                 properties: metadata,
                 source_context,
+                attributed: false,
             }),
             (id, ..) => {
                 errors.extend(id.err());

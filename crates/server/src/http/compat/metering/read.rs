@@ -70,7 +70,7 @@ pub async fn events(
     By(caller): By,
     Asked(params): Asked<EventParams>,
 ) -> Result<Response, Refused> {
-    let (from, until) = match range(params.from.as_deref(), params.to.as_deref()) {
+    let (from, until) = match range(("from", params.from.as_deref()), ("to", params.to.as_deref())) {
         Ok(range) => range,
         Err(wrong) => return Ok(failure(StatusCode::BAD_REQUEST, &wrong, None)),
     };
@@ -130,7 +130,7 @@ pub async fn aggregations(
     By(caller): By,
     Asked(params): Asked<AggregationParams>,
 ) -> Result<Response, Refused> {
-    let (from, to) = match range(params.from.as_deref(), params.to.as_deref()) {
+    let (from, to) = match range(("from", params.from.as_deref()), ("to", params.to.as_deref())) {
         Ok(range) => range,
         Err(wrong) => return Ok(failure(StatusCode::BAD_REQUEST, &wrong, None)),
     };
@@ -197,14 +197,15 @@ fn limit(text: Option<&str>, max: usize) -> usize {
 
 type Range = (Option<Timestamp>, Option<Timestamp>);
 
-fn range(from: Option<&str>, to: Option<&str>) -> Result<Range, String> {
-    let read = |name: &str, text: Option<&str>| match text.filter(|text| !text.is_empty()) {
+/// The ends of a range, both inclusive, by the names of their parameters; or what is wrong with one.
+pub fn range(from: (&str, Option<&str>), to: (&str, Option<&str>)) -> Result<Range, String> {
+    let read = |(name, text): (&str, Option<&str>)| match text.filter(|text| !text.is_empty()) {
         None => Ok(None),
         Some(text) => {
             parse(text).map(Some).ok_or_else(|| format!("Invalid {name}: must be an ISO 8601 date or time"))
         }
     };
-    Ok((read("from", from)?, read("to", to)?.map(whole_milli)))
+    Ok((read(from)?, read(to)?.map(whole_milli)))
 }
 
 /// The end of a time's millisecond where it names no finer one: events have microseconds, of which

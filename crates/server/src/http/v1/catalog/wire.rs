@@ -33,7 +33,7 @@ pub fn catalog(
     coupons: &[NewCoupon],
     errors: &mut Vec<FieldError>,
 ) -> Result<Option<Catalog>, ApiError> {
-    let form = CatalogForm { plans: rewritten(&plans)?, coupons: rewritten(&coupons)? };
+    let form = CatalogForm { meters: Vec::new(), plans: rewritten(&plans)?, coupons: rewritten(&coupons)? };
     let read = form.into_catalog();
     Ok(read.map_err(|problems| errors.extend(to_api_errors(problems))).ok())
 }

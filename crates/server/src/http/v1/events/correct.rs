@@ -1,6 +1,6 @@
 //! Voids and amendments of events, and what they were before.
 use super::ingest::refusal;
-use super::list::to_api;
+use super::list::{in_context, to_api};
 use crate::auth::caller::Caller;
 use crate::events::{
     CORRECTIONS_MAX, Change, Content, Corrected, Corrections, Cursor, LIST_EVENTS_MAX, ListFilter, Revision,
@@ -188,7 +188,8 @@ async fn change_one(
     match correct(app, caller, vec![change]).await?.first() {
         Some(Corrected::Done | Corrected::Unchanged) => {
             app.recorder.used.note(caller.project, std::iter::once(event.customer.as_str()));
-            find(app, caller, event.id).await.map(to_api).map(Json)
+            let event = find(app, caller, event.id).await?;
+            in_context(app, caller.project, event).await.map(Json)
         }
         Some(Corrected::Void) => Err(ApiError::conflict("event_void", "the event is void, for good")),
         Some(Corrected::Unknown) | None => Err(ApiError::not_found("event")),

@@ -3,6 +3,7 @@ use crate::auth::caller::Caller;
 use crate::events::{AppendError, Outcome};
 use crate::http::error::ApiError;
 use crate::http::state::App;
+use crate::ingest::assignments::Assigned;
 use crate::ingest::draft::{Checked, Fault, Rejected, Rules, Sent, text_fault};
 use crate::ingest::fields::Raw;
 use crate::ingest::record::RecordError;
@@ -102,7 +103,9 @@ impl<'a> Judge<'a> {
     fn rules(&self) -> Rules<'_> {
         let backfill = self.caller.scopes.has(Scope::Backfill);
         let rules = self.app.recorder.rules(self.catalogue, self.now, backfill);
-        Rules { names_meters: self.form == Form::OfMeters, ..rules }
+        let assignments = &self.app.recorder.assignments;
+        let assigned = Some(Assigned { assignments, project: self.caller.project });
+        Rules { names_meters: self.form == Form::OfMeters, assigned, ..rules }
     }
 
     fn make_id(&self) -> Result<String, String> {

@@ -18,6 +18,7 @@ use reckoner_domain::event::Event as StoredEvent;
 use reckoner_domain::id::ProjectId;
 use reckoner_domain::json;
 use reckoner_domain::meter::Filter;
+use reckoner_domain::source;
 use reckoner_domain::time::Timestamp;
 use serde_json::value::RawValue;
 
@@ -81,7 +82,8 @@ pub async fn list(
     let more = events.len() > limit;
     events.truncate(limit);
     let next_cursor = events.last().filter(|_| more).map(|event| to_cursor(event, order));
-    Ok(Json(List { data: events.into_iter().map(to_api).collect(), next_cursor }).into_response())
+    let data = with_contexts(&app, caller.project, events).await?;
+    Ok(Json(List { data, next_cursor }).into_response())
 }
 
 /// What is asked for; what is wrong is noted.
@@ -129,8 +131,30 @@ pub async fn get(
     By(caller): By,
     Path(id): Path<String>,
 ) -> Result<Json<Event>, ApiError> {
-    let event = app.events.get(caller.project, id).await?;
-    event.map(to_api).map(Json).ok_or_else(|| ApiError::not_found("event"))
+    let event = app.events.get(caller.project, id).await?.ok_or_else(|| ApiError::not_found("event"))?;
+    in_context(&app, caller.project, event).await.map(Json)
+}
+
+/// An event as the API shows it, with where it arose in words.
+pub async fn in_context(app: &App, project: ProjectId, event: StoredEvent) -> Result<Event, ApiError> {
+    let shown = with_contexts(app, project, vec![event]).await?;
+    shown.into_iter().next().ok_or_else(|| ApiError::not_found("event"))
+}
+
+/// The same of several.
+async fn with_contexts(
+    app: &App,
+    project: ProjectId,
+    events: Vec<StoredEvent>,
+) -> Result<Vec<Event>, ApiError> {
+    let subjects = events.iter().filter_map(|event| event.subject.as_deref()).collect();
+    let names = app.recorder.names.of(&app.db, project, subjects).await?;
+    let shown = |event: StoredEvent| {
+        let name = event.subject.as_ref().and_then(|subject| names.get(subject));
+        let context = source::shown(event.source_context.as_deref(), name.map(AsRef::as_ref));
+        Event { context: Some(context), ..to_api(event) }
+    };
+    Ok(events.into_iter().map(shown).collect())
 }
 
 /// An event as the API shows it.
@@ -145,6 +169,7 @@ pub fn to_api(event: StoredEvent) -> Event {
         subject: event.subject,
         properties: event.properties.and_then(raw).unwrap_or_else(empty_object),
         source_context: event.source_context.and_then(raw),
+        context: None,
         received_at: event.received_at.to_string(),
         amended_at: event.amended_at.map(|time| time.to_string()),
         voided_at: event.voided_at.map(|time| time.to_string()),

@@ -1,0 +1,166 @@
+//! `GET /api/usage/aggregations` and `POST /api/usage/aggregations/calculate`.
+use super::figures::{Figures, Reader};
+use super::months::{Month, Months, NO_MONTH};
+use super::numbers::{gigabytes, number};
+use super::resources::{Meters, Resource};
+use super::{Owner, Params, all_wrong, data, documents, failed, given, page, wrong};
+use crate::events::{EventsError, ListFilter, Order};
+use crate::http::compat::Asked as Query;
+use crate::http::compat::metering::{BodyFault, as_container, read_body};
+use crate::http::extract::By;
+use crate::http::state::App;
+use axum::Json;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use reckoner_domain::id::ProjectId;
+use reckoner_domain::time::Timestamp;
+use serde_json::{Map, Value, json};
+
+/// Months of usage of a workspace or an organisation, the latest first, from that of its first event on.
+#[utoipa::path(
+    get, path = "/api/usage/aggregations", operation_id = "list_workspace_aggregations", tag = "system B",
+    params(
+        ("workspaceId" = Option<String>, Query, description = "The workspace; it or `organizationId` is required."),
+        ("organizationId" = Option<String>, Query, description = "The organisation."),
+        ("period" = Option<String>, Query, description = "Only this month: `2026-01`."),
+        ("startPeriod" = Option<String>, Query, description = "Not before this month."),
+        ("endPeriod" = Option<String>, Query, description = "Not after this month; by default the present one."),
+        ("limit" = Option<u32>, Query, description = "1 to 1,000, 50 by default."),
+        ("offset" = Option<u32>, Query, description = "0 to 100,000."),
+    ),
+    responses(
+        (status = 200, description = "`{data: {documents: [{$id, workspaceId, period, trafficTotalGB, storageAvgGB, computeTotalUnits, isFinalized}], total}}`", body = Object),
+        (status = 400, description = "`{error}`", body = Object),
+        (status = 401, description = "`{error}`", body = Object),
+        (status = 403, description = "`{error}`", body = Object),
+    ),
+    security(("api_key" = ["admin"])),
+)]
+pub async fn list(
+    State(app): State<App>,
+    By(caller): By,
+    Query(params): Query<Params>,
+) -> Result<Json<Value>, Response> {
+    let owner = Owner::of(&params)?;
+    let mut wrongs = Vec::new();
+    let (limit, offset) = page(&params, &mut wrongs);
+    let months = Months::of(&app, caller.project, &owner).await?;
+    let mut read = |name: &str, text: Option<&String>| {
+        let month = months.named(&given(text)?);
+        if month.is_none() {
+            wrongs.push(format!("{name} {NO_MONTH}"));
+        }
+        month
+    };
+    let only = read("period", params.period.as_ref());
+    let from = read("startPeriod", params.start_period.as_ref());
+    let to = read("endPeriod", params.end_period.as_ref());
+    if !wrongs.is_empty() {
+        return Err(all_wrong(&wrongs));
+    }
+    let meters = Meters::of(&app.recorder.catalogues.of(caller.project))?;
+    let now = app.clock.of_project(caller.project);
+    let Some(first) = first_event(&app, caller.project, &owner).await.map_err(failed)? else {
+        return Ok(data(documents(Vec::new(), 0)));
+    };
+    let latest = |a: Month, b: Month| if a.window.start < b.window.start { b } else { a };
+    let earliest = |a: Month, b: Month| if a.window.start < b.window.start { a } else { b };
+    let from = [from, only.clone()].into_iter().flatten().fold(months.at(first), latest);
+    let to = [to, only].into_iter().flatten().fold(months.at(now.max(first)), earliest);
+    let mut all = Vec::new();
+    if from.window.start <= to.window.start {
+        all.extend(months.newest_first(&from, &to));
+    }
+    let reader = Reader { events: &app.events, project: caller.project, meters: &meters, owner: &owner, now };
+    let total = all.len() as u64;
+    let shown: Vec<Month> = all.into_iter().skip(offset).take(limit).collect();
+    // Windows go forward.
+    let windows: Vec<_> = shown.iter().rev().map(|month| month.window).collect();
+    let figures = reader.of(&windows).await.map_err(failed)?;
+    let figures = figures.iter().rev();
+    let shown = shown.iter().zip(figures).map(|(month, figures)| aggregation(&owner, month, figures));
+    Ok(data(documents(shown.collect(), total)))
+}
+
+/// Calculate a month of a workspace or an organisation.
+///
+/// Months that are not finalised are always calculated anew, so that this shows what the list shows.
+#[utoipa::path(
+    post, path = "/api/usage/aggregations/calculate", operation_id = "calculate_workspace_aggregation", tag = "system B",
+    request_body(content = Object, description = "`{workspaceId, period}`, or `{organizationId, period}`", content_type = "application/json"),
+    responses(
+        (status = 201, description = "`{data: {$id, workspaceId, period, trafficTotalGB, storageAvgGB, computeTotalUnits, isFinalized}}`", body = Object),
+        (status = 400, description = "`{error}`", body = Object),
+        (status = 401, description = "`{error}`", body = Object),
+        (status = 403, description = "`{error}`", body = Object),
+        (status = 413, description = "`{error}`", body = Object),
+        (status = 415, description = "`{error}`", body = Object),
+    ),
+    security(("api_key" = ["admin"])),
+)]
+pub async fn calculate(
+    State(app): State<App>,
+    By(caller): By,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Response> {
+    let no_object = || wrong("Request body must be a JSON object");
+    let bytes = match read_body(&app, &headers, body).await {
+        Ok(bytes) => bytes,
+        Err(BodyFault::Missing) => return Err(no_object()),
+        Err(BodyFault::Unreadable(error)) => return Err(failed(error)),
+    };
+    let text = as_container(&bytes).map_err(|_| no_object())?;
+    let fields: Map<String, Value> = serde_json::from_str(text).map_err(|_| no_object())?;
+    let text = |name: &str| fields.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let owner =
+        Owner::new(text("workspaceId").map(str::to_owned), text("organizationId").map(str::to_owned))?;
+    let period = text("period").ok_or_else(|| wrong(&format!("period is required: it {NO_MONTH}")))?;
+    let months = Months::of(&app, caller.project, &owner).await?;
+    let now = app.clock.of_project(caller.project);
+    let month = months.asked(Some(period), now)?;
+    if month.window.start > now {
+        return Err(wrong("period must not be in the future"));
+    }
+    let meters = Meters::of(&app.recorder.catalogues.of(caller.project))?;
+    let reader = Reader { events: &app.events, project: caller.project, meters: &meters, owner: &owner, now };
+    let figures = reader.of(&[month.window]).await.map_err(failed)?;
+    let figures = figures.first().copied().unwrap_or_default();
+    Ok((StatusCode::CREATED, data(aggregation(&owner, &month, &figures))).into_response())
+}
+
+fn aggregation(owner: &Owner, month: &Month, figures: &Figures) -> Value {
+    let key = month.name.replace('-', "");
+    let mut shown = json!({"$id": format!("{}_monthly_{key}", owner.name())});
+    owner.put(&mut shown);
+    if let Some(fields) = shown.as_object_mut() {
+        let mut put = |name: &str, value: Value| fields.insert(name.to_owned(), value);
+        put("period", json!(month.name));
+        put("trafficTotalGB", number(gigabytes(figures.traffic_bytes)));
+        put("storageAvgGB", number(gigabytes(figures.storage_bytes)));
+        put("computeTotalUnits", number(figures.compute_units));
+        // Invoices finalise: until a month has one, it is calculated from its events.
+        put("isFinalized", json!(false));
+    }
+    shown
+}
+
+/// When the owner's first event was.
+async fn first_event(app: &App, project: ProjectId, owner: &Owner) -> Result<Option<Timestamp>, EventsError> {
+    let mut first: Option<Timestamp> = None;
+    for resource in Resource::ALL {
+        let filter = ListFilter {
+            customer: owner.organization.clone(),
+            subject: owner.workspace.clone(),
+            event_type: Some(resource.event_type().to_owned()),
+            order: Order::OldestFirst,
+            limit: 1,
+            ..ListFilter::new(project)
+        };
+        let found = app.events.list(filter).await?.first().map(|event| event.time);
+        first = first.into_iter().chain(found).min();
+    }
+    Ok(first)
+}
