@@ -59,7 +59,8 @@ pub fn complete(mut document: Value) -> Value {
         "name": "usage of users",
         "description": "What users of accounts used: the paths of system D, with its own error bodies.",
     });
-    document["tags"] = tags.into_iter().chain([own, workspaces, analytics, accounts, services, usage]).collect();
+    document["tags"] =
+        tags.into_iter().chain([own, workspaces, analytics, accounts, services, usage]).collect();
     document["servers"] = json!([{"url": "/"}]);
     document["components"]["headers"] = headers();
     if let Some(schemas) = document["components"]["schemas"].as_object_mut() {

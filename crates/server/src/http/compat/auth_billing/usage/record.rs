@@ -104,6 +104,7 @@ impl<'a> Sent<'a> {
                     subject: None,
                     properties: properties.map(Cow::Borrowed),
                     source_context: None,
+                    attributed: false,
                 };
                 Ok((resource, event))
             }
