@@ -172,8 +172,8 @@ impl Server {
         let definitions = config.definitions.clone();
         let stopping = AtomicBool::new(false);
         let bodies = Budget::new(config.ingest.held_bytes_max);
-        let rates = RateLimits::new(config.rate_limits);
         let parts = Parts {
+            rates: RateLimits::new(config.rate_limits),
             config,
             clock,
             db,
@@ -183,7 +183,6 @@ impl Server {
             billing,
             entitlements,
             rejections,
-            rates,
             keys,
             accounts,
             services,
