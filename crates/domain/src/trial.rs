@@ -32,20 +32,19 @@ pub fn end_seen_from(now: Timestamp, ends_at: Timestamp) -> TrialEnd {
     }
 }
 
-/// The hour of UTC at which customers whose trial has ended get another plan.
-const MOVE_HOUR: i64 = 2;
+/// When after midnight of UTC customers whose trial has ended get another plan.
+const MOVE_OFFSET: i64 = 2 * HOUR;
 
 /// When the customer of a trial that ended at an instant gets another plan: 02:00 UTC at or after it.
 pub fn moved_at(ended_at: Timestamp) -> Timestamp {
-    let offset = MOVE_HOUR * HOUR;
-    let days = -(offset - ended_at.as_micros()).div_euclid(DAY);
-    Timestamp::from_micros_clamped(days * DAY + offset)
+    let last = last_move(ended_at);
+    if last == ended_at { last } else { last.plus_micros(DAY) }
 }
 
 /// The last 02:00 UTC at or before an instant: trials that ended until then are followed by another plan.
 pub fn last_move(now: Timestamp) -> Timestamp {
-    let offset = MOVE_HOUR * HOUR;
-    Timestamp::from_micros_clamped((now.as_micros() - offset).div_euclid(DAY) * DAY + offset)
+    let since = now.as_micros().saturating_sub(MOVE_OFFSET).rem_euclid(DAY);
+    Timestamp::from_micros_clamped(now.as_micros().saturating_sub(since))
 }
 
 #[cfg(test)]

@@ -174,8 +174,8 @@ impl Server {
         let definitions = config.definitions.clone();
         let stopping = AtomicBool::new(false);
         let bodies = Budget::new(config.ingest.held_bytes_max);
-        let rates = RateLimits::new(config.rate_limits);
         let parts = Parts {
+            rates: RateLimits::new(config.rate_limits),
             config,
             clock,
             db,
@@ -186,7 +186,6 @@ impl Server {
             entitlements,
             own_traffic,
             rejections,
-            rates,
             keys,
             accounts,
             services,

@@ -2,7 +2,7 @@
 //! test takes: what is sent in a row is refused at last.
 use crate::support::server::{Answer, LIVE_KEY, Server, Setup, TEST_KEY};
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// Most requests that are sent to be refused.
 const TRIES_MAX: usize = 20;
@@ -103,7 +103,7 @@ async fn each_path_refuses_in_its_own_words() {
         );
     }
     // One network is one client, whatever the rest of its address is.
-    let (_, _) = refused(&server, "/v1/meters", &[("x-forwarded-for", "2001:db8::1")]).await;
+    refused(&server, "/v1/meters", &[("x-forwarded-for", "2001:db8::1")]).await;
     let same = ask(&server, Method::GET, "/v1/meters", &[("x-forwarded-for", "2001:db8::2")]).await;
     assert_eq!(same.status, 429);
     let other = ask(&server, Method::GET, "/v1/meters", &[("x-forwarded-for", "2001:db8:0:1::1")]).await;

@@ -30,8 +30,9 @@ fn entitlement(feature: &str, kind: &str) -> Value {
 }
 
 fn with(mut entitlement: Value, fields: Value) -> Value {
-    for (name, value) in fields.as_object().expect("fields") {
-        entitlement[name] = value.clone();
+    let Value::Object(fields) = fields else { panic!("no fields: {fields}") };
+    for (name, value) in fields {
+        entitlement[name] = value;
     }
     entitlement
 }

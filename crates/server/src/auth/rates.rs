@@ -141,21 +141,22 @@ impl RateLimits {
         let key = self.key(&(dimension, who));
         let Some(shard) = self.shards.get((key % SHARDS as u128) as usize) else { return Vec::new() };
         let mut shard = shard.lock();
-        let before = shard.get(&key).copied().unwrap_or_default();
-        let levels = || Span::ALL.into_iter().zip(rates).zip(before.0);
-        let asked: Vec<Asked> =
-            levels().filter_map(|((span, rate), until)| Some(Asked::of(span, rate?, until, now))).collect();
+        let known = shard.get(&key).copied();
+        let mut bucket = known.unwrap_or_default();
+        let mut asked = Vec::with_capacity(Span::ALL.len());
+        for ((span, rate), until) in Span::ALL.into_iter().zip(rates).zip(bucket.0) {
+            asked.extend(rate.map(|rate| Asked::of(span, rate, until, now)));
+        }
         let is_allowed = asked.iter().all(|one| one.wait == 0);
-        if is_allowed {
-            let mut bucket = before;
-            for (level, (span, rate)) in bucket.0.iter_mut().zip(Span::ALL.into_iter().zip(rates)) {
-                if let Some(rate) = rate {
-                    *level = Asked::of(span, rate, *level, now).after;
-                }
-            }
-            if !shard.contains_key(&key) && shard.len() >= self.settings.buckets_max / SHARDS {
-                make_room(&mut shard, now);
-            }
+        for ((level, rate), span) in bucket.0.iter_mut().zip(rates).zip(Span::ALL) {
+            let Some(one) = rate.map(|rate| Asked::of(span, rate, *level, now)) else { continue };
+            *level = if is_allowed { one.after } else { one.before };
+        }
+        // What is refused takes nothing; only a clock that was set back is made up for.
+        if known.is_none() && is_allowed && shard.len() >= self.settings.buckets_max / SHARDS {
+            make_room(&mut shard, now);
+        }
+        if known.is_some() || is_allowed {
             shard.insert(key, bucket);
         }
         drop(shard);

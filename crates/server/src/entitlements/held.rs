@@ -24,7 +24,7 @@ pub enum Granted {
     /// The feature in this form.
     Static(String),
     /// Use of a meter, and how it stands.
-    Metered(MeterKey, Verdict),
+    Metered(MeterKey, Box<Verdict>),
 }
 
 impl Entitlements {
@@ -58,7 +58,7 @@ impl Entitlements {
                         // Nothing counts by a meter that is archived.
                         None => Verdict::of(quota.limit, (Ratio::ZERO, Ratio::ZERO), None)?,
                     };
-                    Granted::Metered(quota.meter.clone(), verdict)
+                    Granted::Metered(quota.meter.clone(), Box::new(verdict))
                 }
             };
             held.push(Held { feature: entitlement.feature.clone(), granted });

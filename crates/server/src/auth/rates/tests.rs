@@ -2,13 +2,18 @@ use super::*;
 use proptest::prelude::*;
 use reckoner_domain::time::{MINUTE, SECOND};
 
-fn limits(per_second: Option<Rate>, per_minute: Option<Rate>, buckets_max: usize) -> RateLimits {
+fn limits(
+    per_second: impl Into<Option<Rate>>,
+    per_minute: impl Into<Option<Rate>>,
+    buckets_max: usize,
+) -> RateLimits {
+    let (per_second, per_minute) = (per_second.into(), per_minute.into());
     let address = Rates { per_second, per_minute };
     RateLimits::new(Settings { address, buckets_max, ..Settings::default() })
 }
 
-fn rate(count: u32, burst: u32) -> Option<Rate> {
-    Some(Rate { count, burst })
+fn rate(count: u32, burst: u32) -> Rate {
+    Rate { count, burst }
 }
 
 fn at(micros: i64) -> Timestamp {
@@ -86,7 +91,8 @@ proptest! {
         is_minute in any::<bool>(),
         gaps in prop::collection::vec(prop_oneof![Just(0), 0..2_000_i64, 0..3_000_000_i64], 1..300),
     ) {
-        let (second, minute) = if is_minute { (None, rate(count, burst)) } else { (rate(count, burst), None) };
+        let rate = Some(rate(count, burst));
+        let (second, minute) = if is_minute { (None, rate) } else { (rate, None) };
         let limits = limits(second, minute, 1_000);
         let span = if is_minute { MINUTE } else { SECOND };
         let (mut now, mut passed) = (0, Vec::new());
