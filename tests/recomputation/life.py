@@ -2,14 +2,22 @@
 """Lives through months of many customers on a server with a test clock, works every invoice out anew by
 rules.py, and compares them line by line: life.py URL KEY [--customers N] [--months N] [--seed N]
 
+With --binary RECKONER --data-dir DIR it runs the server itself (URL is then ignored) and ends it with SIGKILL
+--crashes times, most of them while it moves its clock, at an instant that nobody chose.
+
 Trials, upgrades, downgrades, changes of interval, pauses, cancellations and returns, late events and voids, over
 a leap day, changes of summer time and the turn of a year, in four time zones.
 """
 import argparse
 import http.client
 import json
+import os
 import random
+import signal
+import subprocess
 import sys
+import threading
+import time
 from fractions import Fraction as F
 from urllib.parse import urlsplit
 
@@ -65,10 +73,53 @@ PLANS = [
 ]
 
 
+class Process:
+    """A server that is started again on its data whenever it was killed."""
+
+    def __init__(self, binary, data_dir, key):
+        self.command = [binary, "serve", "--data-dir", data_dir, "--listen", "127.0.0.1:0"]
+        self.environment = {**os.environ, "RECKONER_BOOTSTRAP_TEST_API_KEY": key, "RECKONER_LOG_LEVEL": "error"}
+        self.start()
+
+    def start(self):
+        self.child = subprocess.Popen(self.command, stdout=subprocess.PIPE, env=self.environment, text=True)
+        for line in self.child.stdout:
+            if line.startswith("listening on "):
+                self.url = line.removeprefix("listening on ").strip()
+                # What else it says is read, so that it never waits for a reader.
+                threading.Thread(target=lambda: [None for _ in self.child.stdout], daemon=True).start()
+                return
+        raise SystemExit("the server did not start")
+
+    def kill(self):
+        self.child.send_signal(signal.SIGKILL)
+
+    def restart(self):
+        self.child.wait()
+        self.start()
+
+
 class Server:
-    def __init__(self, url, key):
-        self.connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=600)
+    def __init__(self, url, key, process=None):
+        self.process = process
         self.headers = {"x-apikey": key, "content-type": "application/json"}
+        self.connect(process.url if process else url)
+
+    def connect(self, url):
+        self.connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=600)
+
+    def ask_through_crash(self, method, path, body, after_s):
+        """Asks while the server is killed after some time, and again once it is back."""
+        timer = threading.Timer(after_s, self.process.kill)
+        timer.start()
+        try:
+            self.ask(method, path, body)
+        except (http.client.HTTPException, OSError):
+            pass
+        timer.join()
+        self.process.restart()
+        self.connect(self.process.url)
+        return self.ask(method, path, body)
 
     def ask(self, method, path, body=None, allowed=(200, 201)):
         payload = None if body is None else json.dumps(body)
@@ -112,6 +163,8 @@ class Life:
         self.now = START
         self.events = 0
         self.actions = 0
+        self.crashes = args.crashes if args.binary else 0
+        self.crashed = 0
 
     def prepare(self):
         self.server.ask("PUT", "/v1/test-clock", {"frozen_time": shown(START)})
@@ -134,7 +187,11 @@ class Life:
         return sorted(todo, key=lambda one: one[0])
 
     def live(self):
-        for at, customer, _ in self.schedule():
+        todo = self.schedule()
+        # The crashes change nothing of what is done: they have a random source of their own.
+        self.crash_random = random.Random(len(todo))
+        self.crash_chance = self.crashes / len(todo)
+        for at, customer, _ in todo:
             self.move(at)
             for _, one in customer.subscriptions:
                 one.settle(at)
@@ -145,7 +202,12 @@ class Life:
                 one.settle(self.end)
 
     def move(self, at):
-        self.server.ask("POST", "/v1/test-clock/advance", {"frozen_time": shown(at)})
+        to = ("POST", "/v1/test-clock/advance", {"frozen_time": shown(at)})
+        if self.crash_random.random() < self.crash_chance:
+            self.server.ask_through_crash(*to, self.crash_random.random() * 0.05)
+            self.crashed += 1
+        else:
+            self.server.ask(*to)
         self.now = at
 
     def act(self, customer):
@@ -291,15 +353,23 @@ def main():
     parser.add_argument("--customers", type=int, default=200)
     parser.add_argument("--months", type=int, default=14)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--binary")
+    parser.add_argument("--data-dir")
+    parser.add_argument("--crashes", type=int, default=100)
     args = parser.parse_args()
-    life = Life(Server(args.url, args.key), args)
+    began = time.monotonic()
+    process = Process(args.binary, args.data_dir, args.key) if args.binary else None
+    life = Life(Server(args.url, args.key, process), args)
     life.prepare()
     life.live()
     agreed, wrong = life.compare()
     for one in wrong[:20]:
         print(one, file=sys.stderr)
     print(f"{agreed} invoices of {len(life.customers)} customers agree, {len(wrong)} differences, "
-          f"{life.actions} actions, {life.events} events, seed {args.seed}")
+          f"{life.actions} actions, {life.events} events, {life.crashed} crashes, seed {args.seed}, "
+          f"{time.monotonic() - began:.0f} s")
+    if process:
+        process.kill()
     sys.exit(1 if wrong or agreed == 0 else 0)
 
 
