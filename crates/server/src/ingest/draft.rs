@@ -221,6 +221,7 @@ impl<'a> Sent<'a> {
         let sent_id = self.id.is_some();
         let id = text(self.id, "id", ID_BYTES_MAX, &mut faults);
         let customer = text(self.customer, "customer", CUSTOMER_BYTES_MAX, &mut faults);
+        let customers_place = faults.len();
         if customer.as_ref().is_some_and(|customer| customer.starts_with(CUSTOMER_ID_PREFIX)) {
             faults.push(Fault::new(
                 "customer",
@@ -245,7 +246,7 @@ impl<'a> Sent<'a> {
             },
         };
         if customer.is_none() && self.customer.is_none() {
-            faults.push(Fault::new("customer", nobody(subject.is_some())));
+            faults.insert(customers_place, Fault::new("customer", nobody(subject.is_some())));
         }
         faults.extend(self.unknown.iter().map(|name| unknown_field(name)));
         if self.unknown_more > 0 {
