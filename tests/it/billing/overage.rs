@@ -156,3 +156,23 @@ async fn revenue_moves_as_customers_come_and_go() {
     let wrong = server.get("/v1/revenue?from=x&to=y").await.json();
     assert_eq!(wrong["errors"].as_array().map(Vec::len), Some(2));
 }
+
+#[tokio::test]
+async fn a_live_project_with_final_invoices_is_not_cleared() {
+    let server = Setup::default().env("CRON_SECRET", SECRET).start();
+    let live = |path: &str| server.request(Method::POST, path, crate::support::server::LIVE_KEY);
+    let plan = json!({"key": "p", "currency": "USD", "interval": "month", "base_price": "5.00"});
+    assert_eq!(Answer::of(live("/v1/plans").json(&plan).send().await).await.status, 201);
+    let clear = json!({"project": "live", "what": "events"});
+    assert_eq!(Answer::of(live("/v1/clear").json(&clear).send().await).await.status, 200);
+    let subscription = json!({"customer": "acme", "plan": "p"});
+    assert_eq!(Answer::of(live("/v1/subscriptions").json(&subscription).send().await).await.status, 201);
+    let request = server.bare(Method::POST, "/api/cron/process-overage");
+    let begun = request.header("authorization", format!("Bearer {SECRET}")).send().await;
+    assert_eq!(Answer::of(begun).await.status, 200);
+    for what in ["events", "aggregations"] {
+        let clear = json!({"project": "live", "what": what});
+        let refused = Answer::of(live("/v1/clear").json(&clear).send().await).await;
+        assert_eq!((refused.status.as_u16(), &refused.json()["code"]), (409, &json!("project_invoiced")));
+    }
+}

@@ -50,7 +50,7 @@ async fn world(db: Db, collection: Collection) -> World {
         let customer = customers::get_by_external_id(&world.db, LIVE, own_id).await.expect("there");
         let plan = (PlanKey::parse("p").expect("a key"), None);
         let (zone, after_trial) = (jiff::tz::TimeZone::UTC, AfterTrial::Activate);
-        let new = New { customer, zone, plan, trial_days: None, after_trial, collection };
+        let new = New { customer, zone, plan, trial_days: None, started_at: None, after_trial, collection };
         billing.subscriptions.start(&SYSTEM, new).await.expect("begun");
     }
     let used: Vec<_> = names.iter().flat_map(|name| (0..3).map(|_| (name.clone(), at(START)))).collect();

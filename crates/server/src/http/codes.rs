@@ -1,7 +1,7 @@
 //! The codes of problems, for programs: none is ever renamed.
 
 /// Each code with what it means. `/docs` lists them, and `type` of a problem leads there.
-pub const CODES: [(&str, &str); 35] = [
+pub const CODES: [(&str, &str); 36] = [
     ("malformed", "The request cannot be read: no JSON, no UTF-8, nested too deep, a body that ended early."),
     ("unauthenticated", "No credential, or one that is unknown, revoked or expired."),
     ("forbidden", "The key lacks the scope that the route asks for."),
@@ -29,6 +29,7 @@ pub const CODES: [(&str, &str); 35] = [
     ),
     ("subscription_state", "That cannot happen to the subscription as it stands."),
     ("insufficient_credit", "Less is available in the wallet, or the hold reserves less."),
+    ("project_invoiced", "A live project with final invoices is not cleared."),
     ("invoice_state", "That cannot happen to the invoice as it stands."),
     ("currency_differs", "The plan has another currency than the customer, who has one for ever."),
     ("endpoint_disabled", "The webhook endpoint is disabled: enable it first."),

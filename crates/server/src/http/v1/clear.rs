@@ -3,6 +3,8 @@ use crate::http::error::{ApiError, choice_error, field_error};
 use crate::http::extract::{By, Json as JsonBody};
 use crate::http::state::App;
 use crate::jobs::ClearError;
+use crate::store::invoices;
+use crate::store::projects::LIVE;
 use axum::Json;
 use axum::extract::State;
 use reckoner_api::clear::{Clear, Cleared};
@@ -19,6 +21,7 @@ use reckoner_api::error::Problem;
         (status = 400, body = Problem, content_type = "application/problem+json"),
         (status = 401, body = Problem, content_type = "application/problem+json"),
         (status = 403, body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "The project is live and has final invoices", body = Problem, content_type = "application/problem+json"),
         (status = 413, body = Problem, content_type = "application/problem+json"),
         (status = 415, body = Problem, content_type = "application/problem+json"),
         (status = 422, body = Problem, content_type = "application/problem+json"),
@@ -41,6 +44,10 @@ pub async fn clear(
     }
     if !errors.is_empty() {
         return Err(ApiError::invalid(errors));
+    }
+    if caller.project == LIVE && invoices::any(&app.db, caller.project).await? {
+        let reason = "the project has final invoices, which its events and aggregations explain";
+        return Err(ApiError::conflict("project_invoiced", reason));
     }
     // What was rejected before goes with the events.
     app.rejections.flush().await;
