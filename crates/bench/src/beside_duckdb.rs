@@ -18,6 +18,7 @@ const TIMES: u32 = 3;
 const SCRIPT: &str = r#"
 import sys, time, duckdb
 connection = duckdb.connect()
+connection.execute("set enable_progress_bar = false")
 files, start, end, times = sys.argv[1] + "/events-*.parquet", sys.argv[2], sys.argv[3], int(sys.argv[4])
 where = f"from '{files}' where record = 'event' and time >= '{start}' and time < '{end}'"
 connection.execute("set timezone = 'UTC'")

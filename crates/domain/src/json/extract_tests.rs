@@ -3,7 +3,18 @@ use super::*;
 use proptest::prelude::*;
 
 const PATHS: [&str; 12] = [
-    "a", "b", "$.a.b", "$.a.b.a", "$.b[0]", "$.b[1].a", "$.a", "$.b.a", "$['c d']", "$.é", "$[0]", "$.a[2][0]",
+    "a",
+    "b",
+    "$.a.b",
+    "$.a.b.a",
+    "$.b[0]",
+    "$.b[1].a",
+    "$.a",
+    "$.b.a",
+    "$['c d']",
+    "$.é",
+    "$[0]",
+    "$.a[2][0]",
 ];
 
 fn paths() -> Vec<Path> {
@@ -24,11 +35,50 @@ fn compare(extractor: &mut Extractor, paths: &[Path], text: &str) {
 
 fn scalar() -> impl Strategy<Value = String> {
     let fixed = [
-        "null", "true", "false", "0", "-0", "-0.0", "1", "1.0", "1e0", "1E5", "12E-3", "1e400", "-7", "00", "01",
-        "1.", ".5", "+1", "-", "0.1234567890123456785", "123456789012345678", "1234567890123456789", "NaN",
-        "\"\"", "\"1\"", "\"1.0\"", "\"x\"", "\"\\n\"", "\"\\u00e9\"", "\"\\u0061\"", "\"\\ud83d\\ude00\"",
-        "\"\\ud83d\"", "\"\\x\"", "\"\\u12g4\"", "\"\u{1}\"", "\"😀\"", "\"5e-324\"", "\"1e3\"", "\"",
-        "\"\u{7f}\"", "tru", "nullx", "\"a\\\"b\"", "\"\\\\\"",
+        "null",
+        "true",
+        "false",
+        "0",
+        "-0",
+        "-0.0",
+        "1",
+        "1.0",
+        "1e0",
+        "1E5",
+        "12E-3",
+        "1e400",
+        "-7",
+        "00",
+        "01",
+        "1.",
+        ".5",
+        "+1",
+        "-",
+        "0.1234567890123456785",
+        "123456789012345678",
+        "1234567890123456789",
+        "NaN",
+        "\"\"",
+        "\"1\"",
+        "\"1.0\"",
+        "\"x\"",
+        "\"\\n\"",
+        "\"\\u00e9\"",
+        "\"\\u0061\"",
+        "\"\\ud83d\\ude00\"",
+        "\"\\ud83d\"",
+        "\"\\x\"",
+        "\"\\u12g4\"",
+        "\"\u{1}\"",
+        "\"😀\"",
+        "\"5e-324\"",
+        "\"1e3\"",
+        "\"",
+        "\"\u{7f}\"",
+        "tru",
+        "nullx",
+        "\"a\\\"b\"",
+        "\"\\\\\"",
     ];
     prop_oneof![
         prop::sample::select(fixed.to_vec()).prop_map(str::to_owned),
@@ -39,8 +89,18 @@ fn scalar() -> impl Strategy<Value = String> {
 
 fn name() -> impl Strategy<Value = &'static str> {
     prop::sample::select(vec![
-        "\"a\"", "\"a\"", "\"b\"", "\"b\"", "\"c d\"", "\"é\"", "\"\\u0061\"", "\"$a\"", "\"\"",
-        "\"$serde_json::private::Number\"", "\"$serde_json::private::RawValue\"", "\"\\u0024serde_json::private::Number\"",
+        "\"a\"",
+        "\"a\"",
+        "\"b\"",
+        "\"b\"",
+        "\"c d\"",
+        "\"é\"",
+        "\"\\u0061\"",
+        "\"$a\"",
+        "\"\"",
+        "\"$serde_json::private::Number\"",
+        "\"$serde_json::private::RawValue\"",
+        "\"\\u0024serde_json::private::Number\"",
         "a",
     ])
 }
@@ -53,10 +113,12 @@ fn json() -> impl Strategy<Value = String> {
     scalar().prop_recursive(5, 48, 5, |inner| {
         let field = (space(), name(), space(), space(), inner.clone(), space());
         let field = field.prop_map(|(a, name, b, c, value, d)| format!("{a}{name}{b}:{c}{value}{d}"));
-        let object = prop::collection::vec(field, 0..5).prop_map(|fields| format!("{{{}}}", fields.join(",")));
+        let object =
+            prop::collection::vec(field, 0..5).prop_map(|fields| format!("{{{}}}", fields.join(",")));
         let list = prop::collection::vec((space(), inner), 0..4);
         let list = list.prop_map(|values| {
-            let values: Vec<String> = values.into_iter().map(|(space, value)| format!("{space}{value}")).collect();
+            let values: Vec<String> =
+                values.into_iter().map(|(space, value)| format!("{space}{value}")).collect();
             format!("[{}]", values.join(","))
         });
         prop_oneof![3 => object, 1 => list]

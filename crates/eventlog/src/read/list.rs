@@ -9,9 +9,9 @@ use crate::memory::places::Finder;
 use crate::shared::{Shared, to_event};
 use reckoner_domain::event::Event;
 use reckoner_domain::id::ProjectId;
+use reckoner_domain::json::Extractor;
 use reckoner_domain::meter::Filter;
 use reckoner_domain::time::Timestamp;
-use serde_json::Value;
 
 /// Most events of a page.
 pub const LIST_EVENTS_MAX: usize = 10_000;
@@ -111,9 +111,8 @@ impl ListFilter {
             && equal(&self.event_type, Some(event.draft.event_type))
             && equal(&self.subject, event.draft.subject)
             && (self.filters.is_empty() || {
-                let properties: Option<Value> =
-                    event.draft.properties.and_then(|text| serde_json::from_str(text).ok());
-                let properties = properties.unwrap_or_default();
+                let mut extractor = Extractor::new(self.filters.iter().map(|filter| &filter.path));
+                let properties = extractor.read(event.draft.properties);
                 self.filters.iter().all(|filter| filter.passes(&properties))
             })
     }

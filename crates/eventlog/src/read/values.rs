@@ -14,9 +14,9 @@ use foldhash::fast::RandomState;
 use hashbrown::{HashMap, HashSet};
 use parking_lot::Mutex;
 use reckoner_domain::id::{MeterId, ProjectId};
+use reckoner_domain::json::Extractor;
 use reckoner_domain::meter::{DIMENSION_VALUES_MAX, Dimension, Meter, Readable};
 use reckoner_domain::time::{DAY, HOUR, Timestamp};
-use serde_json::Value;
 use std::sync::Arc;
 
 /// Hours of a day.
@@ -184,6 +184,11 @@ struct Day<'a> {
 impl Day<'_> {
     /// Adds the values of these records, in order, until there are as many as a day shows.
     fn look_at(&self, sequences: &[u64], values: &mut Shown) -> Result<(), ReadError> {
+        let declared = match self.dimension {
+            Dimension::Property(path) => Some(path),
+            Dimension::Subject => None,
+        };
+        let mut extractor = Extractor::new(declared.into_iter().chain(self.meter.paths()));
         for sequences in sequences.chunks(PLACES_AT_ONCE) {
             let found: Vec<Found> = {
                 let memory = self.shared.memory.read();
@@ -194,8 +199,7 @@ impl Day<'_> {
             let places = places.collect::<Result<Vec<_>, _>>()?;
             let looked = fetch::each(&places, |_, origin, event| {
                 let draft = &event.draft;
-                let properties: Value =
-                    draft.properties.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+                let properties = extractor.read(draft.properties);
                 let (time, sequence, value) = (event.time, origin.sequence, draft.value);
                 let readable = Readable { time, sequence, value, properties: &properties };
                 if self.meter.read(&readable).is_some()
