@@ -122,7 +122,7 @@ struct AdjustedCell {
 }
 
 /// What a part has of what is asked for, as the part numbers it.
-pub(super) struct AskedPart {
+pub struct AskedPart {
     pub(super) part: Arc<Part>,
     pub(super) event_type: u32,
     pub(super) customers: Option<Vec<u32>>,
@@ -143,7 +143,7 @@ impl AskedPart {
 /// What to walk over.
 pub struct Scan<'a> {
     pub(super) shared: &'a Shared,
-    pub(super) parts: Vec<AskedPart>,
+    pub(crate) parts: Vec<AskedPart>,
     deltas: Vec<Arc<Delta>>,
     pub(super) project: ProjectId,
     /// The number of the event type; `None` where there are no events of it.
@@ -430,17 +430,23 @@ impl<'a> Scan<'a> {
         let mut bulk = Bulk::new(fields);
         let mut finder = Finder::default();
         for events in slice.events.chunks(PLACES_AT_ONCE) {
-            let versions: Vec<(Version, u32)> = {
+            let versions: Vec<(Version, u64, u32)> = {
                 let memory = self.shared.memory.read();
                 let version = |(sequence, customer): &(u64, u32)| {
-                    Some((memory.version(self.project, *sequence, self.known)?, *customer))
+                    Some((memory.version(self.project, *sequence, self.known)?, *sequence, *customer))
                 };
                 let versions = events.iter().filter_map(version);
-                versions.filter(|(version, _)| version.voided_at.is_none()).collect()
+                versions.filter(|(version, ..)| version.voided_at.is_none()).collect()
             };
             let mut places = Vec::with_capacity(versions.len());
-            for (version, customer) in versions {
-                places.extend(version.place(&mut finder)?.map(|place| (place, customer)));
+            for (version, sequence, customer) in versions {
+                let place = if fields.origin {
+                    version.place(&mut finder)
+                } else {
+                    let received_at = Timestamp::default();
+                    version.place_from(&mut finder, Origin { project: self.project, sequence, received_at })
+                };
+                places.extend(place?.map(|place| (place, customer)));
             }
             bulk.take(places, &mut each)?;
         }

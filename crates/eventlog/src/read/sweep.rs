@@ -7,7 +7,6 @@ use crate::format::record::EventRecord;
 use crate::memory::intern::Interner;
 use crate::part::cells::HOURS;
 use crate::read::scan::{ScanError, Slice};
-use std::sync::Arc;
 
 /// Events that are worth it.
 const EVENTS_MIN: u64 = if cfg!(test) { 8 } else { 16 * 1024 };
@@ -24,7 +23,7 @@ struct Numbers<'p> {
 
 impl Scan<'_> {
     /// Takes the files of columns of which much is asked for out of the walk: they are to be swept.
-    pub(super) fn take_broad(&mut self) -> Result<Vec<AskedPart>, ReadError> {
+    pub fn take_broad(&mut self) -> Result<Vec<AskedPart>, ReadError> {
         let mut broad = Vec::new();
         for part in std::mem::take(&mut self.parts) {
             let to = if self.is_broad(&part)? { &mut broad } else { &mut self.parts };
@@ -60,9 +59,8 @@ impl Scan<'_> {
     }
 
     /// Shows each event of these files that is asked for and is not void, as it stands, with its
-    /// customer's number where that is read, in no order; of each these fields. `rest` is called now and
-    /// then.
-    pub(super) fn sweep<E: From<ScanError> + From<ReadError>>(
+    /// customer's number where that is read, in no order; of each these fields.
+    pub fn sweep<E: From<ScanError> + From<ReadError>>(
         &self,
         parts: &[AskedPart],
         fields: Fields,
@@ -70,25 +68,62 @@ impl Scan<'_> {
     ) -> Result<(), E> {
         for part in parts {
             for columns in part.part.columns() {
-                self.sweep_file(part, columns, fields, &mut each)?;
+                let mut amended = Vec::new();
+                self.sweep_file((part, columns), fields, |corrected, origin, event, customer| {
+                    if !corrected {
+                        return each(origin, event, customer);
+                    }
+                    amended.push((origin.sequence, customer));
+                    if amended.len() >= AMENDED_AT_ONCE {
+                        self.read(&Slice::of(std::mem::take(&mut amended)), fields, &mut each)?;
+                    }
+                    Ok(())
+                })?;
+                self.read(&Slice::of(amended), fields, &mut each)?;
             }
         }
         self.check_cleared(self.shared.memory.read().projects.get(&self.project))?;
         Ok(())
     }
 
+    /// Shows each event of these files that is asked for as it was first stored, void or not, in no order;
+    /// answers the sequences of their amendments, in order.
+    pub fn sweep_as_stored<E: From<ScanError> + From<ReadError>>(
+        &self,
+        parts: &[AskedPart],
+        fields: Fields,
+        mut each: impl FnMut(&Origin, &EventRecord<'_>) -> Result<(), E>,
+    ) -> Result<Vec<u64>, E> {
+        let mut corrected = Vec::new();
+        for part in parts {
+            for columns in part.part.columns() {
+                self.sweep_file((part, columns), fields, |is_corrected, origin, event, _| {
+                    corrected.extend(is_corrected.then_some(origin.sequence));
+                    each(origin, event)
+                })?;
+            }
+        }
+        let memory = self.shared.memory.read();
+        let project = memory.projects.get(&self.project);
+        self.check_cleared(project)?;
+        let of = |target: u64| project.into_iter().flat_map(move |known| known.corrections.of(target));
+        let amendments = corrected.into_iter().flat_map(of).filter(|correction| !correction.void);
+        let mut amendments: Vec<u64> = amendments.map(|correction| correction.sequence).collect();
+        amendments.sort_unstable();
+        Ok(amendments)
+    }
+
+    /// Shows each event of a file that is asked for, and whether it is corrected.
     fn sweep_file<E: From<ScanError> + From<ReadError>>(
         &self,
-        part: &AskedPart,
-        columns: &Arc<Columns>,
+        (part, columns): (&AskedPart, &Columns),
         fields: Fields,
-        each: &mut impl FnMut(&Origin, &EventRecord<'_>, u32) -> Result<(), E>,
+        mut each: impl FnMut(bool, &Origin, &EventRecord<'_>, u32) -> Result<(), E>,
     ) -> Result<(), E> {
         let Some(section) = part.part.section(self.project, self.cleared_at) else { return Ok(()) };
         let asked = self.columns_asked(part.event_type_name(section));
         let fields = Fields { customer: fields.customer || self.customers.is_some(), ..fields };
         let mut numbers = Numbers { part, last: None };
-        let mut amended = Vec::new();
         columns.sweep(&asked, fields, |rows| {
             let corrected = self.corrected_among(rows.in_time().map(|number| rows.sequence(number)))?;
             for number in rows.in_time() {
@@ -103,18 +138,11 @@ impl Scan<'_> {
                     false => Some(Interner::NOBODY),
                 };
                 let Some(customer) = customer else { continue };
-                if corrected.binary_search(&sequence).is_ok() {
-                    amended.push((sequence, customer));
-                    continue;
-                }
-                each(&Origin { project: self.project, ..origin }, &event, customer)?;
-            }
-            if amended.len() >= AMENDED_AT_ONCE {
-                self.read(&Slice::of(std::mem::take(&mut amended)), fields, &mut *each)?;
+                let is_corrected = corrected.binary_search(&sequence).is_ok();
+                each(is_corrected, &Origin { project: self.project, ..origin }, &event, customer)?;
             }
             Ok::<(), E>(())
-        })?;
-        self.read(&Slice::of(amended), fields, each)
+        })
     }
 
     /// Those among some sequences whose events are corrected, in order.

@@ -9,6 +9,7 @@ use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use reckoner_domain::rollup::Rollup;
 use reckoner_domain::tally::Tally;
+use std::ops::Range;
 
 /// The running value of a row.
 struct Entry {
@@ -21,6 +22,16 @@ struct Entries<'a> {
     query: &'a Query<'a>,
     groups: Groups<'a>,
     all: HashMap<(usize, usize), Entry, RandomState>,
+    open: Option<Open>,
+}
+
+/// Rollups of one customer in one window that are not in its row yet: they mostly follow each other.
+struct Open {
+    window: usize,
+    /// The hours that lie in the window as a whole.
+    hours: Range<i64>,
+    customer: u32,
+    rollup: Rollup,
 }
 
 impl Entries<'_> {
@@ -31,10 +42,25 @@ impl Entries<'_> {
     }
 
     fn add_rollup(&mut self, hour: i64, customer: u32, rollup: &Rollup) -> Result<(), Stop> {
+        if let Some(open) = &mut self.open
+            && open.customer == customer
+            && open.hours.contains(&hour)
+        {
+            return Ok(open.rollup.merge(rollup)?);
+        }
+        self.close()?;
         let Some(window) = self.query.window_of_hour(hour) else { return Ok(()) };
+        let hours = self.query.whole_hours(window);
+        self.open = Some(Open { window, hours, customer, rollup: *rollup });
+        Ok(())
+    }
+
+    /// Adds what is open to its row.
+    fn close(&mut self) -> Result<(), Stop> {
+        let Some(Open { window, customer, rollup, .. }) = self.open.take() else { return Ok(()) };
         let group = self.groups.of_customer(customer);
         let entry = self.at(window, group);
-        entry.tally.add_rollup(rollup)?;
+        entry.tally.add_rollup(&rollup)?;
         entry.events += rollup.count;
         Ok(())
     }
@@ -64,7 +90,8 @@ pub fn run(shared: &Shared, query: &Query<'_>, corrected: Corrected) -> Result<(
     let scan = Scan::new(shared, project, &meter.event_type, customers, times, query.as_of);
     let mut scan = scan.reading(corrected);
     let mut limits = Limits::default();
-    let mut entries = Entries { query, groups: Groups::new(shared, query), all: HashMap::default() };
+    let mut entries =
+        Entries { query, groups: Groups::new(shared, query), all: HashMap::default(), open: None };
     let fields = entries.groups.fields();
     if !rolled_up {
         let broad = scan.take_broad()?;
@@ -77,7 +104,9 @@ pub fn run(shared: &Shared, query: &Query<'_>, corrected: Corrected) -> Result<(
     }
     loop {
         let add = |hour, customer, rollup: &Rollup| entries.add_rollup(hour, customer, rollup);
-        let Some(slice) = scan.next(wanted, add)? else { break };
+        let slice = scan.next(wanted, add)?;
+        entries.close()?;
+        let Some(slice) = slice else { break };
         limits.read(slice.events.len())?;
         scan.read(&slice, fields, |origin, event, customer| entries.add_event(origin, event, customer))?;
         check_rows(entries.all.len())?;
