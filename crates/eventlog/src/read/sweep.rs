@@ -133,11 +133,8 @@ impl Scan<'_> {
                     continue;
                 }
                 let Some(Row { origin, event, .. }) = rows.row(number, columns)? else { continue };
-                let customer = match fields.customer {
-                    true => numbers.find(self, event.draft.customer),
-                    false => Some(Interner::NOBODY),
-                };
-                let Some(customer) = customer else { continue };
+                let named = fields.customer.then(|| numbers.find(self, event.draft.customer));
+                let Some(customer) = named.unwrap_or(Some(Interner::NOBODY)) else { continue };
                 let is_corrected = corrected.binary_search(&sequence).is_ok();
                 each(is_corrected, &Origin { project: self.project, ..origin }, &event, customer)?;
             }
