@@ -77,6 +77,7 @@ impl Footers {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use parquet::arrow::arrow_reader::ArrowReaderOptions;
     use parquet::file::metadata::{FileMetaData, ParquetMetaData};
     use parquet::schema::types::{SchemaDescriptor, Type};
 
@@ -86,7 +87,7 @@ mod tests {
         let schema = Arc::new(SchemaDescriptor::new(Arc::new(schema)));
         let file = FileMetaData::new(2, 0, None, None, schema, None);
         let metadata = Arc::new(ParquetMetaData::new(file, Vec::new()));
-        ArrowReaderMetadata::try_new(metadata, Default::default()).expect("metadata")
+        ArrowReaderMetadata::try_new(metadata, ArrowReaderOptions::default()).expect("metadata")
     }
 
     /// Whether a footer had to be looked up.

@@ -26,7 +26,7 @@ pub struct Asked<'a> {
 /// Rows that were read together.
 pub struct Rows<'r> {
     batch: Batch<'r>,
-    rows: usize,
+    count: usize,
     times: Range<i64>,
     /// What to look for, where rows may be of something else.
     mixed: Option<(ProjectId, &'r str)>,
@@ -110,10 +110,10 @@ impl Columns {
             .map_err(|_| source.failure())?;
         for batch in reader {
             let batch = batch.map_err(|_| source.failure())?;
-            let rows = batch.num_rows();
+            let count = batch.num_rows();
             let times = asked.times.start.as_micros()..asked.times.end.as_micros();
             let batch = Batch::new(&batch).ok_or_else(|| self.damaged())?;
-            each(&Rows { batch, rows, times, mixed })?;
+            each(&Rows { batch, count, times, mixed })?;
         }
         Ok(())
     }
@@ -122,7 +122,7 @@ impl Columns {
 impl<'r> Rows<'r> {
     /// The numbers of the rows that lie in time.
     pub fn in_time(&self) -> impl Iterator<Item = usize> {
-        (0..self.rows).filter(|number| self.times.contains(&self.batch.time(*number)))
+        (0..self.count).filter(|number| self.times.contains(&self.batch.time(*number)))
     }
 
     /// The sequence of a row.

@@ -134,7 +134,7 @@ impl<'a> Groups<'a> {
                 GroupBy::Customer => {}
                 GroupBy::Subject => is_other |= keys.push(index, draft.subject, time)?,
                 GroupBy::Property(path) => {
-                    is_other |= keys.push(index, properties.text(path).as_deref(), time)?
+                    is_other |= keys.push(index, properties.text(path).as_deref(), time)?;
                 }
             }
         }

@@ -36,8 +36,8 @@ fn fill(log: &mut Opened, from: i64, to: i64) {
     }
 }
 
-fn correct(log: &mut Opened, targets: impl Iterator<Item = u64>, after: Option<Content>) {
-    let changes = targets.map(|target| Change { target, after: after.clone() }).collect();
+fn correct(log: &mut Opened, targets: impl Iterator<Item = u64>, after: Option<&Content>) {
+    let changes = targets.map(|target| Change { target, after: after.cloned() }).collect();
     let corrections = Corrections { project: PROJECT, received_at: at(9_999), by: "key".into(), changes };
     let ahead = corrections.look_ahead(&log.shared).expect("reads");
     log.core.run([Work::Correct(corrections, ahead, Box::new(|answer| drop(answer.expect("corrects"))))]);
@@ -56,7 +56,7 @@ fn filled(disk: &SimDisk) -> Opened {
         source_context: None,
     };
     correct(&mut log, (50..400).step_by(17), None);
-    correct(&mut log, (51..400).step_by(19), Some(amended));
+    correct(&mut log, (51..400).step_by(19), Some(&amended));
     log
 }
 
