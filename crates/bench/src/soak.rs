@@ -278,20 +278,23 @@ fn as_text(cents: u64) -> String {
 async fn query(connection: &mut Connection, plan: &Plan, parameters: &str) -> Result<Vec<Value>> {
     let from = plan.from - SignedDuration::from_hours(24);
     let to = plan.to + SignedDuration::from_hours(24);
-    query_range(connection, from, to, parameters).await
+    query_range(connection, from, to, parameters).await.map(|(rows, _)| rows)
 }
 
+/// The rows of a query, and how long it took until the last byte of the answer was there.
 pub async fn query_range(
     connection: &mut Connection,
     from: Timestamp,
     to: Timestamp,
     parameters: &str,
-) -> Result<Vec<Value>> {
+) -> Result<(Vec<Value>, Duration)> {
     let target = format!("/v1/meters/api.calls/query?from={from:.0}&to={to:.0}&{parameters}");
+    let began = Instant::now();
     let answer = connection.send(http::head("GET", &target, KEY, 0).as_bytes()).await?;
+    let took = began.elapsed();
     let mut json: Value = serde_json::from_slice(&answer.body)?;
     match json.get_mut("data").map(Value::take).unwrap_or_default() {
-        Value::Array(rows) if answer.status == 200 => Ok(rows),
+        Value::Array(rows) if answer.status == 200 => Ok((rows, took)),
         _ => Err(format!("{}: {}", answer.status, String::from_utf8_lossy(&answer.body)).into()),
     }
 }
@@ -317,13 +320,21 @@ async fn time_queries(address: &str, plan: &Plan) -> Result<()> {
     let began = Instant::now();
     let rows = query(&mut connection, plan, "group_by=customer").await?.len();
     println!("all customers' month: {rows} rows in {:.2?}", began.elapsed());
-    let (began, to) = (Instant::now(), plan.from + SignedDuration::from_hours(3 * 24));
-    let rows = query_range(&mut connection, plan.from, to, "group_by=region").await?.len();
-    println!("three days by a property: {rows} rows in {:.2?}", began.elapsed());
+    let to = plan.from + SignedDuration::from_hours(3 * 24);
+    let (rows, took) = query_range(&mut connection, plan.from, to, "group_by=region").await?;
+    println!("three days by a property: {} rows in {took:.2?}", rows.len());
     let (began, customer) = (Instant::now(), customer_name(1));
     let parameters = format!("window=day&customer={customer}&filter[region]=eu-west-1");
     let rows = query(&mut connection, plan, &parameters).await?.len();
     println!("one customer's month by day, of one property's value: {rows} rows in {:.2?}", began.elapsed());
+    for (what, parameters) in
+        [("the newest 50 events", "limit=50"), ("a customer's newest 50", "limit=50&customer=customer_00001")]
+    {
+        let began = Instant::now();
+        let target = format!("/v1/events?{parameters}");
+        let answer = connection.send(http::head("GET", &target, KEY, 0).as_bytes()).await?;
+        println!("{what}: {} in {:.2?}", answer.status, began.elapsed());
+    }
     Ok(())
 }
 

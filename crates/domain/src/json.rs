@@ -1,10 +1,41 @@
 //! JSON by meaning: equality, property paths and property texts.
+mod extract;
+#[cfg(test)]
+mod extract_tests;
+mod walk;
+
+pub use extract::{Extracted, Extractor};
+
 use crate::decimal::{Decimal, Excess};
 use serde_json::Value;
+use std::borrow::Cow;
 use std::fmt;
 
 /// Most bytes of a property path.
 pub const PATH_BYTES_MAX: usize = 256;
+
+/// An event's properties, as those who read them see them.
+pub trait Properties: fmt::Debug + Sync {
+    /// The text that stands for the value at a path; `None` where there is none, or null.
+    fn text(&self, path: &Path) -> Option<Cow<'_, str>>;
+
+    /// The number at a path; a text that reads as a number counts as one. `excess` decides about digits
+    /// beyond the 18th fractional one.
+    fn decimal(&self, path: &Path, excess: Excess) -> Option<Decimal>;
+}
+
+impl Properties for Value {
+    fn text(&self, path: &Path) -> Option<Cow<'_, str>> {
+        match path.find(self)? {
+            Self::String(text) => Some(Cow::Borrowed(text)),
+            other => text_of(other).map(Cow::Owned),
+        }
+    }
+
+    fn decimal(&self, path: &Path, excess: Excess) -> Option<Decimal> {
+        path.find_decimal(self, excess)
+    }
+}
 
 /// Whether two optional JSON objects mean the same. Absent and `{}` do; texts that are no JSON
 /// are compared as they are.
@@ -45,6 +76,15 @@ pub fn text_of(value: &Value) -> Option<String> {
             Decimal::parse(number.as_str()).map_or_else(|_| number.to_string(), |number| number.to_string()),
         ),
         other => Some(other.to_string()),
+    }
+}
+
+/// The number that a value is, or that its text reads as.
+fn decimal_of(value: &Value, excess: Excess) -> Option<Decimal> {
+    match value {
+        Value::Number(number) => Decimal::parse_with(number.as_str(), excess).ok(),
+        Value::String(text) => Decimal::parse_with(text, excess).ok(),
+        _ => None,
     }
 }
 
@@ -152,11 +192,7 @@ impl Path {
     /// The number at this path; a text that reads as a number counts as one. `excess` decides about
     /// digits beyond the 18th fractional one.
     pub fn find_decimal(&self, properties: &Value, excess: Excess) -> Option<Decimal> {
-        match self.find(properties)? {
-            Value::Number(number) => Decimal::parse_with(number.as_str(), excess).ok(),
-            Value::String(text) => Decimal::parse_with(text, excess).ok(),
-            _ => None,
-        }
+        decimal_of(self.find(properties)?, excess)
     }
 }
 

@@ -8,7 +8,7 @@ pub use dimension::{DIMENSION_VALUES_MAX, DIMENSIONS_MAX, Dimension};
 use crate::decimal::{Decimal, Excess};
 use crate::event::EVENT_TYPE_BYTES_MAX;
 use crate::id::MeterId;
-use crate::json::{Path, text_of};
+use crate::json::{Path, Properties};
 use crate::time::Timestamp;
 use crate::weights::WeightTable;
 use serde_json::Value;
@@ -60,8 +60,8 @@ pub struct Filter {
 
 impl Filter {
     /// Whether these properties pass.
-    pub fn passes(&self, properties: &Value) -> bool {
-        self.path.find_text(properties).is_some_and(|text| self.any_of.contains(&text))
+    pub fn passes(&self, properties: &dyn Properties) -> bool {
+        properties.text(&self.path).is_some_and(|text| self.any_of.iter().any(|passing| *passing == text))
     }
 }
 
@@ -142,8 +142,8 @@ pub struct Readable<'a> {
     pub sequence: u64,
     /// The event's own value.
     pub value: Decimal,
-    /// The event's properties, parsed (null when there are none).
-    pub properties: &'a Value,
+    /// The event's properties (null when there are none).
+    pub properties: &'a dyn Properties,
 }
 
 /// An event lacks what a meter of its type reads.
@@ -198,6 +198,15 @@ impl Meter {
         self.weighting.is_some() || self.earlier_weightings.iter().any(|earlier| earlier.weighting.is_some())
     }
 
+    /// The paths to the properties that it looks at in events.
+    pub fn paths(&self) -> impl Iterator<Item = &Path> {
+        let weightings = self.earlier_weightings.iter().map(|earlier| earlier.weighting.as_ref());
+        let weightings = weightings.chain([self.weighting.as_ref()]).flatten();
+        let filters = self.filters.iter().map(|filter| &filter.path);
+        let weighed = weightings.map(|weighting| &weighting.path);
+        self.value_property.iter().chain(filters).chain(weighed)
+    }
+
     /// Whether its values differ from what they would be if every event weighed one.
     pub fn has_base(&self) -> bool {
         let by_weight = matches!(self.aggregation, Aggregation::Sum | Aggregation::Count | Aggregation::Avg);
@@ -235,12 +244,12 @@ impl Meter {
             return None;
         }
         let weight = self.weighting_at(time).map_or(Decimal::ONE, |weighting| {
-            let text = weighting.path.find_text(properties);
+            let text = properties.text(&weighting.path);
             weighting.table.weight_of(text.as_deref())
         });
         let (value, text) = match (&self.value_property, self.aggregation) {
-            (Some(path), Aggregation::UniqueCount) => (value, Some(path.find(properties).and_then(text_of)?)),
-            (Some(path), _) => (path.find_decimal(properties, Excess::Round)?, None),
+            (Some(path), Aggregation::UniqueCount) => (value, Some(properties.text(path)?.into_owned())),
+            (Some(path), _) => (properties.decimal(path, Excess::Round)?, None),
             (None, Aggregation::UniqueCount) => (value, Some(value.to_string())),
             (None, _) => (value, None),
         };

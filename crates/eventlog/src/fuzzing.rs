@@ -6,7 +6,10 @@ use crate::format::record::{self, Record};
 use crate::format::{frame, varint};
 use crate::part::index::Index;
 use crate::part::places::Spots;
+use reckoner_domain::decimal::Excess;
+use reckoner_domain::json::{Extractor, Path, Properties};
 use reckoner_domain::time::Timestamp;
+use serde_json::Value;
 
 /// The store that ledgers are of.
 const STORE: u128 = 7;
@@ -73,6 +76,22 @@ pub fn ledger(bytes: &[u8]) {
     }
 }
 
+/// What is taken out of an event's properties is what their tree has.
+pub fn properties(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let paths = ["a", "$.a.b", "$.a[0]", "$.a[0].b", "$.b", "$.b.a", "$['c d']"];
+    let paths: Vec<Path> = paths.iter().filter_map(|path| Path::parse(path).ok()).collect();
+    let tree: Value = serde_json::from_str(text).unwrap_or_default();
+    let mut extractor = Extractor::new(&paths);
+    let taken = extractor.read(Some(text));
+    for path in &paths {
+        assert_eq!(taken.text(path), tree.text(path), "{path}");
+        let [a, b] = [Excess::Round, Excess::Refuse];
+        assert_eq!(taken.decimal(path, a), tree.decimal(path, a), "{path}");
+        assert_eq!(taken.decimal(path, b), tree.decimal(path, b), "{path}");
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -121,6 +140,20 @@ mod tests {
             number(&bytes);
             part(&bytes);
             ledger(&bytes);
+            properties(&bytes);
+        }
+
+        #[test]
+        fn properties_that_are_nearly_json_mean_what_their_trees_do(
+            pieces in prop::collection::vec(
+                prop::sample::select(vec![
+                    "{", "}", "[", "]", ",", ":", "\"a\"", "\"b\"", "\"c d\"", "1", "-0.5", "1e3", "null",
+                    "true", "\"x\"", " ", "\"\\u0061\"", "{\"a\":", "\"b\":[",
+                ]),
+                0..12,
+            ),
+        ) {
+            properties(pieces.concat().as_bytes());
         }
 
         #[test]

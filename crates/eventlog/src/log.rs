@@ -186,7 +186,9 @@ impl EventLog {
         if corrections.changes.len() > CORRECTIONS_MAX {
             return Err(AppendError::TooLarge);
         }
-        self.wait_for(|on_done| Work::Correct(corrections, on_done))
+        // What cannot be read is read again by the committing thread, which stops if it has to.
+        let ahead = corrections.look_ahead(&self.inner.shared).unwrap_or_default();
+        self.wait_for(|on_done| Work::Correct(corrections, ahead, on_done))
     }
 
     /// Erases a customer: its events keep their ids, times and values, and bear the pseudonym from then

@@ -1,6 +1,6 @@
 //! What usage is mostly told apart by, within bounds.
-use crate::json::{Path, PathError};
-use serde_json::Value;
+use crate::json::{Path, PathError, Properties};
+use std::borrow::Cow;
 use std::fmt;
 
 /// Most dimensions a meter may declare.
@@ -27,10 +27,14 @@ impl Dimension {
     }
 
     /// The text an event has in this dimension.
-    pub fn text_of(&self, subject: Option<&str>, properties: &Value) -> Option<String> {
+    pub fn text_of<'a>(
+        &self,
+        subject: Option<&'a str>,
+        properties: &'a dyn Properties,
+    ) -> Option<Cow<'a, str>> {
         match self {
-            Self::Subject => subject.map(str::to_owned),
-            Self::Property(path) => path.find_text(properties),
+            Self::Subject => subject.map(Cow::Borrowed),
+            Self::Property(path) => properties.text(path),
         }
     }
 }

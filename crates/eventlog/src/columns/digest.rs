@@ -36,7 +36,7 @@ impl Columns {
             if !rest() {
                 return Ok(false);
             }
-            self.read_range(start..rows.min(start + CHECKED_ROWS), Fields::NONE, |_, row| {
+            self.read_range(start..rows.min(start + CHECKED_ROWS), Fields::ORIGIN, |_, row| {
                 read.add(&row.origin, &row.event);
                 Ok::<(), ReadError>(())
             })?;

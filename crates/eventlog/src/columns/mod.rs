@@ -3,8 +3,10 @@
 pub mod convert;
 mod digest;
 pub mod file;
+mod footers;
 mod read;
 mod schema;
+mod sweep;
 pub mod told;
 pub mod write;
 
@@ -14,12 +16,12 @@ use crate::format::range_names::RangeNames;
 use crate::format::record::EventRecord;
 pub use digest::Digest;
 use file::{Checked, Source};
-use parking_lot::Mutex;
-use parquet::arrow::arrow_reader::ArrowReaderMetadata;
+use footers::Slot;
 use reckoner_domain::decimal::Decimal;
 use reckoner_domain::id::ProjectId;
 use reckoner_domain::time::Timestamp;
 use std::sync::Arc;
+pub use sweep::Asked;
 use told::Told;
 
 /// What the files are called.
@@ -103,6 +105,8 @@ pub struct Correction<'a> {
 pub struct Group {
     /// Its projects.
     pub projects: Option<(u32, u32)>,
+    /// Its kinds of records.
+    pub kinds: Option<(Vec<u8>, Vec<u8>)>,
     /// Its customers.
     pub customers: Option<(Vec<u8>, Vec<u8>)>,
     /// Its event types.
@@ -111,14 +115,19 @@ pub struct Group {
     pub times: Option<(Timestamp, Timestamp)>,
 }
 
-/// What is read of rows beside project, sequence, receipt, time and value.
+/// What is read of rows beside sequence, time and value. Of what is not read a row says that there is
+/// none; where it comes from, that it is an event of nobody that arrived at its own time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each says whether a column is read")]
 pub struct Fields {
     /// All of it.
     pub all: bool,
+    /// Project, kind and receipt.
+    pub origin: bool,
     /// The customer.
     pub customer: bool,
+    /// The event type.
+    pub event_type: bool,
     /// The subject.
     pub subject: bool,
     /// The properties.
@@ -127,19 +136,29 @@ pub struct Fields {
 
 impl Fields {
     /// All of it.
-    pub const ALL: Self = Self { all: true, customer: true, subject: true, properties: true };
+    pub const ALL: Self =
+        Self { all: true, origin: true, customer: true, event_type: true, subject: true, properties: true };
     /// Nothing of it.
-    pub const NONE: Self = Self { all: false, customer: false, subject: false, properties: false };
-    /// The customer alone.
-    pub const CUSTOMER: Self = Self { customer: true, ..Self::NONE };
+    pub const NONE: Self = Self {
+        all: false,
+        origin: false,
+        customer: false,
+        event_type: false,
+        subject: false,
+        properties: false,
+    };
+    /// Project, kind and receipt.
+    pub const ORIGIN: Self = Self { origin: true, ..Self::NONE };
+    /// These and the customer.
+    pub const CUSTOMER: Self = Self { customer: true, ..Self::ORIGIN };
 }
 
 /// An open file.
 pub struct Columns {
     known: Known,
     source: Source,
-    /// What lies where in it, once it was looked up.
-    metadata: Mutex<Option<ArrowReaderMetadata>>,
+    /// What lies where in it, while that is held.
+    footer: Arc<Slot>,
 }
 
 impl Columns {
@@ -147,7 +166,7 @@ impl Columns {
     pub fn new(known: Known, file: Arc<dyn File>) -> Self {
         let name = NAMES.of(known.first, known.last);
         let source = Source::new(&name, file, known.checked.clone());
-        Self { known, source, metadata: Mutex::new(None) }
+        Self { known, source, footer: Arc::default() }
     }
 
     /// A file of which nothing is known but what is in it. Its rows are checked; checksums of its blocks

@@ -1,4 +1,5 @@
 //! Reads rows.
+use super::footers::FOOTERS;
 use super::schema::Column;
 use super::{Columns, Correction, Fields, Group, Kind, Origin, Row};
 use crate::error::ReadError;
@@ -22,15 +23,17 @@ use std::ops::Range;
 const BATCH_ROWS: usize = 8 * 1024;
 
 impl Fields {
-    fn columns(self) -> Vec<usize> {
+    pub(super) fn columns(self) -> Vec<usize> {
         use Column::{CorrectedBy, Corrects, Subject, Time, TimeGiven, Value, ValueBefore};
         use Column::{Customer, Id, Meter, Project, Properties, ReceivedAt, Record, Sequence, SourceContext};
-        let mut columns = vec![Project, Record, Time, Value, ReceivedAt, Sequence];
+        let mut columns = vec![Time, Value, Sequence];
+        columns.extend([Project, Record, ReceivedAt].into_iter().filter(|_| self.origin));
         columns.extend(self.customer.then_some(Customer));
+        columns.extend(self.event_type.then_some(Meter));
         columns.extend(self.subject.then_some(Subject));
         columns.extend(self.properties.then_some(Properties));
         if self.all {
-            columns.extend([Meter, Id, SourceContext, TimeGiven, Corrects, CorrectedBy, ValueBefore]);
+            columns.extend([Id, SourceContext, TimeGiven, Corrects, CorrectedBy, ValueBefore]);
         }
         columns.into_iter().map(|column| column as usize).collect()
     }
@@ -38,18 +41,15 @@ impl Fields {
 
 impl Columns {
     pub(super) fn metadata(&self) -> Result<ArrowReaderMetadata, ReadError> {
-        let mut known = self.metadata.lock();
-        if let Some(metadata) = &*known {
-            return Ok(metadata.clone());
-        }
-        let source = self.source.for_reader();
-        let options = ArrowReaderOptions::new().with_offset_index_policy(PageIndexPolicy::Optional);
-        let metadata = ArrowReaderMetadata::load(&source, options).map_err(|_| source.failure())?;
-        Ok(known.insert(metadata).clone())
+        FOOTERS.get(&self.footer, || {
+            let source = self.source.for_reader();
+            let options = ArrowReaderOptions::new().with_offset_index_policy(PageIndexPolicy::Optional);
+            ArrowReaderMetadata::load(&source, options).map_err(|_| source.failure())
+        })
     }
 
     /// The rows of each row group that is wanted.
-    pub fn groups(&self, wants: impl Fn(&Group) -> bool) -> Result<Vec<Range<u32>>, ReadError> {
+    pub fn groups(&self, mut wants: impl FnMut(&Group) -> bool) -> Result<Vec<Range<u32>>, ReadError> {
         let metadata = self.metadata()?;
         let mut start = 0;
         let mut wanted = Vec::new();
@@ -72,6 +72,7 @@ impl Columns {
             };
             let known = Group {
                 projects: projects(),
+                kinds: texts(Column::Record),
                 customers: texts(Column::Customer),
                 event_types: texts(Column::Meter),
                 times: times(),
@@ -87,7 +88,7 @@ impl Columns {
     /// Where a row comes from.
     pub fn origin(&self, row: u32) -> Result<Origin, ReadError> {
         let mut origin = None;
-        self.read(&[row], Fields::NONE, |_, row| {
+        self.read(&[row], Fields::ORIGIN, |_, row| {
             origin = Some(row.origin);
             Ok::<(), ReadError>(())
         })?;
@@ -170,22 +171,27 @@ impl Columns {
 }
 
 /// Rows that were read, by column.
-struct Batch<'a> {
-    project: &'a UInt32Array,
-    record: &'a StringArray,
+pub(super) struct Batch<'a> {
     time: &'a TimestampMicrosecondArray,
     value: &'a Decimal128Array,
-    received_at: &'a TimestampMicrosecondArray,
     sequence: &'a Int64Array,
+    from: Option<Source<'a>>,
+    meter: Option<&'a StringArray>,
     customer: Option<&'a StringArray>,
     subject: Option<&'a StringArray>,
     properties: Option<&'a StringArray>,
     rest: Option<Rest<'a>>,
 }
 
+/// Where rows come from.
+struct Source<'a> {
+    project: &'a UInt32Array,
+    record: &'a StringArray,
+    received_at: &'a TimestampMicrosecondArray,
+}
+
 /// What is there when all fields are read.
 struct Rest<'a> {
-    meter: &'a StringArray,
     id: &'a StringArray,
     source_context: &'a StringArray,
     time_given: &'a BooleanArray,
@@ -195,7 +201,7 @@ struct Rest<'a> {
 }
 
 impl<'a> Batch<'a> {
-    fn new(batch: &'a RecordBatch) -> Option<Self> {
+    pub fn new(batch: &'a RecordBatch) -> Option<Self> {
         let column = |column: Column| batch.column_by_name(column.name());
         let text = |of: Column| column(of)?.as_string_opt::<i32>();
         let instant = |of: Column| column(of)?.as_primitive_opt::<TimestampMicrosecondType>();
@@ -203,7 +209,6 @@ impl<'a> Batch<'a> {
         let decimal = |of: Column| column(of)?.as_primitive_opt::<Decimal128Type>();
         let rest = || {
             Some(Rest {
-                meter: text(Column::Meter)?,
                 id: text(Column::Id)?,
                 source_context: text(Column::SourceContext)?,
                 time_given: column(Column::TimeGiven)?.as_boolean_opt()?,
@@ -212,13 +217,19 @@ impl<'a> Batch<'a> {
                 value_before: decimal(Column::ValueBefore)?,
             })
         };
+        let from = || {
+            Some(Source {
+                project: column(Column::Project)?.as_primitive_opt::<UInt32Type>()?,
+                record: text(Column::Record)?,
+                received_at: instant(Column::ReceivedAt)?,
+            })
+        };
         Some(Self {
-            project: column(Column::Project)?.as_primitive_opt::<UInt32Type>()?,
-            record: text(Column::Record)?,
             time: instant(Column::Time)?,
             value: decimal(Column::Value)?,
-            received_at: instant(Column::ReceivedAt)?,
             sequence: number(Column::Sequence)?,
+            from: from(),
+            meter: text(Column::Meter),
             customer: text(Column::Customer),
             subject: text(Column::Subject),
             properties: text(Column::Properties),
@@ -226,20 +237,33 @@ impl<'a> Batch<'a> {
         })
     }
 
+    /// The sequence of a row.
+    pub fn sequence(&self, number: usize) -> u64 {
+        self.sequence.value(number).cast_unsigned()
+    }
+
+    /// The instant of a row.
+    pub fn time(&self, number: usize) -> i64 {
+        self.time.value(number)
+    }
+
     /// The row with this number; `None` where it is none that was written.
-    fn row(&self, number: usize) -> Option<Row<'a>> {
+    pub fn row(&self, number: usize) -> Option<Row<'a>> {
         let time = Timestamp::from_micros(self.time.value(number))?;
         // What lies where there is none is whatever was decoded there before.
         let decimal = |of: &Decimal128Array| {
             Decimal::from_units(if of.is_valid(number) { of.value(number) } else { 0 })
         };
-        let origin = Origin {
-            project: ProjectId(self.project.value(number)),
-            sequence: u64::try_from(self.sequence.value(number)).ok()?,
-            received_at: Timestamp::from_micros(self.received_at.value(number))?,
+        let sequence = u64::try_from(self.sequence.value(number)).ok()?;
+        let (origin, kind) = match &self.from {
+            Some(from) => {
+                let project = ProjectId(from.project.value(number));
+                let received_at = Timestamp::from_micros(from.received_at.value(number))?;
+                (Origin { project, sequence, received_at }, Kind::parse(from.record.value(number))?)
+            }
+            None => (Origin { project: ProjectId(0), sequence, received_at: time }, Kind::Event),
         };
         let rest = self.rest.as_ref();
-        let kind = Kind::parse(self.record.value(number))?;
         let correction = |rest: &Rest<'a>| {
             Some(Correction {
                 target: u64::try_from(rest.corrects.value(number)).ok()?,
@@ -258,7 +282,7 @@ impl<'a> Batch<'a> {
         let draft = EventDraft {
             id: text(rest.map(|rest| rest.id)).unwrap_or_default(),
             customer: text(self.customer).unwrap_or_default(),
-            event_type: text(rest.map(|rest| rest.meter)).unwrap_or_default(),
+            event_type: text(self.meter).unwrap_or_default(),
             value: decimal(self.value)?,
             time: given.then_some(time),
             subject: text(self.subject),

@@ -77,7 +77,7 @@ pub(super) fn each_event(
     columns: &Columns,
     mut each: impl FnMut(ProjectId, Timestamp),
 ) -> Result<(), ReadError> {
-    columns.read_range(0..columns.known().rows, Fields::NONE, |_, row| {
+    columns.read_range(0..columns.known().rows, Fields::ORIGIN, |_, row| {
         if row.kind == Kind::Event {
             each(row.origin.project, row.event.time);
         }

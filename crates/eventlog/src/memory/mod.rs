@@ -8,6 +8,7 @@ pub mod places;
 pub mod project;
 pub mod table;
 
+use crate::columns::Origin;
 use crate::disk::File;
 use crate::error::ReadError;
 use crate::format::frame::{Frame, HEADER_BYTES};
@@ -82,6 +83,8 @@ pub struct Version {
     first: Found,
     /// Where it was last amended.
     amendment: Option<Found>,
+    /// The sequence of the record that says what it says.
+    pub said_at: u64,
     /// When it was last amended.
     pub amended_at: Option<Timestamp>,
     /// When it was voided; what it says is what it said before.
@@ -96,9 +99,22 @@ impl Version {
 
     /// Where to read it, shown as coming from where the event does; `None` of what was cleared.
     pub fn place(&self, finder: &mut Finder) -> Result<Option<Place>, ReadError> {
+        self.place_of(finder, Place::origin)
+    }
+
+    /// The same where it is known where the event comes from.
+    pub fn place_from(&self, finder: &mut Finder, origin: Origin) -> Result<Option<Place>, ReadError> {
+        self.place_of(finder, |_| Ok(origin))
+    }
+
+    fn place_of(
+        &self,
+        finder: &mut Finder,
+        origin: impl FnOnce(&Place) -> Result<Origin, ReadError>,
+    ) -> Result<Option<Place>, ReadError> {
         let Some(first) = finder.place(&self.first)? else { return Ok(None) };
         let Some(amendment) = &self.amendment else { return Ok(Some(first)) };
-        let origin = first.origin()?;
+        let origin = origin(&first)?;
         Ok(finder.place(amendment)?.map(|place| place.shown_as(origin)))
     }
 }
@@ -163,7 +179,8 @@ impl Memory {
     /// event. Whether a sequence is that of another project's event is told by its place.
     pub fn version(&self, project: ProjectId, sequence: u64, known: Known) -> Option<Version> {
         let first = self.places.find(sequence)?;
-        let mut version = Version { first, amendment: None, amended_at: None, voided_at: None };
+        let mut version =
+            Version { first, amendment: None, said_at: sequence, amended_at: None, voided_at: None };
         let Some(project) = self.projects.get(&project) else { return Some(version) };
         // Of what was cleared the corrections are gone, and without them nothing is told of it.
         if sequence <= project.cleared_at || project.corrections.has(sequence) {
@@ -175,6 +192,7 @@ impl Memory {
                 continue;
             }
             version.amendment = Some(self.places.find(correction.sequence)?);
+            version.said_at = correction.sequence;
             version.amended_at = Some(correction.received_at);
         }
         Some(version)

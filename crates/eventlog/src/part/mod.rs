@@ -229,6 +229,15 @@ impl Part {
         numbers
     }
 
+    /// The number in memory of a customer.
+    pub fn customer_number(&self, project: ProjectId, name: &str) -> u32 {
+        let section = self.index.sections.iter().find(|section| section.project == project);
+        let local = section.and_then(|section| position(&section.customers, name));
+        let numbers = self.numbers.get(&project).map(|numbers| numbers.customers.as_slice());
+        let number = local.zip(numbers).and_then(|(local, numbers)| numbers.get(local as usize));
+        number.copied().unwrap_or(Interner::NOBODY)
+    }
+
     /// The number in memory of an event type.
     pub fn event_type_number(&self, project: ProjectId, local: u32) -> u32 {
         let number = self.numbers.get(&project).and_then(|numbers| numbers.event_types.get(local as usize));

@@ -5,37 +5,44 @@ use super::values::{self, Shown};
 use crate::columns::{Fields, Origin};
 use crate::error::ReadError;
 use crate::format::record::EventRecord;
+use crate::memory::intern::Interner;
 use crate::shared::Shared;
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
+use reckoner_domain::json::{Extractor, Path, Properties};
 use reckoner_domain::meter::{Aggregation, Input, Readable, Reading};
 use reckoner_domain::time::Timestamp;
-use serde_json::Value;
 use std::sync::Arc;
 
-/// What tells groups apart.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Key {
-    customer: Option<u32>,
-    subject: Option<String>,
-    properties: Vec<Option<String>>,
-    /// Whether one of them is all values of a dimension beyond those that the day shows.
-    is_other: bool,
-}
+/// What tells groups apart, each as a number: the customer's, then of each group of the query that of its
+/// text, and whether one of those stands for all values of a dimension beyond those that the day shows.
+type Key = Box<[u32]>;
 
 /// Days whose values are held at once.
 const DAYS_HELD_MAX: usize = 64;
+/// What stands for no text.
+const NO_TEXT: u32 = u32::MAX;
 
 /// The groups seen so far, numbered from 0.
 pub struct Groups<'a> {
-    shared: &'a Shared,
     query: &'a Query<'a>,
     by_customer: bool,
-    by_subject: bool,
     needs_properties: bool,
-    numbers: HashMap<Arc<Key>, usize, RandomState>,
-    keys: Vec<Arc<Key>>,
+    properties: Extractor,
+    keys: Keys<'a>,
+}
+
+/// The keys of groups.
+struct Keys<'a> {
+    shared: &'a Shared,
+    query: &'a Query<'a>,
+    numbers: HashMap<Key, usize, RandomState>,
+    all: Vec<Key>,
+    /// Texts of subjects and properties.
+    texts: Interner,
+    /// The key that is looked up.
+    key: Vec<u32>,
     /// The declared dimension whose values bound each group of the query.
     dimensions: Vec<Option<usize>>,
     /// The values that a day shows of a dimension, where it does not show all.
@@ -45,17 +52,28 @@ pub struct Groups<'a> {
 impl<'a> Groups<'a> {
     /// No groups yet; but without a group-by there is always the one.
     pub fn new(shared: &'a Shared, query: &'a Query<'a>) -> Self {
-        let by_property = query.group_by.iter().any(|by| matches!(by, GroupBy::Property(_)));
-        let mut groups = Self {
+        let grouped = query.group_by.iter().filter_map(|by| match by {
+            GroupBy::Property(path) => Some(path),
+            GroupBy::Customer | GroupBy::Subject => None,
+        });
+        let filtered = query.filters.iter().map(|filter| &filter.path);
+        let paths: Vec<&Path> = grouped.chain(filtered).chain(query.meter.paths()).collect();
+        let keys = Keys {
             shared,
             query,
-            by_customer: query.group_by.contains(&GroupBy::Customer),
-            by_subject: query.group_by.contains(&GroupBy::Subject),
-            needs_properties: by_property || !query.filters.is_empty() || query.meter.reads_properties(),
             numbers: HashMap::default(),
-            keys: Vec::new(),
+            all: Vec::new(),
+            texts: Interner::default(),
+            key: Vec::new(),
             dimensions: query.group_by.iter().map(|by| query.bounded_by(by)).collect(),
             shown: HashMap::default(),
+        };
+        let mut groups = Self {
+            query,
+            by_customer: query.group_by.contains(&GroupBy::Customer),
+            needs_properties: !paths.is_empty(),
+            properties: Extractor::new(paths),
+            keys,
         };
         if query.group_by.is_empty() {
             groups.of_customer(0);
@@ -65,31 +83,25 @@ impl<'a> Groups<'a> {
 
     /// What is read of events beside time and value.
     pub fn fields(&self) -> Fields {
-        let meter = self.query.meter;
+        let Query { meter, group_by, subjects, as_of, .. } = self.query;
         let states = meter.aggregation == Aggregation::TimeWeightedAvg && meter.input == Input::Level;
-        let subject = self.by_subject || states || !self.query.subjects.is_empty();
-        Fields { subject, properties: self.needs_properties, ..Fields::NONE }
+        Fields {
+            origin: as_of.is_some(),
+            subject: group_by.contains(&GroupBy::Subject) || states || !subjects.is_empty(),
+            properties: self.needs_properties,
+            ..Fields::NONE
+        }
     }
 
     /// How many groups there are.
     pub fn len(&self) -> usize {
-        self.keys.len()
+        self.keys.all.len()
     }
 
     /// The group of a customer, where nothing else tells groups apart.
     pub fn of_customer(&mut self, customer: u32) -> usize {
-        let customer = self.by_customer.then_some(customer);
-        self.number(Key { customer, subject: None, properties: Vec::new(), is_other: false })
-    }
-
-    fn number(&mut self, key: Key) -> usize {
-        if let Some(number) = self.numbers.get(&key) {
-            return *number;
-        }
-        let (number, key) = (self.keys.len(), Arc::new(key));
-        self.keys.push(Arc::clone(&key));
-        self.numbers.insert(key, number);
-        number
+        self.keys.begin(self.by_customer, customer);
+        self.keys.number(false)
     }
 
     /// What the meter reads from an event, and its group; `None` where the event does not count.
@@ -99,8 +111,7 @@ impl<'a> Groups<'a> {
         event: &EventRecord<'_>,
         customer: u32,
     ) -> Result<Option<(usize, Reading)>, ReadError> {
-        let query = self.query;
-        let draft = &event.draft;
+        let (query, draft) = (self.query, &event.draft);
         if query.as_of.is_some_and(|as_of| origin.received_at > as_of) {
             return Ok(None);
         }
@@ -108,45 +119,90 @@ impl<'a> Groups<'a> {
         if !query.subjects.is_empty() && !draft.subject.is_some_and(asked) {
             return Ok(None);
         }
-        let properties = match draft.properties {
-            Some(text) if self.needs_properties => serde_json::from_str(text).unwrap_or_default(),
-            _ => Value::Null,
-        };
+        let properties = self.properties.read(draft.properties.filter(|_| self.needs_properties));
         if !query.filters.iter().all(|filter| filter.passes(&properties)) {
             return Ok(None);
         }
         let (time, sequence, value) = (event.time, origin.sequence, draft.value);
         let readable = Readable { time, sequence, value, properties: &properties };
         let Some(reading) = query.meter.read(&readable) else { return Ok(None) };
-        let customer = self.by_customer.then_some(customer);
-        let mut key = Key { customer, subject: None, properties: Vec::new(), is_other: false };
+        let keys = &mut self.keys;
+        keys.begin(self.by_customer, customer);
+        let mut is_other = false;
         for (index, by) in query.group_by.iter().enumerate() {
             match by {
                 GroupBy::Customer => {}
-                GroupBy::Subject => {
-                    let subject = draft.subject.map(str::to_owned);
-                    key.subject = self.bounded(index, subject, time, &mut key.is_other)?;
-                }
+                GroupBy::Subject => is_other |= keys.push(index, draft.subject, time)?,
                 GroupBy::Property(path) => {
-                    let text = path.find_text(&properties);
-                    key.properties.push(self.bounded(index, text, time, &mut key.is_other)?);
+                    is_other |= keys.push(index, properties.text(path).as_deref(), time)?;
                 }
             }
         }
-        Ok(Some((self.number(key), reading)))
+        Ok(Some((keys.number(is_other), reading)))
     }
 
-    /// The text that is shown for an event's in a group of the query: its own, unless the group is a
-    /// declared dimension of which the day shows others.
-    fn bounded(
-        &mut self,
-        group: usize,
-        text: Option<String>,
-        time: Timestamp,
-        is_other: &mut bool,
-    ) -> Result<Option<String>, ReadError> {
-        let dimension = self.dimensions.get(group).copied().flatten();
-        let (Some(own), Some(dimension)) = (&text, dimension) else { return Ok(text) };
+    /// Rows without values, one for each group, in the order of their numbers; their window is the
+    /// first.
+    pub fn rows(&self, scan: &Scan<'_>) -> Result<Vec<Row>, ScanError> {
+        let Some(window) = self.query.windows.first().copied() else { return Ok(Vec::new()) };
+        let group_by = &self.query.group_by;
+        let mut names = Vec::new();
+        if self.by_customer {
+            let numbers: Vec<u32> = self.keys.all.iter().filter_map(|key| key.first().copied()).collect();
+            names = scan.customer_names(&numbers)?;
+        }
+        let mut names = names.into_iter();
+        let only = |texts: &[String]| match texts {
+            [one] => Some(one.clone()),
+            _ => None,
+        };
+        let row = |key: &Key| {
+            let texts = key.iter().skip(1).map(|number| self.keys.text(*number));
+            let others = group_by.iter().filter(|by| **by != GroupBy::Customer).zip(texts);
+            let (mut subject, mut group) = (only(&self.query.subjects), Vec::new());
+            for (by, text) in others {
+                if *by == GroupBy::Subject { subject = text } else { group.push(text) }
+            }
+            Row {
+                window,
+                customer: if self.by_customer { names.next() } else { only(&self.query.customers) },
+                subject,
+                group,
+                usage: None,
+                base: None,
+                events: 0,
+                closing: None,
+                was_negative: false,
+                is_other: key.last() == Some(&1),
+            }
+        };
+        Ok(self.keys.all.iter().map(row).collect())
+    }
+}
+
+impl Keys<'_> {
+    /// Begins a key.
+    fn begin(&mut self, by_customer: bool, customer: u32) {
+        self.key.clear();
+        self.key.push(if by_customer { customer } else { 0 });
+    }
+
+    /// Goes on with the text that is shown for an event's in a group of the query: its own, unless the
+    /// group is a declared dimension of which the day shows others. Whether it is not its own.
+    fn push(&mut self, group: usize, text: Option<&str>, time: Timestamp) -> Result<bool, ReadError> {
+        let is_other = match text {
+            Some(own) => self.is_other(group, own, time)?,
+            None => false,
+        };
+        let shown = if is_other { Some(OTHER) } else { text };
+        let number = shown.map_or(NO_TEXT, |shown| self.texts.number(shown));
+        self.key.push(number);
+        Ok(is_other)
+    }
+
+    /// Whether a day shows other values than this one.
+    fn is_other(&mut self, group: usize, own: &str, time: Timestamp) -> Result<bool, ReadError> {
+        let Some(dimension) = self.dimensions.get(group).copied().flatten() else { return Ok(false) };
         let (shared, query, day) = (self.shared, self.query, values::day_of(time));
         if self.shown.len() >= DAYS_HELD_MAX && !self.shown.contains_key(&(dimension, day)) {
             self.shown.clear();
@@ -157,37 +213,24 @@ impl<'a> Groups<'a> {
                 entry.insert(values::shown(shared, query.project, query.meter, dimension, day)?)
             }
         };
-        match shown {
-            Some(shown) if !shown.contains(&shared.hasher.of(query.project, own.as_bytes())) => {
-                *is_other = true;
-                Ok(Some(OTHER.to_owned()))
-            }
-            _ => Ok(text),
-        }
+        let hash = |own: &str| shared.hasher.of(query.project, own.as_bytes());
+        Ok(shown.as_ref().is_some_and(|shown| !shown.contains(&hash(own))))
     }
 
-    /// Rows without values, one for each group, in the order of their numbers; their window is the
-    /// first.
-    pub fn rows(&self, scan: &Scan<'_>) -> Result<Vec<Row>, ScanError> {
-        let Some(window) = self.query.windows.first().copied() else { return Ok(Vec::new()) };
-        let numbers: Vec<u32> = self.keys.iter().filter_map(|key| key.customer).collect();
-        let mut names = scan.customer_names(&numbers)?.into_iter();
-        let only = |texts: &[String]| match texts {
-            [one] => Some(one.clone()),
-            _ => None,
-        };
-        let row = |key: &Arc<Key>| Row {
-            window,
-            customer: if self.by_customer { names.next() } else { only(&self.query.customers) },
-            subject: if self.by_subject { key.subject.clone() } else { only(&self.query.subjects) },
-            group: key.properties.clone(),
-            usage: None,
-            base: None,
-            events: 0,
-            closing: None,
-            was_negative: false,
-            is_other: key.is_other,
-        };
-        Ok(self.keys.iter().map(row).collect())
+    /// The number of the group that has the key that was begun.
+    fn number(&mut self, is_other: bool) -> usize {
+        self.key.push(u32::from(is_other));
+        if let Some(number) = self.numbers.get(self.key.as_slice()) {
+            return *number;
+        }
+        let (number, key) = (self.all.len(), Key::from(self.key.as_slice()));
+        self.all.push(key.clone());
+        self.numbers.insert(key, number);
+        number
+    }
+
+    /// A text by its number.
+    fn text(&self, number: u32) -> Option<String> {
+        (number != NO_TEXT).then(|| self.texts.text(number).to_string())
     }
 }

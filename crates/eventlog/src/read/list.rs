@@ -9,13 +9,13 @@ use crate::memory::places::Finder;
 use crate::shared::{Shared, to_event};
 use reckoner_domain::event::Event;
 use reckoner_domain::id::ProjectId;
+use reckoner_domain::json::Extractor;
 use reckoner_domain::meter::Filter;
 use reckoner_domain::time::Timestamp;
-use serde_json::Value;
 
 /// Most events of a page.
 pub const LIST_EVENTS_MAX: usize = 10_000;
-/// Fewest events looked at together.
+/// Fewest events looked at together where some may not pass.
 const LOOK_AT_ONCE_MIN: usize = if cfg!(test) { 4 } else { 256 };
 
 /// What a list begins with.
@@ -111,9 +111,8 @@ impl ListFilter {
             && equal(&self.event_type, Some(event.draft.event_type))
             && equal(&self.subject, event.draft.subject)
             && (self.filters.is_empty() || {
-                let properties: Option<Value> =
-                    event.draft.properties.and_then(|text| serde_json::from_str(text).ok());
-                let properties = properties.unwrap_or_default();
+                let mut extractor = Extractor::new(self.filters.iter().map(|filter| &filter.path));
+                let properties = extractor.read(event.draft.properties);
                 self.filters.iter().all(|filter| filter.passes(&properties))
             })
     }
@@ -151,6 +150,35 @@ pub fn run(shared: &Shared, filter: &ListFilter) -> Result<Vec<Event>, ReadError
     Ok(found)
 }
 
+/// How many events are looked at together.
+struct Looks {
+    /// Whether all that were looked at so far were found.
+    all_found: bool,
+}
+
+impl Looks {
+    fn new() -> Self {
+        Self { all_found: true }
+    }
+
+    /// Looks at places: as many as are still wanted, or more once some did not pass.
+    fn at(
+        &mut self,
+        (shared, filter): (&Shared, &ListFilter),
+        next: Vec<Cursor>,
+        found: &mut Vec<Event>,
+    ) -> Result<(), ReadError> {
+        let all = found.len() + next.len();
+        look_at(shared, filter, next, found)?;
+        self.all_found &= found.len() == all;
+        Ok(())
+    }
+
+    fn count(&self, wanted: usize) -> usize {
+        if self.all_found { wanted } else { wanted.max(LOOK_AT_ONCE_MIN) }
+    }
+}
+
 /// Finds events in the order of commit, the last first.
 fn latest(
     shared: &Shared,
@@ -159,12 +187,13 @@ fn latest(
     found: &mut Vec<Event>,
 ) -> Result<(), ReadError> {
     let mut below = filter.after.map_or(u64::MAX, |after| after.sequence);
+    let mut looks = Looks::new();
     while found.len() < limit {
-        let count = (limit - found.len()).max(LOOK_AT_ONCE_MIN);
+        let count = looks.count(limit - found.len());
         let next = recent::places(shared, filter, below, count)?;
         let Some(last) = next.last() else { break };
         below = last.sequence;
-        look_at(shared, filter, next, found)?;
+        looks.at((shared, filter), next, found)?;
     }
     Ok(())
 }
@@ -177,6 +206,7 @@ fn by_time(
     found: &mut Vec<Event>,
 ) -> Result<(), ReadError> {
     let (mut from, mut to) = filter.hours();
+    let mut looks = Looks::new();
     while found.len() < limit
         && let Some((hour, mut candidates)) = next_hour(shared, filter, from, to)?
     {
@@ -185,9 +215,9 @@ fn by_time(
             Order::NewestFirst | Order::LatestFirst => to = hour - 1,
         }
         while found.len() < limit && !candidates.is_empty() {
-            let count = (limit - found.len()).max(LOOK_AT_ONCE_MIN).min(candidates.len());
+            let count = looks.count(limit - found.len()).min(candidates.len());
             let next = take_first(&mut candidates, count, filter.order);
-            look_at(shared, filter, next, found)?;
+            looks.at((shared, filter), next, found)?;
         }
     }
     Ok(())

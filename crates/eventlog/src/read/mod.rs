@@ -11,6 +11,7 @@ pub mod list;
 pub mod query;
 mod recent;
 pub mod scan;
+mod sweep;
 mod tallies;
 pub mod values;
 pub mod verify;

@@ -193,6 +193,12 @@ impl<'a> Query<'a> {
         self.windows.get(index).filter(|window| window.end.micros_since(start) >= HOUR).map(|_| index)
     }
 
+    /// The hours that lie in a window as a whole.
+    pub(super) fn whole_hours(&self, window: usize) -> Range<i64> {
+        let Some(window) = self.windows.get(window) else { return 0..0 };
+        window.start.plus_micros(HOUR - 1).hour_index()..window.end.hour_index()
+    }
+
     /// The declared dimension whose values bound a group, by its place in the meter. What levels carry
     /// from day to day cannot be bounded by day, and values that the query names are few.
     pub(crate) fn bounded_by(&self, by: &GroupBy) -> Option<usize> {

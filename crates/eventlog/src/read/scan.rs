@@ -13,6 +13,7 @@ use crate::memory::places::Finder;
 use crate::memory::project::Project;
 use crate::memory::{Cells, Version};
 use crate::part::cells::{EventAt, HOURS};
+use crate::part::index::Section;
 use crate::part::{Part, PartCell};
 use crate::read::bulk::Bulk;
 use crate::shared::Shared;
@@ -103,6 +104,14 @@ pub struct Slice {
     adjusted: Adjusted,
 }
 
+impl Slice {
+    /// Events to read.
+    pub(super) fn of(mut events: Vec<(u64, u32)>) -> Self {
+        events.sort_unstable();
+        Self { events, ..Self::default() }
+    }
+}
+
 /// Cells with corrected events, by hour and customer.
 type Adjusted = HashMap<(i64, u32), AdjustedCell, RandomState>;
 
@@ -113,29 +122,41 @@ struct AdjustedCell {
 }
 
 /// What a part has of what is asked for, as the part numbers it.
-struct AskedPart {
-    part: Arc<Part>,
-    event_type: u32,
-    customers: Option<Vec<u32>>,
+pub struct AskedPart {
+    pub(super) part: Arc<Part>,
+    pub(super) event_type: u32,
+    pub(super) customers: Option<Vec<u32>>,
+}
+
+impl AskedPart {
+    /// The event type asked for.
+    pub(super) fn event_type_name<'s>(&self, section: &'s Section) -> &'s str {
+        section.event_types.get(self.event_type as usize).map_or("", |name| name)
+    }
+
+    /// The number in memory of a customer.
+    pub(super) fn customer(&self, project: ProjectId, name: &str) -> u32 {
+        self.part.customer_number(project, name)
+    }
 }
 
 /// What to walk over.
 pub struct Scan<'a> {
-    shared: &'a Shared,
-    parts: Vec<AskedPart>,
+    pub(super) shared: &'a Shared,
+    pub(crate) parts: Vec<AskedPart>,
     deltas: Vec<Arc<Delta>>,
-    project: ProjectId,
+    pub(super) project: ProjectId,
     /// The number of the event type; `None` where there are no events of it.
     event_type: Option<u32>,
     /// The numbers of the customers asked for; all are where there is no set.
-    customers: Option<BTreeSet<u32>>,
-    times: Range<Timestamp>,
+    pub(super) customers: Option<BTreeSet<u32>>,
+    pub(super) times: Range<Timestamp>,
     next_hour: i64,
     corrected: Corrected,
     events_max: usize,
     /// What was committed when the walk began, and is looked at.
     known: Known,
-    cleared_at: u64,
+    pub(super) cleared_at: u64,
     renamings: u64,
 }
 
@@ -409,17 +430,23 @@ impl<'a> Scan<'a> {
         let mut bulk = Bulk::new(fields);
         let mut finder = Finder::default();
         for events in slice.events.chunks(PLACES_AT_ONCE) {
-            let versions: Vec<(Version, u32)> = {
+            let versions: Vec<(Version, u64, u32)> = {
                 let memory = self.shared.memory.read();
                 let version = |(sequence, customer): &(u64, u32)| {
-                    Some((memory.version(self.project, *sequence, self.known)?, *customer))
+                    Some((memory.version(self.project, *sequence, self.known)?, *sequence, *customer))
                 };
                 let versions = events.iter().filter_map(version);
-                versions.filter(|(version, _)| version.voided_at.is_none()).collect()
+                versions.filter(|(version, ..)| version.voided_at.is_none()).collect()
             };
             let mut places = Vec::with_capacity(versions.len());
-            for (version, customer) in versions {
-                places.extend(version.place(&mut finder)?.map(|place| (place, customer)));
+            for (version, sequence, customer) in versions {
+                let place = if fields.origin {
+                    version.place(&mut finder)
+                } else {
+                    let received_at = Timestamp::default();
+                    version.place_from(&mut finder, Origin { project: self.project, sequence, received_at })
+                };
+                places.extend(place?.map(|place| (place, customer)));
             }
             bulk.take(places, &mut each)?;
         }
@@ -434,7 +461,7 @@ impl<'a> Scan<'a> {
         Ok(numbers.iter().map(|number| project.customers.text(*number).to_string()).collect())
     }
 
-    fn check_cleared(&self, project: Option<&Project>) -> Result<(), ScanError> {
+    pub(super) fn check_cleared(&self, project: Option<&Project>) -> Result<(), ScanError> {
         let now = project.map_or((0, 0), |project| (project.cleared_at, project.renamings));
         if now == (self.cleared_at, self.renamings) { Ok(()) } else { Err(ScanError::Cleared) }
     }

@@ -1,16 +1,78 @@
 //! Queries of everything but levels: whole hours from rollups, the rest from events.
 use super::groups::Groups;
-use super::query::{Limits, Query, Row, Stop, check_grid, check_rows};
+use super::query::{GroupBy, Limits, Query, Row, Stop, check_grid, check_rows};
 use super::scan::{Corrected, Scan, Wanted};
+use crate::columns::{Fields, Origin};
+use crate::format::record::EventRecord;
 use crate::shared::Shared;
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
+use reckoner_domain::rollup::Rollup;
 use reckoner_domain::tally::Tally;
+use std::ops::Range;
 
 /// The running value of a row.
 struct Entry {
     tally: Tally,
     events: u64,
+}
+
+/// What was added up so far.
+struct Entries<'a> {
+    query: &'a Query<'a>,
+    groups: Groups<'a>,
+    all: HashMap<(usize, usize), Entry, RandomState>,
+    open: Option<Open>,
+}
+
+/// Rollups of one customer in one window that are not in its row yet: they mostly follow each other.
+struct Open {
+    window: usize,
+    /// The hours that lie in the window as a whole.
+    hours: Range<i64>,
+    customer: u32,
+    rollup: Rollup,
+}
+
+impl Entries<'_> {
+    fn at(&mut self, window: usize, group: usize) -> &mut Entry {
+        let meter = self.query.meter;
+        let new = || Entry { tally: Tally::new(meter.aggregation, meter.is_weighted()), events: 0 };
+        self.all.entry((window, group)).or_insert_with(new)
+    }
+
+    fn add_rollup(&mut self, hour: i64, customer: u32, rollup: &Rollup) -> Result<(), Stop> {
+        if let Some(open) = &mut self.open
+            && open.customer == customer
+            && open.hours.contains(&hour)
+        {
+            return Ok(open.rollup.merge(rollup)?);
+        }
+        self.close()?;
+        let Some(window) = self.query.window_of_hour(hour) else { return Ok(()) };
+        let hours = self.query.whole_hours(window);
+        self.open = Some(Open { window, hours, customer, rollup: *rollup });
+        Ok(())
+    }
+
+    /// Adds what is open to its row.
+    fn close(&mut self) -> Result<(), Stop> {
+        let Some(Open { window, customer, rollup, .. }) = self.open.take() else { return Ok(()) };
+        let group = self.groups.of_customer(customer);
+        let entry = self.at(window, group);
+        entry.tally.add_rollup(&rollup)?;
+        entry.events += rollup.count;
+        Ok(())
+    }
+
+    fn add_event(&mut self, origin: &Origin, event: &EventRecord<'_>, customer: u32) -> Result<(), Stop> {
+        let Some(window) = self.query.window_of(event.time) else { return Ok(()) };
+        let Some((group, reading)) = self.groups.read(origin, event, customer)? else { return Ok(()) };
+        let entry = self.at(window, group);
+        entry.tally.add(&reading)?;
+        entry.events += 1;
+        Ok(())
+    }
 }
 
 /// One attempt at an answer; rows in no order, and the sequence that they are of.
@@ -27,39 +89,37 @@ pub fn run(shared: &Shared, query: &Query<'_>, corrected: Corrected) -> Result<(
     let (project, customers) = (query.project, &query.customers);
     let scan = Scan::new(shared, project, &meter.event_type, customers, times, query.as_of);
     let mut scan = scan.reading(corrected);
-    let mut groups = Groups::new(shared, query);
     let mut limits = Limits::default();
-    let mut entries: HashMap<(usize, usize), Entry, RandomState> = HashMap::default();
-    let new = || Entry { tally: Tally::new(meter.aggregation, meter.is_weighted()), events: 0 };
-    loop {
-        let slice = scan.next(wanted, |hour, customer, rollup| {
-            let Some(window) = query.window_of_hour(hour) else { return Ok(()) };
-            let entry = entries.entry((window, groups.of_customer(customer))).or_insert_with(new);
-            entry.tally.add_rollup(rollup)?;
-            entry.events += rollup.count;
-            Ok::<(), Stop>(())
+    let mut entries =
+        Entries { query, groups: Groups::new(shared, query), all: HashMap::default(), open: None };
+    let fields = entries.groups.fields();
+    if !rolled_up {
+        let broad = scan.take_broad()?;
+        let fields = Fields { customer: query.group_by.contains(&GroupBy::Customer), ..fields };
+        scan.sweep(&broad, fields, |origin, event, customer| {
+            limits.read(1)?;
+            entries.add_event(origin, event, customer)?;
+            check_rows(entries.all.len()).map_err(Stop::from)
         })?;
+    }
+    loop {
+        let add = |hour, customer, rollup: &Rollup| entries.add_rollup(hour, customer, rollup);
+        let slice = scan.next(wanted, add)?;
+        entries.close()?;
         let Some(slice) = slice else { break };
         limits.read(slice.events.len())?;
-        scan.read(&slice, groups.fields(), |origin, event, customer| {
-            let Some(window) = query.window_of(event.time) else { return Ok(()) };
-            let Some((group, reading)) = groups.read(origin, event, customer)? else { return Ok(()) };
-            let entry = entries.entry((window, group)).or_insert_with(new);
-            entry.tally.add(&reading)?;
-            entry.events += 1;
-            Ok::<(), Stop>(())
-        })?;
-        check_rows(entries.len())?;
+        scan.read(&slice, fields, |origin, event, customer| entries.add_event(origin, event, customer))?;
+        check_rows(entries.all.len())?;
     }
     if query.fill_zero {
-        check_grid(&groups, query.windows)?;
-        let grid =
-            (0..query.windows.len()).flat_map(|window| (0..groups.len()).map(move |group| (window, group)));
-        for place in grid {
-            entries.entry(place).or_insert_with(new);
+        check_grid(&entries.groups, query.windows)?;
+        for window in 0..query.windows.len() {
+            for group in 0..entries.groups.len() {
+                entries.at(window, group);
+            }
         }
     }
-    let blank = groups.rows(&scan)?;
+    let blank = entries.groups.rows(&scan)?;
     let row = |((window, group), entry): ((usize, usize), Entry)| {
         let (window, blank) = (*query.windows.get(window)?, blank.get(group)?.clone());
         Some(Row {
@@ -70,5 +130,5 @@ pub fn run(shared: &Shared, query: &Query<'_>, corrected: Corrected) -> Result<(
             ..blank
         })
     };
-    Ok((entries.into_iter().filter_map(row).collect(), scan.sequence()))
+    Ok((entries.all.into_iter().filter_map(row).collect(), scan.sequence()))
 }

@@ -5,7 +5,10 @@
 //! values, amendments included, void or not. What is known of a day is kept and goes on from where
 //! it ended.
 use super::fetch;
+use super::scan::{Scan, ScanError};
+use crate::columns::{Fields, Origin};
 use crate::error::ReadError;
+use crate::format::record::EventRecord;
 use crate::hash::IdHash;
 use crate::memory::places::{Finder, Found};
 use crate::part::Part;
@@ -14,9 +17,9 @@ use foldhash::fast::RandomState;
 use hashbrown::{HashMap, HashSet};
 use parking_lot::Mutex;
 use reckoner_domain::id::{MeterId, ProjectId};
+use reckoner_domain::json::Extractor;
 use reckoner_domain::meter::{DIMENSION_VALUES_MAX, Dimension, Meter, Readable};
 use reckoner_domain::time::{DAY, HOUR, Timestamp};
-use serde_json::Value;
 use std::sync::Arc;
 
 /// Hours of a day.
@@ -70,10 +73,22 @@ struct Kept {
     questions: u64,
 }
 
-/// A day has as many values as it shows.
+/// Why no more records are looked at.
 enum Stop {
+    /// A day has as many values as it shows.
     Full,
+    /// The project was cleared, or a customer erased, meanwhile.
+    Cleared,
     Error(ReadError),
+}
+
+impl From<ScanError> for Stop {
+    fn from(error: ScanError) -> Self {
+        match error {
+            ScanError::Read(error) => Self::Error(error),
+            ScanError::Cleared | ScanError::Moved | ScanError::Overflow(_) => Self::Cleared,
+        }
+    }
 }
 
 impl From<ReadError> for Stop {
@@ -105,23 +120,39 @@ pub fn shown(
     if known.is_full() {
         return Ok(Some(known.shown));
     }
-    let newer = records_after(shared, &key, meter, known.through)?;
-    let Some((sequences, through)) = newer else { return Ok(None) };
     let day = Day { shared, project, meter, dimension: declared };
-    day.look_at(&sequences, Arc::make_mut(&mut known.shown))?;
+    let swept = if known.through == 0 { day.sweep(key.day)? } else { Swept::default() };
+    let newer = records_after(shared, &key, meter, (known.through, &swept.parts))?;
+    let Some((sequences, through)) = newer else { return Ok(None) };
     known.through = through;
+    let shown = Arc::make_mut(&mut known.shown);
+    if swept.parts.is_empty() {
+        day.look_at(&sequences, shown)?;
+    } else {
+        let mut values = swept.values;
+        day.look_at(&sequences, &mut values)?;
+        if values.len() < VALUES_MAX {
+            *shown = values;
+        } else {
+            // There are as many as are shown, or more: which came first matters.
+            let all = records_after(shared, &key, meter, (0, &[]))?;
+            let Some((sequences, through)) = all else { return Ok(None) };
+            day.look_at(&sequences, shown)?;
+            known.through = through;
+        }
+    }
     let full = known.is_full().then(|| Arc::clone(&known.shown));
     shared.values.put(key, known);
     Ok(full)
 }
 
-/// The sequences of a day's records after one, and that of the last record of all; `None` where the
-/// day has no more records than it shows values.
+/// The sequences of a day's records after one, without those of some parts, and that of the last record
+/// of all; `None` where the day has no more records than it shows values.
 fn records_after(
     shared: &Shared,
     key: &Key,
     meter: &Meter,
-    after: u64,
+    (after, without): (u64, &[Arc<Part>]),
 ) -> Result<Option<(Vec<u64>, u64)>, ReadError> {
     let (cells, event_type) = {
         let memory = shared.memory.read();
@@ -133,7 +164,7 @@ fn records_after(
     let first = key.day.saturating_mul(HOURS);
     let hours = first..first.saturating_add(HOURS);
     let mut sequences = Vec::new();
-    for part in &cells.parts {
+    for part in cells.parts.iter().filter(|part| !without.iter().any(|known| Arc::ptr_eq(known, part))) {
         let Some(section) = part.section(key.project, key.cleared_at) else { continue };
         let block =
             Part::event_type(section, &meter.event_type).and_then(|number| section.block(number, key.day));
@@ -165,7 +196,7 @@ fn records_after(
     });
     drop(memory);
     sequences.extend(amended.unwrap_or_default());
-    if sequences.len() <= VALUES_MAX {
+    if without.is_empty() && sequences.len() <= VALUES_MAX {
         return Ok(None);
     }
     sequences.retain(|sequence| *sequence > after);
@@ -181,9 +212,72 @@ struct Day<'a> {
     dimension: &'a Dimension,
 }
 
+/// What files of columns have of a day, in whatever order.
+#[derive(Default)]
+struct Swept {
+    parts: Vec<Arc<Part>>,
+    /// The values of their records; not all of them where they are as many as a day shows.
+    values: Shown,
+}
+
 impl Day<'_> {
+    /// Looks at what lies in files of columns that are mostly of this day: reading them as they lie takes a
+    /// fraction of what it takes to read record by record in the order in which they came.
+    fn sweep(&self, day: i64) -> Result<Swept, ReadError> {
+        let hour = |day: i64| Timestamp::from_hour_index(day.saturating_mul(HOURS));
+        let times = hour(day)..hour(day.saturating_add(1));
+        let mut scan = Scan::new(self.shared, self.project, &self.meter.event_type, &[], times, None);
+        let broad = scan.take_broad()?;
+        let mut swept = Swept::default();
+        if broad.is_empty() {
+            return Ok(swept);
+        }
+        let mut extractor = self.extractor();
+        let fields = Fields { subject: true, properties: true, ..Fields::NONE };
+        let mut add = |origin: &Origin, event: &EventRecord<'_>| {
+            self.add(&mut extractor, (origin, event), &mut swept.values)
+        };
+        match scan.sweep_as_stored(&broad, fields, &mut add) {
+            Ok(amendments) => self.look_at(&amendments, &mut swept.values)?,
+            Err(Stop::Full) => {}
+            // Whoever asks for it sees that itself.
+            Err(Stop::Cleared) => return Ok(Swept::default()),
+            Err(Stop::Error(error)) => return Err(error),
+        }
+        swept.parts = broad.into_iter().map(|asked| asked.part).collect();
+        Ok(swept)
+    }
+
+    fn extractor(&self) -> Extractor {
+        let declared = match self.dimension {
+            Dimension::Property(path) => Some(path),
+            Dimension::Subject => None,
+        };
+        Extractor::new(declared.into_iter().chain(self.meter.paths()))
+    }
+
+    /// Adds the value of a record, unless there are as many as a day shows then.
+    fn add(
+        &self,
+        extractor: &mut Extractor,
+        (origin, event): (&Origin, &EventRecord<'_>),
+        values: &mut Shown,
+    ) -> Result<(), Stop> {
+        let draft = &event.draft;
+        let properties = extractor.read(draft.properties);
+        let (time, sequence, value) = (event.time, origin.sequence, draft.value);
+        let readable = Readable { time, sequence, value, properties: &properties };
+        if self.meter.read(&readable).is_some()
+            && let Some(text) = self.dimension.text_of(draft.subject, &properties)
+        {
+            values.insert(self.shared.hasher.of(self.project, text.as_bytes()));
+        }
+        if values.len() < VALUES_MAX { Ok(()) } else { Err(Stop::Full) }
+    }
+
     /// Adds the values of these records, in order, until there are as many as a day shows.
     fn look_at(&self, sequences: &[u64], values: &mut Shown) -> Result<(), ReadError> {
+        let mut extractor = self.extractor();
         for sequences in sequences.chunks(PLACES_AT_ONCE) {
             let found: Vec<Found> = {
                 let memory = self.shared.memory.read();
@@ -192,22 +286,11 @@ impl Day<'_> {
             let mut finder = Finder::default();
             let places = found.iter().filter_map(|found| finder.place(found).transpose());
             let places = places.collect::<Result<Vec<_>, _>>()?;
-            let looked = fetch::each(&places, |_, origin, event| {
-                let draft = &event.draft;
-                let properties: Value =
-                    draft.properties.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
-                let (time, sequence, value) = (event.time, origin.sequence, draft.value);
-                let readable = Readable { time, sequence, value, properties: &properties };
-                if self.meter.read(&readable).is_some()
-                    && let Some(text) = self.dimension.text_of(draft.subject, &properties)
-                {
-                    values.insert(self.shared.hasher.of(self.project, text.as_bytes()));
-                }
-                if values.len() < VALUES_MAX { Ok(()) } else { Err(Stop::Full) }
-            });
+            let looked =
+                fetch::each(&places, |_, origin, event| self.add(&mut extractor, (origin, event), values));
             match looked {
                 Ok(()) => {}
-                Err(Stop::Full) => break,
+                Err(Stop::Full | Stop::Cleared) => break,
                 Err(Stop::Error(error)) => return Err(error),
             }
         }

@@ -225,7 +225,9 @@ impl Run {
         let corrections = Corrections { project, received_at, by, changes };
         let answer = Arc::new(parking_lot::Mutex::new(None));
         let told = Arc::clone(&answer);
-        let work = Work::Correct(corrections.clone(), Box::new(move |result| *told.lock() = Some(result)));
+        let ahead = corrections.look_ahead(&self.log().shared).unwrap_or_default();
+        let work =
+            Work::Correct(corrections.clone(), ahead, Box::new(move |result| *told.lock() = Some(result)));
         self.log().core.run([work]);
         let mut after = self.model.clone();
         let expected = after.correct(&corrections);

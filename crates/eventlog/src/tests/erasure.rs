@@ -67,7 +67,8 @@ fn erase(log: &mut Opened, customer: &str, pseudonym: &str) -> Result<Progress, 
 fn correct(log: &mut Opened, target: u64, after: Option<Content>) -> Result<Vec<Corrected>, AppendError> {
     let changes = vec![Change { target, after }];
     let corrections = Corrections { project: PROJECT, received_at: at(9_999), by: "key".into(), changes };
-    work(log, |done| Work::Correct(corrections, done))
+    let ahead = corrections.look_ahead(&log.shared).expect("reads");
+    work(log, |done| Work::Correct(corrections, ahead, done))
 }
 
 /// A customer's totals by day.
@@ -256,4 +257,43 @@ fn a_damaged_ledger_is_told() {
     }
     disk.set_bytes(ledger::FILE_NAME, whole);
     assert_eq!(totals(&open(&disk).expect("opens"), PSEUDONYM).len(), 3);
+}
+
+#[test]
+fn what_corrections_were_told_ahead_counts_only_while_it_is_so() {
+    let disk = SimDisk::new(1);
+    let mut log = open(&disk).expect("opens");
+    fill(&mut log, 0, 400);
+    let of = |target: u64, after: Option<Content>| Corrections {
+        project: PROJECT,
+        received_at: at(9_999),
+        by: "key".into(),
+        changes: vec![Change { target, after }],
+    };
+    let says = |value: i32| Content {
+        value: Decimal::from_i32(value),
+        subject: None,
+        properties: None,
+        source_context: None,
+    };
+    // Events 1 and 5 are the customer's, and lie in columns.
+    let (void, amend) = (of(1, None), of(5, Some(says(7))));
+    let [of_void, of_amend] = [&void, &amend].map(|of| of.look_ahead(&log.shared).expect("reads"));
+    assert!(of_void.has(1) && of_amend.has(5), "they are read ahead");
+    assert_eq!(correct(&mut log, 1, Some(says(100))), Ok(vec![Corrected::Done]));
+    let sum = |log: &Opened, customer: &str| -> i64 {
+        let value =
+            |(_, value, _): (_, Option<String>, _)| value.map_or(0, |text| text.parse().expect("whole"));
+        totals(log, customer).into_iter().map(value).sum()
+    };
+    let before = sum(&log, PERSONAL[0]);
+    let answer = work(&mut log, |done| Work::Correct(void, of_void, done));
+    assert_eq!(answer, Ok(vec![Corrected::Done]));
+    assert_eq!(sum(&log, PERSONAL[0]), before - 100, "what it said last goes");
+    assert_eq!(erase(&mut log, PERSONAL[0], PSEUDONYM), Ok(Progress::Done));
+    let answer = work(&mut log, |done| Work::Correct(amend, of_amend, done));
+    assert_eq!(answer, Ok(vec![Corrected::Done]));
+    assert_eq!(sum(&log, PSEUDONYM), before - 100 + 6);
+    assert!(!has(&texts(&disk), PERSONAL[0]), "the name does not come back");
+    assert_eq!(verify::run(&log.shared).expect("reads").differences, [""; 0]);
 }

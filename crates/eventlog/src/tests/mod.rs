@@ -8,6 +8,7 @@ mod parts;
 mod random;
 mod readers;
 mod retention;
+mod sweep;
 
 use crate::batch::Batch;
 use crate::disk::sim::SimDisk;

@@ -14,6 +14,7 @@ use reckoner_domain::sum::Sum;
 use reckoner_domain::tally::{Tally, Usage};
 use reckoner_domain::time::Timestamp;
 use serde_json::Value;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// An event as sent, owning its texts.
@@ -268,7 +269,10 @@ impl Model {
                 && record.event_type == query.meter.event_type
                 && day_of(record.time) == day_of(event.time)
                 && query.meter.read(&readable).is_some();
-            let value = dimension.text_of(record.subject.as_deref(), &properties).filter(|_| counts);
+            let value = dimension
+                .text_of(record.subject.as_deref(), &properties)
+                .filter(|_| counts)
+                .map(Cow::into_owned);
             values.extend(value.filter(|value| values.len() < VALUES_MAX && !values.contains(value)));
         }
         if values.contains(own) {

@@ -51,7 +51,8 @@ fn void(log: &mut Opened, target: u64) -> Result<Vec<Corrected>, AppendError> {
     let told = Arc::clone(&answer);
     let changes = vec![Change { target, after: None }];
     let corrections = Corrections { project: PROJECT, received_at: at(200 * DAY), by: "key".into(), changes };
-    log.core.run([Work::Correct(corrections, Box::new(move |result| *told.lock() = Some(result)))]);
+    let ahead = corrections.look_ahead(&log.shared).expect("reads");
+    log.core.run([Work::Correct(corrections, ahead, Box::new(move |result| *told.lock() = Some(result)))]);
     let answer = answer.lock().take();
     answer.expect("an answer")
 }

@@ -57,13 +57,17 @@ impl Committer {
         }
         let bytes = match &work {
             Work::Append(batch, _) => batch.bytes.len() as u64,
-            Work::Correct(corrections, _) => corrections.size(),
+            Work::Correct(corrections, ..) => corrections.size(),
             Work::Clear(..) | Work::Erase(..) | Work::Retain(..) => 0,
         };
         if bytes > self.batch_bytes_max {
             return Err(AppendError::TooLarge);
         }
-        let read_ahead = if let Work::Append(batch, _) = &work { batch.known.bytes } else { 0 };
+        let read_ahead = match &work {
+            Work::Append(batch, _) => batch.known.bytes,
+            Work::Correct(_, ahead, _) => ahead.bytes,
+            Work::Clear(..) | Work::Erase(..) | Work::Retain(..) => 0,
+        };
         let bytes = bytes + read_ahead;
         let queue = self.queue.read();
         let Some(queue) = queue.as_ref() else { return Err(closed()) };

@@ -1,6 +1,6 @@
 //! The committer's work without its thread: judge, write, sync, apply, answer.
 use super::builder::Builder;
-use super::corrections::{Corrected, Corrections, OnCorrected};
+use super::corrections::{Ahead, Corrected, Corrections, OnCorrected};
 use super::outcome::{OnAppended, OnCleared, OnErased, OnRetained, Outcome, compare, count, read_event};
 use super::segments::{RollError, Segments};
 use crate::batch::SealedBatch;
@@ -30,8 +30,8 @@ const RECORDS_MAX: u64 = 1 << 20;
 pub(crate) enum Work {
     /// Store a batch.
     Append(SealedBatch, OnAppended),
-    /// Void and amend events, all or none.
-    Correct(Corrections, OnCorrected),
+    /// Void and amend events, all or none; of some it is known what they say.
+    Correct(Corrections, Ahead, OnCorrected),
     /// Forget a project's events.
     Clear(ProjectId, Timestamp, OnCleared),
     /// Erase a customer.
@@ -96,9 +96,9 @@ impl Core {
         for work in works {
             match work {
                 Work::Append(batch, on_done) => self.append(&batch, on_done),
-                Work::Correct(corrections, on_done) => {
+                Work::Correct(corrections, ahead, on_done) => {
                     self.flush();
-                    on_done(self.correct(&corrections));
+                    on_done(self.correct(&corrections, &ahead));
                 }
                 Work::Clear(project, at, on_done) => {
                     self.flush();
@@ -300,8 +300,8 @@ impl Core {
         Ok(self.shared.books.now().progress(project, &pseudonym).unwrap_or(Progress::Pending))
     }
 
-    fn correct(&mut self, corrections: &Corrections) -> Result<Vec<Corrected>, AppendError> {
-        let judged = corrections.judge(&self.shared).map_err(|error| {
+    fn correct(&mut self, corrections: &Corrections, ahead: &Ahead) -> Result<Vec<Corrected>, AppendError> {
+        let judged = corrections.judge(&self.shared, ahead).map_err(|error| {
             let reason = self.stop(&format!("cannot read the events to correct: {error}"));
             AppendError::Stopped { reason }
         })?;

@@ -6,6 +6,8 @@ use crate::memory::places::{Finder, Place};
 use crate::memory::{Version, corrections};
 use crate::read::fetch;
 use crate::shared::{Shared, to_event};
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
 use reckoner_domain::decimal::Decimal;
 use reckoner_domain::event::{Event, EventDraft};
 use reckoner_domain::id::ProjectId;
@@ -75,8 +77,41 @@ pub(super) struct Judged {
     pub erasing: bool,
 }
 
-/// Where events lie that are there, with the index of each one's change and whether it is void.
-type Known = (Vec<Place>, Vec<(usize, bool)>);
+/// Bytes of events that are read before the committing thread sees corrections; it reads further ones.
+const AHEAD_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
+/// What corrected events said before the committing thread saw their corrections: what lies in columns
+/// takes long to read.
+#[derive(Default)]
+pub struct Ahead {
+    /// The project's clearing and renamings at that moment.
+    state: (u64, u64),
+    /// Bytes they take.
+    pub(super) bytes: u64,
+    /// Events by their sequence, and the sequence of the record that said it.
+    events: HashMap<u64, (u64, Event), RandomState>,
+}
+
+#[cfg(test)]
+impl Ahead {
+    /// Whether an event was read.
+    pub fn has(&self, target: u64) -> bool {
+        self.events.contains_key(&target)
+    }
+}
+
+/// An event that is there, for a change.
+struct Target {
+    /// The index of the change.
+    index: usize,
+    version: Version,
+}
+
+/// What an event says, or where that lies.
+enum Said<'a> {
+    Known(&'a Event),
+    At(usize),
+}
 
 impl Corrections {
     /// Bytes they take while they wait.
@@ -89,8 +124,36 @@ impl Corrections {
         self.changes.iter().map(change).sum::<usize>() as u64
     }
 
+    /// Reads the events that lie in columns, for the committing thread.
+    pub(crate) fn look_ahead(&self, shared: &Shared) -> Result<Ahead, ReadError> {
+        let state = state_of(shared, self.project);
+        let mut ahead = Ahead { state, ..Ahead::default() };
+        let mut finder = Finder::default();
+        let (mut places, mut said_at) = (Vec::new(), Vec::new());
+        for Target { index, version } in self.targets(shared) {
+            let target = self.changes.get(index).map_or(0, |change| change.target);
+            if let Some(place @ Place::Row(_)) = version.place(&mut finder)? {
+                places.push(place);
+                said_at.push((target, version.said_at));
+            }
+        }
+        let read = fetch::each(&places, |number, origin, event| {
+            let Some((target, said_at)) = said_at.get(number) else { return Ok(()) };
+            let event = to_event(origin, event);
+            let texts = [&event.subject, &event.properties, &event.source_context];
+            let bytes = size_of::<Event>() + texts.into_iter().flatten().map(String::len).sum::<usize>();
+            ahead.bytes += bytes as u64;
+            ahead.events.insert(*target, (*said_at, event));
+            if ahead.bytes < AHEAD_BYTES_MAX { Ok(()) } else { Err(None) }
+        });
+        match read {
+            Ok(()) | Err(None) => Ok(ahead),
+            Err(Some(error)) => Err(error),
+        }
+    }
+
     /// Judges each against its event as it stands.
-    pub(super) fn judge(&self, shared: &Shared) -> Result<Judged, ReadError> {
+    pub(super) fn judge(&self, shared: &Shared, ahead: &Ahead) -> Result<Judged, ReadError> {
         let mut judged = Judged {
             outcomes: vec![Corrected::Unknown; self.changes.len()],
             payload: Vec::new(),
@@ -98,55 +161,67 @@ impl Corrections {
             erasing: false,
         };
         let books = shared.books.now();
-        let (places, known) = self.versions(shared)?;
-        let mut last = None;
+        let is_current = ahead.state == state_of(shared, self.project);
+        let (mut finder, mut places, mut said) = (Finder::default(), Vec::new(), Vec::new());
+        for Target { index, version } in self.targets(shared) {
+            let Some(change) = self.changes.get(index) else { continue };
+            let known =
+                ahead.events.get(&change.target).filter(|(at, _)| is_current && *at == version.said_at);
+            let voided = version.voided_at.is_some();
+            if let Some((_, event)) = known {
+                said.push((index, voided, Said::Known(event)));
+            } else if let Some(place) = version.place(&mut finder)? {
+                said.push((index, voided, Said::At(places.len())));
+                places.push(place);
+            }
+        }
+        // What is no event is not shown.
+        let mut read: Vec<Option<Event>> = vec![None; places.len()];
         fetch::each(&places, |number, origin, event| {
-            let Some((index, voided)) = known.get(number).copied() else { return Ok(()) };
-            let change = self.changes.get(index).filter(|_| origin.project == self.project);
-            let Some(change) = change else { return Ok(()) };
+            if let Some(place) = read.get_mut(number) {
+                *place = Some(to_event(origin, event));
+            }
+            Ok::<(), ReadError>(())
+        })?;
+        let mut last = None;
+        for (index, voided, said) in said {
+            let event = match said {
+                Said::Known(event) => Some(event),
+                Said::At(number) => read.get(number).and_then(Option::as_ref),
+            };
+            let event = event.filter(|event| event.project == self.project);
+            let (Some(event), Some(change)) = (event, self.changes.get(index)) else { continue };
             // They come in the order of their events: a second change of one follows the first.
             let outcome = if last.replace(change.target) == Some(change.target) {
                 Corrected::Unchanged
             } else {
-                outcome_of(change, voided, &to_event(origin, event))
+                outcome_of(change, voided, event)
             };
             if outcome == Corrected::Done {
-                let customer = event.draft.customer;
+                let customer = &event.customer;
                 judged.erasing |=
                     erase::find(&books.pending, self.project, change.target, customer).is_some();
-                self.put(&mut judged.payload, change, event);
+                self.put(&mut judged.payload, change, &EventRecord::of(event));
                 judged.records += 1;
             }
             if let Some(slot) = judged.outcomes.get_mut(index) {
                 *slot = outcome;
             }
-            Ok::<(), ReadError>(())
-        })?;
+        }
         Ok(judged)
     }
 
-    /// Where the events lie that are there, with the index of each change and whether it is void.
-    fn versions(&self, shared: &Shared) -> Result<Known, ReadError> {
+    /// The events that are there, in the order of the log, which reads fastest.
+    fn targets(&self, shared: &Shared) -> Vec<Target> {
         let mut order: Vec<usize> = (0..self.changes.len()).collect();
-        // In the order of the log, which reads fastest.
         order.sort_by_key(|index| self.changes.get(*index).map(|change| change.target));
-        let versions: Vec<(usize, Version)> = {
-            let memory = shared.memory.read();
-            let version = |index: usize| {
-                let target = self.changes.get(index)?.target;
-                Some((index, memory.version(self.project, target, corrections::Known::ALL)?))
-            };
-            order.into_iter().filter_map(version).collect()
+        let memory = shared.memory.read();
+        let target = |index: usize| {
+            let target = self.changes.get(index)?.target;
+            let version = memory.version(self.project, target, corrections::Known::ALL)?;
+            Some(Target { index, version })
         };
-        let mut finder = Finder::default();
-        let mut known: Known = Default::default();
-        for (index, version) in versions {
-            if let Some(place) = version.place(&mut finder)? {
-                known.0.push(place);
-                known.1.push((index, version.voided_at.is_some()));
-            }
-        }
-        Ok(known)
+        order.into_iter().filter_map(target).collect()
     }
 
     fn put(&self, payload: &mut Vec<u8>, change: &Change, event: &EventRecord<'_>) {
@@ -173,6 +248,12 @@ impl Corrections {
         };
         record::put_correction(payload, &correction);
     }
+}
+
+/// What changes whenever a project is cleared, or a customer erased.
+fn state_of(shared: &Shared, project: ProjectId) -> (u64, u64) {
+    let memory = shared.memory.read();
+    memory.projects.get(&project).map_or((0, 0), |known| (known.cleared_at, known.renamings))
 }
 
 fn outcome_of(change: &Change, voided: bool, event: &Event) -> Corrected {

@@ -1,0 +1,144 @@
+//! Queries that read most events of files of columns.
+use super::*;
+use crate::read::list::{self, ListFilter};
+use crate::read::query::{self, GroupBy, Query};
+use crate::read::scan::Scan;
+use crate::write::corrections::{Change, Content, Corrections};
+use reckoner_domain::id::MeterId;
+use reckoner_domain::json::Path;
+use reckoner_domain::meter::{Aggregation, Filter, Meter, MeterKey};
+use reckoner_domain::sum::Sum;
+use reckoner_domain::time::DAY;
+use reckoner_domain::window::Window;
+use std::collections::BTreeMap;
+
+const OTHERS: ProjectId = ProjectId(2);
+
+fn path(text: &str) -> Path {
+    Path::parse(text).expect("a path")
+}
+
+fn fill(log: &mut Opened, from: i64, to: i64) {
+    for n in from..to {
+        let (id, customer) = (format!("id-{n}"), format!("c{}", n % 7));
+        let properties = format!(r#"{{"region":"r{}","n":{n},"in":{{"tokens":{}.50}}}}"#, n % 3, n % 11);
+        let event = EventDraft {
+            customer: &customer,
+            event_type: if n % 5 == 0 { "u" } else { "t" },
+            time: Some(at(n * 977 % (4 * 86_400))),
+            subject: (n % 2 == 0).then_some("s"),
+            properties: (n % 13 != 0).then_some(properties.as_str()),
+            ..draft(&id)
+        };
+        let mut batch = Batch::new(if n % 9 == 0 { OTHERS } else { PROJECT }, at(n));
+        batch.push(&event).expect("fits");
+        commit(log, vec![batch]);
+    }
+}
+
+fn correct(log: &mut Opened, targets: impl Iterator<Item = u64>, after: Option<&Content>) {
+    let changes = targets.map(|target| Change { target, after: after.cloned() }).collect();
+    let corrections = Corrections { project: PROJECT, received_at: at(9_999), by: "key".into(), changes };
+    let ahead = corrections.look_ahead(&log.shared).expect("reads");
+    log.core.run([Work::Correct(corrections, ahead, Box::new(|answer| drop(answer.expect("corrects"))))]);
+}
+
+/// A log of which most lies in columns, with corrections, another project, and another event type.
+fn filled(disk: &SimDisk) -> Opened {
+    let mut log = open(disk).expect("opens");
+    fill(&mut log, 0, 30);
+    log.core.run([Work::Clear(PROJECT, at(30), Box::new(|answer| assert!(answer.is_ok())))]);
+    fill(&mut log, 100, 600);
+    let amended = Content {
+        value: Decimal::ONE,
+        subject: None,
+        properties: Some(r#"{"region":"amended","in":{"tokens":"1000"}}"#.to_owned()),
+        source_context: None,
+    };
+    correct(&mut log, (50..400).step_by(17), None);
+    correct(&mut log, (51..400).step_by(19), Some(&amended));
+    log
+}
+
+fn meter() -> Meter {
+    let plain = Meter::plain(MeterId::from_bits(1), MeterKey::parse("t").expect("a key"), Aggregation::Sum);
+    Meter { value_property: Some(path("$.in.tokens")), ..plain }
+}
+
+/// What a query answers, by day, customer and region.
+type Totals = BTreeMap<(Timestamp, Option<String>, Option<String>), (String, u64)>;
+
+fn asked(log: &Opened, query: &Query<'_>) -> Totals {
+    let rows = query::run(&log.shared, query).expect("answers");
+    let row = |row: query::Row| {
+        let region = row.group.into_iter().next().flatten();
+        ((row.window.start, row.customer, region), (row.usage.expect("a sum").to_text(), row.events))
+    };
+    rows.into_iter().map(row).collect()
+}
+
+/// The same from the events as they are listed, with trees of their properties.
+fn listed(log: &Opened, windows: &[Window], keeps: impl Fn(&str, Option<&str>) -> bool) -> Totals {
+    let filter = ListFilter { event_type: Some("t".to_owned()), ..ListFilter::new(PROJECT) };
+    let mut sums: BTreeMap<_, (Sum, u64)> = BTreeMap::new();
+    for event in list::run(&log.shared, &filter).expect("lists") {
+        let text = event.properties.as_deref().unwrap_or("null");
+        let tree: serde_json::Value = serde_json::from_str(text).expect("JSON");
+        let region = path("region").find_text(&tree);
+        let value = path("$.in.tokens").find_decimal(&tree, reckoner_domain::decimal::Excess::Round);
+        let window = windows.iter().find(|window| window.contains(event.time));
+        let (Some(value), Some(window)) = (value, window) else { continue };
+        if keeps(&event.customer, region.as_deref()) {
+            let (sum, events) = sums.entry((window.start, Some(event.customer), region)).or_default();
+            (*sum, *events) = (sum.plus(value).expect("fits"), *events + 1);
+        }
+    }
+    sums.into_iter().map(|(key, (sum, events))| (key, (sum.to_string(), events))).collect()
+}
+
+fn days(from: i64, to: i64) -> Vec<Window> {
+    (from..to).map(|day| Window { start: at(day * 86_400), end: at((day + 1) * 86_400) }).collect()
+}
+
+#[test]
+fn sweeping_answers_what_listing_the_events_does() {
+    let disk = SimDisk::new(1);
+    let log = filled(&disk);
+    let meter = meter();
+    for (from, to) in [(0, 4), (1, 3)] {
+        let windows = days(from, to);
+        let times = windows[0].start..windows[windows.len() - 1].end;
+        let mut scan = Scan::new(&log.shared, PROJECT, "t", &[], times, None);
+        let swept = scan.take_broad().expect("reads").len();
+        assert!(swept > 0, "files of columns are swept");
+        assert!(!scan.parts.is_empty(), "what is in the log is not");
+        let group_by = vec![GroupBy::Customer, GroupBy::Property(path("region"))];
+        let all = Query { group_by, ..Query::new(PROJECT, &meter, &windows) };
+        let expected = listed(&log, &windows, |_, _| true);
+        assert!(expected.keys().any(|(.., region)| region.as_deref() == Some("amended")));
+        assert_eq!(asked(&log, &all), expected);
+        let customers: Vec<String> = ["c1", "c2", "c3", "nobody"].map(str::to_owned).into();
+        let some = Query { customers: customers.clone(), ..all.clone() };
+        let expected = listed(&log, &windows, |customer, _| customers.iter().any(|asked| asked == customer));
+        assert_eq!(asked(&log, &some), expected);
+        let filters = vec![Filter { path: path("$.region"), any_of: vec!["r1".to_owned()] }];
+        let filtered = Query { filters, ..all.clone() };
+        assert_eq!(asked(&log, &filtered), listed(&log, &windows, |_, region| region == Some("r1")));
+    }
+}
+
+#[test]
+fn little_of_much_is_not_swept() {
+    let disk = SimDisk::new(1);
+    let log = filled(&disk);
+    let of = |customers: &[&str], micros: i64| {
+        let customers: Vec<String> = customers.iter().map(|name| (*name).to_owned()).collect();
+        let times = at(0)..at(0).plus_micros(micros);
+        let mut scan = Scan::new(&log.shared, PROJECT, "t", &customers, times, None);
+        scan.take_broad().expect("reads").len()
+    };
+    assert!(of(&[], 4 * DAY) > 0);
+    assert_eq!(of(&["nobody"], 4 * DAY), 0);
+    assert_eq!(of(&[], DAY / 24), 0);
+    assert_eq!(of(&[], 0), 0);
+}
