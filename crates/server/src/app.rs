@@ -162,10 +162,7 @@ impl Server {
         let billing = Billing::new((&db, &clock), &recorder, &waker, &config.billing, None);
         let (accounts, mailing) = people::prepare(&config, (&db, &clock), &vault, &billing, address)?;
         let resets = Resets::start(Arc::clone(&accounts));
-        let store = (db.clone(), clock.clone());
-        let catalogues = recorder.catalogues.clone();
-        let entitlements =
-            Entitlements::start(store, events.clone(), catalogues, billing.standing.clone()).await?;
+        let entitlements = prepare_entitlements((&db, &clock), &recorder, &billing).await?;
         let jobs = prepare_jobs(&config, (&db, &clock), &recorder, &waker, &billing)?;
         let keys = Keys::new(db.clone(), clock.clone());
         let signer = Arc::clone(&accounts.signer);
@@ -262,6 +259,16 @@ impl Server {
 fn start_own_traffic(config: &Config, (db, clock): (&Db, &Clock), recorder: &Recorder) -> Option<OwnTraffic> {
     let wanted = config.traffic.meter_own_api;
     wanted.then(|| OwnTraffic::start(db.clone(), recorder.clone(), clock.clone()))
+}
+
+/// What decides about limits.
+async fn prepare_entitlements(
+    (db, clock): (&Db, &Clock),
+    recorder: &Recorder,
+    billing: &Billing,
+) -> Result<Entitlements, StoreError> {
+    let (store, catalogues) = ((db.clone(), clock.clone()), recorder.catalogues.clone());
+    Entitlements::start(store, recorder.events(), catalogues, billing.standing.clone()).await
 }
 
 /// What jobs work with.

@@ -118,6 +118,7 @@ async fn unmetered_types_are_taken_where_the_operator_says_so() {
     let server = Setup::default().toml("[ingest]\naccept_unmetered = true\n").start();
     let event = r#"{"customerId":"a","value":1}"#;
     assert_eq!(send(&server, "/usage/anything", event).await.status, 201);
-    assert_eq!(send(&server, "/usage/record", event).await.status, 400);
+    // That path is for services, and no event type.
+    assert_eq!(send(&server, "/usage/record", event).await.status, 403);
     assert_eq!(send(&server, &format!("/usage/{}", "x".repeat(129)), event).await.status, 400);
 }

@@ -79,8 +79,11 @@ impl Movement {
 
     fn amount(&self, wallet: &Wallet) -> Option<Money> {
         match self {
-            Self::TopUp { amount, .. } | Self::Refund(amount) | Self::Deduct(amount) => Some(*amount),
-            Self::Hold(_, amount) | Self::DeductHeld(_, amount) => Some(*amount),
+            Self::TopUp { amount, .. }
+            | Self::Refund(amount)
+            | Self::Deduct(amount)
+            | Self::Hold(_, amount)
+            | Self::DeductHeld(_, amount) => Some(*amount),
             Self::Release(hold) => wallet.held(hold),
         }
     }
