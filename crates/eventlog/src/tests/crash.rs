@@ -24,7 +24,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Crash schedules of a run, unless `RECKONER_CRASH_SCHEDULES` says otherwise.
-const SCHEDULES: u64 = 300;
+const SCHEDULES: u64 = 150;
 /// Different ids of a schedule.
 const IDS: usize = 150;
 
