@@ -134,6 +134,20 @@ async fn credit_expires_at_its_instant_and_a_hold_pays_with_what_it_reserved() {
 }
 
 #[tokio::test]
+async fn wallet_and_plan_of_a_customer_have_one_currency() {
+    let server = Server::start();
+    with_analytics(&server).await;
+    let euro = json!({"amount": {"amount": "1.00", "currency": "EUR"}});
+    subscribe(&server, "dollars", "pro").await;
+    assert_eq!(ask(&server, "dollars", "top-ups", euro.clone()).await.json()["code"], "currency_differs");
+    assert_eq!(ask(&server, "dollars", "top-ups", json!({"amount": usd("1.00")})).await.status, 201);
+    ask_new(&server, "euros").await;
+    assert_eq!(ask(&server, "euros", "top-ups", euro).await.status, 201);
+    let plan = server.post("/v1/subscriptions", json!({"customer": "euros", "plan": "pro"})).await;
+    assert_eq!((plan.status.as_u16(), &plan.json()["code"]), (409, &json!("currency_differs")));
+}
+
+#[tokio::test]
 async fn a_top_up_that_is_sent_again_is_made_once() {
     let server = Server::start();
     ask_new(&server, "acme").await;

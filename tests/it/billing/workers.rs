@@ -8,6 +8,7 @@ use reckoner_domain::problem::Problems;
 use reckoner_domain::subscription::{AfterTrial, Collection};
 use reckoner_domain::time::{DAY, HOUR};
 use reckoner_server::billing::subscriptions::New;
+use reckoner_server::events::ListFilter;
 use reckoner_server::jobs::Jobs;
 use reckoner_server::payments::{Collectible, Provider};
 use reckoner_server::store::audit::SYSTEM;
@@ -154,5 +155,33 @@ async fn the_database_itself_refuses_to_change_a_final_invoice(db: Db) {
         };
         let text = refused.expect_err(statement).to_string();
         assert!(text.contains("a final invoice never changes"), "{statement}: {text}");
+    }
+}
+
+on_both!(what_is_still_to_be_billed_is_not_dropped);
+async fn what_is_still_to_be_billed_is_not_dropped(db: Db) {
+    let world = world(db, Collection::Reckoner).await;
+    world.clock.move_real(100 * DAY);
+    let worker = world.worker("w", &[]);
+    let needed = async || worker.billing.invoicing.needs_since(LIVE).await.expect("read");
+    // Since the last reset of a quota before the first period that is not billed yet.
+    assert_eq!(needed().await, Some(at(START).plus_micros(-32 * DAY)));
+    worker.drop_old_events(62).await.expect("begun");
+    race(&world).await;
+    let limit = Limit::new(1_000).expect("in range");
+    let page =
+        invoices::list(&world.db, LIVE, &invoices::Filter::default(), None, limit).await.expect("listed");
+    let beyond = page.items.iter().filter(|one| one.invoice.totals().due.to_string() == "11.00 USD").count();
+    assert_eq!(beyond, CUSTOMERS, "the first month of each is billed from its events");
+    // Once they are neither billed nor rated anew they may go.
+    world.clock.move_real(100 * DAY);
+    race(&world).await;
+    assert!(needed().await > Some(at(START)));
+    for tries in 0.. {
+        assert!(tries < 10_000, "nothing is dropped");
+        worker.drop_old_events(62).await.expect("begun");
+        if world.events.list(ListFilter::new(LIVE)).await.expect("listed").is_empty() {
+            break;
+        }
     }
 }

@@ -73,7 +73,7 @@ impl Billing {
         let subscriptions =
             Subscriptions::new(store(), waker.clone(), plans.clone(), standings.clone(), terms);
         let trials = Trials::new(store(), subscriptions.clone(), standing.clone(), settings);
-        let wallets = Wallets { db: db.clone(), clock: clock.clone() };
+        let wallets = Wallets { db: db.clone(), clock: clock.clone(), plans: plans.clone() };
         let revenues = Revenues { db: db.clone(), clock: clock.clone(), plans: plans.clone() };
         let invoicing = Invoicing {
             db: db.clone(),

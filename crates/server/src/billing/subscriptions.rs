@@ -108,7 +108,7 @@ impl Subscriptions {
         let project = new.customer.project;
         let now = self.clock.of_project(project);
         let plan = self.find_plan(tx, project, &new.plan).await?;
-        self.check_currency(tx, project, &new.customer, &plan).await?;
+        self.check_currency(tx, &new.customer, &plan).await?;
         let since = new.started_at.unwrap_or(now);
         let mut subscription = Subscription::start(&plan, since, new.zone, new.collection);
         if let Some(days) = new.trial_days {
@@ -253,22 +253,13 @@ impl Subscriptions {
     }
 
     /// A customer has one currency for ever: its invoices and its wallet are in it.
-    async fn check_currency(
-        &self,
-        tx: &mut Tx,
-        project: ProjectId,
-        customer: &Customer,
-        plan: &Plan,
-    ) -> Result<()> {
-        let Some(last) = subscriptions::last_of(&mut *tx, project, &customer.external_id).await? else {
-            return Ok(());
-        };
-        let (key, version) = (&last.subscription.plan, last.subscription.plan_version);
-        let had = self.plans.get(tx, project, key, version).await?;
-        if had.currency == plan.currency {
-            return Ok(());
+    async fn check_currency(&self, tx: &mut Tx, customer: &Customer, plan: &Plan) -> Result<()> {
+        match self.plans.currency_of(tx, customer).await? {
+            Some(has) if has != plan.currency => {
+                Err(SubscriptionError::Currency { has, wants: plan.currency })
+            }
+            _ => Ok(()),
         }
-        Err(SubscriptionError::Currency { has: had.currency, wants: plan.currency })
     }
 }
 

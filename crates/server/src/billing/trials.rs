@@ -184,7 +184,12 @@ impl Trials {
                 metrics::counter!("trial_expiration_checks_total", "action" => action).increment(1);
                 match result {
                     Ok(done) => moved.done += u64::from(done),
-                    Err(error) => moved.failed.push((id.clone(), error)),
+                    Err(error) => {
+                        // It is tried again the next night, and does not keep the job busy until then.
+                        let later = self.clock.of_project(project).plus_micros(1);
+                        subscriptions::put_lapse_off(&self.db, project, id, later).await?;
+                        moved.failed.push((id.clone(), error));
+                    }
                 }
             }
             if lapsed.len() < AT_ONCE as usize {

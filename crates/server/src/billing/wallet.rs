@@ -1,4 +1,5 @@
 //! Wallets of customers: credit goes in, is reserved, pays, and is given back; never more than there is.
+use super::plans::Plans;
 use crate::clock::Clock;
 use crate::store::audit::{self, Change as Noted};
 use crate::store::customers::Customer;
@@ -17,6 +18,7 @@ use std::fmt::Display;
 pub struct Wallets {
     pub(super) db: Db,
     pub(super) clock: Clock,
+    pub(super) plans: Plans,
 }
 
 /// What is to happen to a wallet.
@@ -147,6 +149,11 @@ impl Wallets {
                     }
                     Movement::Release(_) => return Err(WalletError::NoSuchHold.into()),
                 };
+                if let Some(has) = self.plans.currency_of(&mut tx, customer).await?
+                    && has != currency
+                {
+                    return Err(MovementError::Currency { has });
+                }
                 empty(customer.project, &customer.id, currency)
             }
         };

@@ -21,7 +21,8 @@ pub enum RetainError {
 
 impl Jobs {
     /// Lets the event engine drop what is older than so many days of each project's clock, and is not
-    /// needed: no event of a period that is open or not aggregated yet, none that a level is read from.
+    /// needed: no event of a period that is open or not aggregated yet, none that is still to be billed or
+    /// rated anew, none that a level is read from.
     pub async fn drop_old_events(&self, days: u32) -> Result<(), RetainError> {
         let mut retention = Retention { at: self.clock.real(), ..Retention::default() };
         for project in projects::list(&self.db).await.map_err(JobError::from)? {
@@ -29,7 +30,9 @@ impl Jobs {
             retention.kept.extend(kept);
             if let Some(open) = self.open_since(project.id).await? {
                 let old = self.clock.of_project(project.id).plus_micros(-i64::from(days) * DAY);
-                retention.before.insert(project.id, old.min(open));
+                let billed = self.billing.invoicing.needs_since(project.id).await.map_err(JobError::from)?;
+                let before = billed.into_iter().chain([old, open]).min().unwrap_or(open);
+                retention.before.insert(project.id, before);
             }
         }
         self.events.retain(retention).await?;

@@ -156,6 +156,26 @@ pub async fn put_off(on: impl Exec, id: &SubscriptionId, until: Timestamp) -> Re
     on.run(query).await.map(drop)
 }
 
+/// Since when usage of a project is still to be billed, or rated anew: of periods that end later than
+/// `rerated` microseconds before what is billed so far. `None` where nothing is.
+pub async fn billed_since(on: impl Exec, project: ProjectId, rerated: i64) -> Result<Option<Timestamp>> {
+    let query = sql!(
+        "select min(needed.since) from (
+           select coalesce(b.billed_until, s.started_at) as since
+             from billing_cursors b join subscriptions s on s.id = b.subscription_id
+             where b.project_id = $1 and b.run_at is not null
+           union all
+           select c.period_start as since
+             from closed_periods c join billing_cursors b on b.subscription_id = c.subscription_id
+             where c.project_id = $1 and b.run_at is not null and c.period_end > b.billed_until - $2
+         ) needed",
+        project,
+        rerated
+    );
+    let (since,): (Option<i64>,) = on.one(query).await?;
+    row::opt_time("since", since)
+}
+
 /// Stores a closed period.
 pub async fn insert_closed(tx: &mut Tx, closed: &ClosedPeriod) -> Result<()> {
     let query = sql!(

@@ -406,6 +406,23 @@ pub async fn clear_lapse(tx: &mut Tx, project: ProjectId, id: &SubscriptionId) -
     Ok(tx.run(query).await? == 1)
 }
 
+/// Lets a subscription that expired be looked at as if it had done so at another instant.
+pub async fn put_lapse_off(
+    on: impl Exec,
+    project: ProjectId,
+    id: &SubscriptionId,
+    until: Timestamp,
+) -> Result<()> {
+    let query = sql!(
+        "update subscriptions set lapsed_at = $1
+         where project_id = $2 and id = $3 and lapsed_at is not null",
+        until,
+        project,
+        id
+    );
+    on.run(query).await.map(drop)
+}
+
 /// How many subscriptions to a plan are not over.
 pub async fn count_open(on: impl Exec, project: ProjectId, plan: &str) -> Result<u64> {
     let query = sql!(

@@ -5,7 +5,7 @@ mod collect;
 mod state;
 mod usage;
 
-pub use bill::Charged;
+pub use bill::{Charged, RERATED_DAYS};
 pub use close::{Closed, Run};
 pub use collect::Collected;
 
@@ -27,8 +27,12 @@ use reckoner_domain::id::{ProjectId, SubscriptionId};
 use reckoner_domain::invoice::{Draft, InvoiceEvent, InvoiceStatus};
 use reckoner_domain::money::MoneyError;
 use reckoner_domain::sum::Overflow;
-use reckoner_domain::time::Timestamp;
+use reckoner_domain::time::{DAY, Timestamp};
 use std::sync::Arc;
+
+/// The longest time between a reset of a quota and a billing period that begins before the next one, in
+/// days.
+const RESET_DAYS: i64 = 32;
 
 /// A result of billing.
 pub type Result<T> = std::result::Result<T, InvoicingError>;
@@ -185,6 +189,16 @@ impl Invoicing {
     pub async fn first_due(&self, project: ProjectId) -> std::result::Result<Option<Timestamp>, StoreError> {
         let closing = closings::first_due(&self.db, project).await?;
         Ok(closing.into_iter().chain(provider_charges::first_due(&self.db, project).await?).min())
+    }
+
+    /// Since when events of a project are still needed to bill by; `None` where none are.
+    pub async fn needs_since(
+        &self,
+        project: ProjectId,
+    ) -> std::result::Result<Option<Timestamp>, StoreError> {
+        let since = closings::billed_since(&self.db, project, RERATED_DAYS * DAY).await?;
+        // A limit that blocks is held against what was used since its last reset, which lies before.
+        Ok(since.map(|since| since.plus_micros(-RESET_DAYS * DAY)))
     }
 
     /// A subscription as it is written down.

@@ -3,10 +3,9 @@ use super::figures::{Figures, Reader};
 use super::months::{Month, Months, NO_MONTH};
 use super::numbers::{gigabytes, number};
 use super::resources::{Meters, Resource};
-use super::{Owner, Params, all_wrong, data, documents, failed, given, page, wrong};
+use super::{Owner, Params, all_wrong, data, documents, failed, given, page, read_object, wrong};
 use crate::events::{EventsError, ListFilter, Order};
 use crate::http::compat::Asked as Query;
-use crate::http::compat::metering::{BodyFault, as_container, read_body};
 use crate::http::extract::By;
 use crate::http::state::App;
 use axum::Json;
@@ -16,7 +15,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use reckoner_domain::id::ProjectId;
 use reckoner_domain::time::Timestamp;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 /// Months of usage of a workspace or an organisation, the latest first, from that of its first event on.
 #[utoipa::path(
@@ -106,14 +105,7 @@ pub async fn calculate(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Response> {
-    let no_object = || wrong("Request body must be a JSON object");
-    let bytes = match read_body(&app, &headers, body).await {
-        Ok(bytes) => bytes,
-        Err(BodyFault::Missing) => return Err(no_object()),
-        Err(BodyFault::Unreadable(error)) => return Err(failed(error)),
-    };
-    let text = as_container(&bytes).map_err(|_| no_object())?;
-    let fields: Map<String, Value> = serde_json::from_str(text).map_err(|_| no_object())?;
+    let fields = read_object(&app, &headers, body).await?;
     let text = |name: &str| fields.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
     let owner =
         Owner::new(text("workspaceId").map(str::to_owned), text("organizationId").map(str::to_owned))?;

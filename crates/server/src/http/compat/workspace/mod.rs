@@ -16,13 +16,16 @@ mod resources;
 mod sent;
 pub mod summary;
 
+use super::metering::{BodyFault, as_container, read_body};
 use super::{Refused, failure};
 use crate::http::error::ApiError;
+use crate::http::state::App;
 use axum::Json;
-use axum::http::StatusCode;
+use axum::body::Body;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// Rows of a list when nothing is said.
 const LIMIT_DEFAULT: usize = 50;
@@ -160,6 +163,18 @@ impl From<Refusal> for Response {
 
 fn failed(error: impl Into<ApiError>) -> Response {
     Refused(error.into()).into_response()
+}
+
+/// The JSON object that a request sends.
+async fn read_object(app: &App, headers: &HeaderMap, body: Body) -> Result<Map<String, Value>, Response> {
+    let no_object = || wrong("Request body must be a JSON object");
+    let bytes = match read_body(app, headers, body).await {
+        Ok(bytes) => bytes,
+        Err(BodyFault::Missing) => return Err(no_object()),
+        Err(BodyFault::Unreadable(error)) => return Err(failed(error)),
+    };
+    let text = as_container(&bytes).map_err(|_| no_object())?;
+    serde_json::from_str(text).map_err(|_| no_object())
 }
 
 /// `{"data": ...}`.

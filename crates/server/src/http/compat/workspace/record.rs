@@ -1,11 +1,11 @@
 //! `POST /api/usage/events`.
 use super::resources::Meters;
 use super::sent::Sent;
-use super::{all_wrong, data, document, failed, wrong};
+use super::{all_wrong, data, document, failed, read_object};
 use crate::auth::caller::Caller;
 use crate::events::Outcome;
 use crate::http::compat::failure;
-use crate::http::compat::metering::{self, BodyFault, CONFLICT, as_container, read_body};
+use crate::http::compat::metering::{self, CONFLICT};
 use crate::http::error::ApiError;
 use crate::http::extract::By;
 use crate::http::state::App;
@@ -45,14 +45,7 @@ pub async fn record(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Response> {
-    let no_object = || wrong("Request body must be a JSON object");
-    let bytes = match read_body(&app, &headers, body).await {
-        Ok(bytes) => bytes,
-        Err(BodyFault::Missing) => return Err(no_object()),
-        Err(BodyFault::Unreadable(error)) => return Err(failed(error)),
-    };
-    let text = as_container(&bytes).map_err(|_| no_object())?;
-    let fields: Map<String, Value> = serde_json::from_str(text).map_err(|_| no_object())?;
+    let fields = read_object(&app, &headers, body).await?;
     let catalogue = app.recorder.catalogues.of(caller.project);
     let now = app.clock.of_project(caller.project);
     let rules = metering::rules(&app, &catalogue, now, &caller);
