@@ -65,6 +65,7 @@ pub fn complete(mut document: Value) -> Value {
     document["components"]["headers"] = headers();
     if let Some(schemas) = document["components"]["schemas"].as_object_mut() {
         name_items(schemas);
+        widen_answers(schemas);
         let codes: Map<String, Value> =
             CODES.iter().map(|(code, meaning)| ((*code).to_owned(), json!(meaning))).collect();
         if let Some(problem) = schemas.get_mut("Problem") {
@@ -196,6 +197,27 @@ fn name_items(schemas: &mut Map<String, Value>) {
         if schemas.contains_key(&item) {
             schemas[&list]["properties"]["data"]["items"] =
                 json!({"$ref": format!("#/components/schemas/{item}")});
+        }
+    }
+}
+
+/// What is answered is more than what was written: a part that allows no other properties would forbid the rest.
+fn widen_answers(schemas: &mut Map<String, Value>) {
+    let closed: Map<String, Value> = schemas
+        .iter()
+        .filter(|(_, schema)| schema["additionalProperties"] == false)
+        .map(|(name, schema)| {
+            let mut open = schema.clone();
+            open.as_object_mut().map(|open| open.remove("additionalProperties"));
+            (format!("#/components/schemas/{name}"), open)
+        })
+        .collect();
+    for (_, schema) in schemas.iter_mut() {
+        for part in array(schema.get_mut("allOf")) {
+            let whole = part["$ref"].as_str().and_then(|name| closed.get(name)).cloned();
+            if let Some(whole) = whole {
+                *part = whole;
+            }
         }
     }
 }
