@@ -5,8 +5,9 @@ rules.py, and compares them line by line: life.py URL KEY [--customers N] [--mon
 With --binary RECKONER --data-dir DIR it runs the server itself (URL is then ignored) and ends it with SIGKILL
 --crashes times, most of them while it moves its clock, at an instant that nobody chose.
 
-Trials, upgrades, downgrades, changes of interval, pauses, cancellations and returns, late events and voids, over
-a leap day, changes of summer time and the turn of a year, in four time zones.
+Trials, upgrades, downgrades, changes of interval, pauses, cancellations and returns, late events and voids, coupons,
+taxes, top-ups of wallets, invoices that are paid in time, late or never, with who is suspended, over a leap day, changes
+of summer time and the turn of a year, in four time zones.
 """
 import argparse
 import http.client
@@ -21,6 +22,7 @@ import time
 from fractions import Fraction as F
 from urllib.parse import urlsplit
 
+import money
 import rules
 from rules import DAY, SECOND, micros, shown
 
@@ -53,7 +55,7 @@ PLANS = [
          [{"model": "per_unit", "meter": "calls", "unit_price": "0.001", "included": "1000"}],
          [limit("calls", "overage", "1000")]),
     plan("team", "99.90", "month",
-         [{"model": "graduated", "meter": "mails", "tiers": TIERS, "minimum": "5.00"},
+         [{"model": "graduated", "meter": "mails", "tiers": TIERS, "minimum": "5.00", "tax": "reduced"},
           {"model": "per_unit", "meter": "stored", "unit_price": "0.37", "unit_size": str(rules.GB)}],
          billing="calendar"),
     plan("scale", "300.00", "quarter",
@@ -62,7 +64,7 @@ PLANS = [
          commitment="60.00"),
     plan("annual", "1200.00", "year",
          [{"model": "package", "meter": "mails", "package_size": "250", "package_price": "2.50", "included": "100"},
-          {"key": "support", "model": "flat", "amount": "77.77"}]),
+          {"key": "support", "model": "flat", "amount": "77.77", "tax": "reduced"}]),
     plan("weekly", "7.00", "week",
          [{"model": "per_unit", "meter": "jobs", "unit_price": "0.0375"}],
          [limit("jobs", "block", "150", "day")]),
@@ -70,6 +72,22 @@ PLANS = [
     plan("monthly_scale", "110.00", "month",
          [{"model": "graduated", "meter": "tokens", "tiers": TIERS, "maximum": "30.00", "minimum": "12.34"}],
          commitment="20.00", billing="calendar"),
+]
+
+
+COUPONS = [
+    {"key": "once", "percent": "50", "periods": 1},
+    {"key": "three", "percent": "12.5", "periods": 3},
+    {"key": "always", "percent": "5"},
+    {"key": "ten", "amount": "10.00", "currency": "USD"},
+    {"key": "welcome", "amount": "25.00", "currency": "USD", "periods": 2},
+]
+VAT = [{"key": "vat", "name": "VAT", "percent": "19"}, {"key": "reduced", "name": "VAT", "percent": "7"}]
+DETAILS = [
+    {"taxes": VAT, "tax_mode": "exclusive"},
+    {"taxes": [{"key": "mwst", "name": "MWST", "percent": "8.1"}], "tax_mode": "inclusive"},
+    {"taxes": VAT, "tax_mode": "inclusive"},
+    {"taxes": [], "tax_mode": "exclusive"},
 ]
 
 
@@ -130,10 +148,10 @@ class Server:
             raise SystemExit(f"{method} {path} {payload}: {answer.status} {text.decode()}")
         return json.loads(text)
 
-    def pages(self, path):
+    def pages(self, path, query=""):
         cursor, rows = "", []
         while True:
-            page = self.ask("GET", f"{path}?limit=1000{cursor}")
+            page = self.ask("GET", f"{path}?limit=1000{query}{cursor}")
             rows += page["data"]
             if not page["next_cursor"]:
                 return rows
@@ -146,6 +164,13 @@ class Customer:
         self.zone = ZONES[number % len(ZONES)]
         self.usage = rules.Usage()
         self.subscriptions = []
+        # By subscription: (coupon, given at, taken at or None).
+        self.coupons = {}
+        self.details = []
+        self.top_ups = []
+        # By invoice.
+        self.paid = {}
+        self.pays = [1.0, 0.7, 0.4, 0.15][number % 4]
 
     @property
     def current(self):
@@ -172,7 +197,7 @@ class Life:
             {"key": key, "aggregation": "time_weighted_avg" if kind == "level" else "sum"}
             for key, kind in METERS.items()
         ]
-        self.server.ask("POST", "/v1/catalog/apply", {"meters": meters, "plans": PLANS})
+        self.server.ask("POST", "/v1/catalog/apply", {"meters": meters, "plans": PLANS, "coupons": COUPONS})
         for customer in self.customers:
             self.server.ask("POST", "/v1/customers", {"external_id": customer.name, "time_zone": customer.zone})
 
@@ -224,7 +249,59 @@ class Life:
                 self.pause_or_resume(customer)
             elif roll < 0.33:
                 self.void(customer)
+        self.pay(customer)
+        roll = self.random.random()
+        if roll < 0.08:
+            self.give_coupon(customer)
+        elif roll < 0.11:
+            self.take_coupon(customer)
+        elif roll < 0.16:
+            self.tax(customer)
+        elif roll < 0.22:
+            self.top_up(customer)
         self.use(customer)
+
+    def pay(self, customer):
+        unpaid = self.server.ask("GET", f"/v1/invoices?customer={customer.name}&status=finalized&limit=1000")
+        for invoice in unpaid["data"]:
+            if self.random.random() < customer.pays:
+                self.server.ask("POST", f"/v1/invoices/{invoice['id']}/pay", {})
+                customer.paid[invoice["id"]] = self.now
+
+    def give_coupon(self, customer):
+        if customer.current is None:
+            return
+        id_, _ = customer.current
+        coupon = self.random.choice(COUPONS)
+        path = f"/v1/subscriptions/{id_}/coupons"
+        answer = self.server.ask("POST", path, {"coupon": coupon["key"]}, allowed=(201, 409))
+        if "given_at" in answer:
+            customer.coupons.setdefault(id_, []).append([coupon, self.now, None])
+
+    def take_coupon(self, customer):
+        given = [] if customer.current is None else customer.coupons.get(customer.current[0], [])
+        for one in given:
+            if one[2] is None:
+                path = f"/v1/subscriptions/{customer.current[0]}/coupons/{one[0]['key']}"
+                # One that is used up is not there any more.
+                if "given_at" in self.server.ask("DELETE", path, allowed=(200, 404)):
+                    one[2] = self.now
+                return
+
+    def tax(self, customer):
+        details = self.random.choice(DETAILS)
+        self.server.ask("PUT", f"/v1/customers/{customer.name}/billing-details", details)
+        customer.details.append((self.now, details))
+
+    def top_up(self, customer):
+        amount = F(self.random.randrange(100, 9_000), 100)
+        lasts = self.random.choice([None, 20, 90])
+        body = {"amount": {"amount": f"{float(amount):.2f}", "currency": "USD"}}
+        expires = None if lasts is None else self.now + lasts * DAY
+        if expires is not None:
+            body["expires_at"] = shown(expires)
+        self.server.ask("POST", f"/v1/customers/{customer.name}/wallet/top-ups", body)
+        customer.top_ups.append((self.now, amount, expires))
 
     def subscribe(self, customer):
         key = self.random.choice(PLANS)["key"]
@@ -300,25 +377,34 @@ class Life:
             theirs.setdefault(invoice["subscription"], []).append(invoice)
             numbers.append(invoice["number"])
         agreed, wrong = 0, []
+        changes = {}
+        for entry in self.server.pages("/v1/audit", "&action=customer.billing_status_changed"):
+            change = entry["after"]
+            changes.setdefault(change["customer"], []).append((change["changed_at"], change["status"]))
+        self.suspensions = sum(1 for list_ in changes.values() for _, status in list_ if status == "suspended")
         if numbers != list(range(1, len(numbers) + 1)):
             wrong.append("the numbers have gaps")
         for customer in self.customers:
             usage = rules.Usage()
             usage.events = [one[:5] for one in customer.usage.events]
-            wallet = F(0)
-            expected = []
+            wallet = money.Wallet()
+            expected = [(at, amount, expires) for at, amount, expires in customer.top_ups]
             for id_, one in customer.subscriptions:
-                billing = rules.Billing(one, usage, METERS)
+                coupons = customer.coupons.get(id_, [])
+                billing = rules.Billing(one, usage, METERS, coupons, customer.details)
                 expected += [(*made, id_) for made in billing.invoices(self.end)]
             made = {}
-            for run_at, start, end, lines, id_ in sorted(expected, key=lambda one: one[0]):
-                total = sum((amount for _, amount in lines), F(0))
-                drawn = max(min(total, wallet), F(0)) if total > 0 else total
+            for one in sorted(expected, key=lambda one: one[0]):
+                if len(one) == 3:
+                    wallet.add(*one[1:])
+                    continue
+                run_at, start, end, lines, total, id_ = one
                 if total == 0:
                     continue
-                wallet -= drawn
+                drawn = wallet.pay(total, run_at)
                 lines = lines + ([("wallet", -drawn)] if drawn else [])
                 made.setdefault(id_, []).append((run_at, start, end, lines, total - drawn))
+            wrong += self.compare_status(customer, theirs, changes.get(customer.name, []))
             for id_, _ in customer.subscriptions:
                 ours, their = made.get(id_, []), theirs.pop(id_, [])
                 if len(ours) != len(their):
@@ -333,15 +419,36 @@ class Life:
         return agreed, wrong
 
 
+    def compare_status(self, customer, theirs, changes):
+        """How a customer's status changed, by the invoices that it has and when it paid them."""
+        invoices = [
+            (micros(invoice["due_at"]), customer.paid.get(invoice["id"]))
+            for id_, _ in customer.subscriptions for invoice in theirs.get(id_, [])
+            if F(invoice["amount_due"]["amount"]) > 0
+        ]
+        expected = [(shown(at), status) for at, status in money.status_changes(invoices, self.end)]
+        status = self.server.ask("GET", f"/v1/customers/{customer.name}/billing-status")["status"]
+        stands = expected[-1][1] if expected else "active"
+        if sorted(changes) == sorted(expected) and status == stands:
+            return []
+        return [f"{customer.name}: {status} after {sorted(changes)}, expected {expected}"]
+
+
 def compare(mine, invoice):
     run_at, start, end, lines, due = mine
     text = lambda amount: f"{float(amount):.2f}"
     expected = (
         shown(run_at), shown(start), shown(end), text(due), sorted((kind, text(amount)) for kind, amount in lines)
     )
+    # One line for all discounts: they are one for each coupon and rate of tax.
+    discounts = [F(line["amount"]["amount"]) for line in invoice["lines"] if line["kind"] == "discount"]
+    lines = [(line["kind"], line["amount"]["amount"]) for line in invoice["lines"] if line["kind"] != "discount"]
+    credits = [F(amount) for kind, amount in lines if kind == "credit"]
+    lines = [one for one in lines if one[0] != "credit"]
+    lines += [(kind, text(sum(all_))) for kind, all_ in (("discount", discounts), ("credit", credits)) if sum(all_)]
     got = (
         invoice["finalized_at"], invoice["period_start"], invoice["period_end"], invoice["amount_due"]["amount"],
-        sorted((line["kind"], line["amount"]["amount"]) for line in invoice["lines"]),
+        sorted(lines),
     )
     return None if got == expected else f"\n  is       {got}\n  expected {expected}"
 
@@ -366,7 +473,7 @@ def main():
     for one in wrong[:20]:
         print(one, file=sys.stderr)
     print(f"{agreed} invoices of {len(life.customers)} customers agree, {len(wrong)} differences, "
-          f"{life.actions} actions, {life.events} events, {life.crashed} crashes, seed {args.seed}, "
+          f"{life.actions} actions, {life.events} events, {life.suspensions} suspensions, {life.crashed} crashes, seed {args.seed}, "
           f"{time.monotonic() - began:.0f} s")
     if process:
         process.kill()

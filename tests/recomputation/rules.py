@@ -7,6 +7,8 @@ from datetime import datetime, timedelta, timezone
 from fractions import Fraction as F
 from zoneinfo import ZoneInfo
 
+from money import Charge, assemble, rounded
+
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 SECOND = 1_000_000
 DAY = 86_400 * SECOND
@@ -27,11 +29,6 @@ def micros(text):
 def shown(instant):
     moment = EPOCH + timedelta(microseconds=instant)
     return moment.strftime("%Y-%m-%dT%H:%M:%S.%f") + "Z"
-
-
-def rounded(amount):
-    """To cents, half to even, as Python rounds fractions."""
-    return F(round(amount * 100), 100)
 
 
 def wall(zone, instant):
@@ -219,7 +216,12 @@ def price_of(price, units, events):
 class Billing:
     """The invoices of one subscription."""
 
-    def __init__(self, subscription, usage, meters):
+    def __init__(self, subscription, usage, meters, coupons=(), details=()):
+        """Coupons are (coupon, given at, taken at or None), details (since when, details)."""
+        self.coupons = coupons
+        self.details = details
+        self.runs = []
+        self.closings = 0
         self.phases = subscription.phases
         self.plans = subscription.plans
         self.usage = usage
@@ -276,12 +278,19 @@ class Billing:
     def fees(self, plan, start, whole, sign):
         plan = self.plans[plan]
         part = share(start, whole[1], whole)
-        fees = [F(plan["base_price"]), F(plan.get("commitment", "0"))]
-        fees += [F(price["amount"]) for price in plan["prices"] if price["model"] == "flat"]
-        return [("base", rounded(sign * fee * part)) for fee in fees if fee]
+        own = plan.get("tax")
+        fees = [(F(plan["base_price"]), None, own), (F(plan.get("commitment", "0")), None, own)]
+        fees += [
+            (F(price["amount"]), price["key"], price.get("tax", own))
+            for price in plan["prices"] if price["model"] == "flat"
+        ]
+        return [
+            Charge("base", sign * fee * part, None, tax, ("base", plan["key"], price, start))
+            for fee, price, tax in fees if fee
+        ]
 
-    def usage_lines(self, period, known_until):
-        """[(kind, amount, minimum missing, price key, part start)] of a period, and its commitment."""
+    def usage_charges(self, period, known_until):
+        """What is charged for usage in a period, and its commitment."""
         start, last, whole, parts, is_end, _ = period
         lines, commitment = [], F(0)
         for number, (begins, ends, plan_key) in enumerate(parts):
@@ -300,12 +309,12 @@ class Billing:
                 exact = price_of(price, units - included, events)
                 if "maximum" in price:
                     exact = min(exact, F(price["maximum"]))
-                amount = rounded(exact)
-                missing = max(rounded(F(price.get("minimum", "0")) * part) - amount, F(0))
+                minimum = rounded(F(price.get("minimum", "0")) * part)
                 limits = [one for one in plan["entitlements"] if one["meter"] == price["meter"]]
                 beyond = any(one["behaviour"] == "overage" for one in limits)
                 kind = "overage" if beyond else "usage"
-                lines.append((kind, amount, missing, price.get("key", price["meter"]), begins))
+                key = (kind, plan_key, price.get("key", price["meter"]), begins)
+                lines.append(Charge(kind, exact, minimum, price.get("tax", plan.get("tax")), key))
         return lines, commitment
 
     def quantity(self, plan, price, begins, ends, whole, known_until):
@@ -328,63 +337,75 @@ class Billing:
             at = window[1]
         return billed, events
 
-    @staticmethod
-    def nets(lines, commitment):
-        """What is charged of each price and part once usage, then overage, drew on the commitment."""
-        nets, left = {}, commitment
-        for wanted in ("usage", "overage"):
-            for kind, amount, missing, price, begins in lines:
-                if kind == wanted:
-                    drawn = min(max(amount, F(0)), left)
-                    left -= drawn
-                    nets[(price, begins)] = amount - drawn + missing
-        return nets, commitment - left
-
     def invoices(self, until):
-        """[(run at, period start, period end, [(kind, amount)])] of all closings until an instant."""
+        """[(run at, period start, period end, lines, total)] of all closings until an instant. The closings before
+        each are counted, as coupons are for a number of them."""
         first = True
         end = None
         for period in self.periods(until):
             start, last, whole, parts, is_end, following = period
             if first:
                 first = False
-                lines = self.fees(parts[0][2], start, whole, 1) if parts[0][2] else []
-                yield start, start, start, lines
+                charges = self.fees(parts[0][2], start, whole, 1) if parts[0][2] else []
+                yield start, start, start, *self.close(start, charges, F(0))[:2]
             if last + GRACE > until:
                 return
-            lines = []
+            fees = []
             for before, after in zip(parts, parts[1:]):
                 if before[2]:
-                    lines += self.fees(before[2], after[0], whole, -1)
+                    fees += self.fees(before[2], after[0], whole, -1)
                 if after[2]:
-                    lines += self.fees(after[2], after[0], whole, 1)
+                    fees += self.fees(after[2], after[0], whole, 1)
             if last < whole[1] and not is_end and parts[-1][2]:
-                lines += self.fees(parts[-1][2], last, whole, -1)
+                fees += self.fees(parts[-1][2], last, whole, -1)
             if following and following[2]:
-                lines += self.fees(following[2], last, period_at(following[3], last), 1)
-            used, commitment = self.usage_lines(period, last + GRACE)
-            nets, drawn = self.nets(used, commitment)
-            lines += [(kind, amount) for kind, amount, *_ in used]
-            lines += [("minimum", missing) for _, _, missing, *_ in used if missing]
-            lines += self.adjustments(last, last + GRACE)
-            if drawn:
-                lines.append(("credit", -drawn))
-            self.closed.append([period, nets])
-            yield last + GRACE, start, last, lines
+                fees += self.fees(following[2], last, period_at(following[3], last), 1)
+            used, commitment = self.usage_charges(period, last + GRACE)
+            late = self.adjustments(last, last + GRACE)
+            number = self.closings
+            lines, total, nets = self.close(last + GRACE, fees + used + late, commitment)
+            self.closed.append([period, nets, fees, number])
+            yield last + GRACE, start, last, lines, total
             end = last if is_end else None
         if end is not None and end + SETTLED_AFTER <= until:
             at = end + SETTLED_AFTER
-            yield at, at, at, self.adjustments(at, at)
+            yield at, at, at, *self.close(at, self.adjustments(at, at), F(0))[:2]
+
+    def close(self, at, charges, commitment):
+        """What a closing comes to that is run at an instant: lines, total, nets."""
+        self.runs.append(at)
+        number = self.closings
+        self.closings += 1
+        taxes, mode = self.taxed(at)
+        return assemble(charges, self.coupons_of(number), commitment, taxes, mode)
+
+    def coupons_of(self, number):
+        """The coupons that take off the closing with a number, as (percent or None, amount or None)."""
+        before = lambda instant: sum(1 for at in self.runs if at < instant)
+        taking = []
+        for coupon, given, taken in self.coupons:
+            first, end = before(given), number + 1 if taken is None else before(taken)
+            lasting = "periods" not in coupon or number - first < coupon["periods"]
+            if first <= number < end and lasting:
+                taking.append(coupon)
+        return taking
+
+    def taxed(self, at):
+        """The rates of the customer at an instant, and their mode."""
+        details = [one for since, one in self.details if since <= at]
+        return (details[-1]["taxes"], details[-1]["tax_mode"]) if details else ([], "exclusive")
 
     def adjustments(self, closing, known_until):
-        lines = []
+        late = []
         for entry in self.closed:
-            period, billed = entry
+            period, billed, fees, number = entry
             if period[1] <= closing - RERATED:
                 continue
-            anew, _ = self.nets(*self.usage_lines(period, known_until))
+            used, commitment = self.usage_charges(period, known_until)
+            _, _, anew = assemble(fees + used, self.coupons_of(number), commitment, [], "exclusive")
+            taxes = {charge.key: charge.tax for charge in fees + used}
             for key, net in anew.items():
                 if net != billed[key]:
-                    lines.append(("adjustment", net - billed[key]))
+                    late.append(Charge("adjustment", net - billed[key], None, taxes[key], None))
             entry[1] = anew
-        return lines
+        return late

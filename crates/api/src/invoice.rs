@@ -42,16 +42,34 @@ pub struct Invoice {
     pub total: Money,
     /// What the wallet pays, at most zero; above zero what goes to the wallet.
     pub wallet: Money,
-    /// What is left to pay.
+    /// What was left to pay when it became final.
     pub amount_due: Money,
+    /// What is left to pay now: nothing of what was paid, given back by credit notes, or withdrawn.
+    pub amount_left: Money,
     /// The SHA-256 of the content, as canonical JSON; none for a draft.
     pub hash: Option<String>,
     /// The version of the time-zone data that its periods were cut by; none for a draft.
     pub time_zone_data: Option<String>,
+    /// Whom it is made out to, where that was known.
+    pub bill_to: Option<BillTo>,
     /// When its status last changed; none for a draft.
     pub changed_at: Option<String>,
     /// Counts changes of its status from 1; none for a draft.
     pub version: Option<u32>,
+}
+
+/// Whom an invoice is made out to.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct BillTo {
+    /// The name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The address, line by line.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub address: Vec<String>,
+    /// The number under which it is known to the tax office.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tax_id: Option<String>,
 }
 
 /// A line of an invoice. Quantities and exact amounts are decimals, or fractions such as `10/3`.

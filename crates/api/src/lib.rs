@@ -4,7 +4,11 @@
 pub mod aggregation;
 pub mod api_key;
 pub mod audit;
+pub mod billing_details;
+pub mod billing_status;
 pub mod clear;
+pub mod coupon;
+pub mod credit_note;
 pub mod customer;
 pub mod entitlement;
 pub mod erasure;

@@ -28,6 +28,9 @@ pub struct NewPlan {
     /// Paid in advance each period and drawn by usage.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commitment: Option<String>,
+    /// Which of the customer's rates of tax it is taxed at; the first when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tax: Option<String>,
     /// What its customers may do, at most 100.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub entitlements: Vec<Entitlement>,
@@ -111,6 +114,9 @@ pub struct Price {
     /// The most that a period costs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub maximum: Option<String>,
+    /// Which of the customer's rates of tax it is taxed at; the plan's when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tax: Option<String>,
 }
 
 /// A tier of a price. It begins above the bound of the tier before it.

@@ -5,8 +5,6 @@ use std::str::FromStr;
 
 /// How long a customer may owe before writes are blocked, in microseconds: 14 days of 24 hours.
 pub const GRACE_MICROS: i64 = 14 * DAY;
-/// When a customer who owes is reminded, in microseconds after the due instant.
-pub const REMINDERS_MICROS: [i64; 3] = [24 * HOUR, 168 * HOUR, 312 * HOUR];
 
 /// Where a customer stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -71,15 +69,93 @@ impl FromStr for BillingStatus {
     }
 }
 
+/// Something that a customer who owes is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// Payment is overdue.
+    Due,
+    /// It still is; reminders are counted from 1.
+    Reminder(u32),
+    /// Writes are blocked.
+    Suspended,
+}
+
+/// What a customer who owes is told, and when: in microseconds after the due instant.
+pub const NOTICES: [(i64, Notice); 5] = [
+    (0, Notice::Due),
+    (24 * HOUR, Notice::Reminder(1)),
+    (168 * HOUR, Notice::Reminder(2)),
+    (312 * HOUR, Notice::Reminder(3)),
+    (GRACE_MICROS, Notice::Suspended),
+];
+
+/// Since when a customer owes, and what was told of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Owing {
+    /// When the first of what is unpaid falls or fell due; `None` where nothing is unpaid.
+    pub due_since: Option<Timestamp>,
+    /// How many notices were given.
+    pub told: usize,
+}
+
+impl Owing {
+    /// Where the customer stands at an instant, whether or not that was told.
+    pub fn status_at(&self, now: Timestamp) -> BillingStatus {
+        match self.due_since {
+            Some(since) if suspended_at(since) <= now => BillingStatus::Suspended,
+            Some(since) if since <= now => BillingStatus::Due,
+            _ => BillingStatus::Active,
+        }
+    }
+
+    /// Where the customer stands as far as that was told.
+    pub fn status_told(&self) -> BillingStatus {
+        match self.told {
+            0 => BillingStatus::Active,
+            told if told < NOTICES.len() => BillingStatus::Due,
+            _ => BillingStatus::Suspended,
+        }
+    }
+
+    /// When the next notice is to be given.
+    pub fn next_at(&self) -> Option<Timestamp> {
+        let (after, _) = NOTICES.get(self.told)?;
+        Some(self.due_since?.plus_micros(*after))
+    }
+
+    /// When the status may next change by itself.
+    pub fn changes_at(&self, now: Timestamp) -> Option<Timestamp> {
+        let since = self.due_since?;
+        [since, suspended_at(since)].into_iter().find(|at| now < *at)
+    }
+
+    /// Gives the notices that fell due until `now`, with their instants.
+    pub fn tell_until(&mut self, now: Timestamp) -> Vec<(Timestamp, Notice)> {
+        let mut notices = Vec::new();
+        while let (Some(at), Some((_, notice))) = (self.next_at(), NOTICES.get(self.told))
+            && at <= now
+        {
+            notices.push((at, *notice));
+            self.told += 1;
+        }
+        notices
+    }
+
+    /// After something was billed, paid or withdrawn: `unpaid` is when the first of what is now unpaid
+    /// falls or fell due. Whoever owes goes on to owe since the same instant until nothing is overdue; what
+    /// falls due later begins anew.
+    pub fn with_unpaid(self, unpaid: Option<Timestamp>, now: Timestamp) -> Self {
+        let is_overdue = |at: Option<Timestamp>| at.is_some_and(|at| at <= now);
+        if is_overdue(self.due_since) && is_overdue(unpaid) {
+            return self;
+        }
+        if self.due_since == unpaid { self } else { Self { due_since: unpaid, told: 0 } }
+    }
+}
+
 /// When a customer who owes since `due_since` is suspended.
 pub fn suspended_at(due_since: Timestamp) -> Timestamp {
     due_since.plus_micros(GRACE_MICROS)
-}
-
-/// The reminders, counted from 1, that fall due after `from` and not after `to`.
-pub fn reminders(due_since: Timestamp, from: Timestamp, to: Timestamp) -> Vec<usize> {
-    let instants = (1..).zip(REMINDERS_MICROS.map(|micros| due_since.plus_micros(micros)));
-    instants.filter(|(_, at)| from < *at && *at <= to).map(|(number, _)| number).collect()
 }
 
 #[cfg(test)]
@@ -106,16 +182,58 @@ mod tests {
         assert_eq!("ACTIVE".parse::<BillingStatus>(), Err(UnknownName));
     }
 
+    fn at(text: &str) -> Timestamp {
+        Timestamp::parse(text).expect("an instant")
+    }
+
     #[test]
-    fn reminders_come_on_the_first_seventh_and_thirteenth_day() {
-        let at = |text: &str| Timestamp::parse(text).expect("an instant");
+    fn notices_come_at_once_on_the_first_seventh_and_thirteenth_day_and_after_fourteen() {
         let due = at("2026-03-20T09:00:00Z");
-        assert_eq!(suspended_at(due), at("2026-04-03T09:00:00Z"));
-        let between = |from, to| reminders(due, at(from), at(to));
-        assert_eq!(between("2026-03-20T09:00:00Z", "2026-03-21T08:59:59Z"), [0_usize; 0]);
-        assert_eq!(between("2026-03-20T09:00:00Z", "2026-03-21T09:00:00Z"), [1]);
-        assert_eq!(between("2026-03-21T09:00:00Z", "2026-03-27T09:00:00Z"), [2]);
-        assert_eq!(between("2026-03-27T09:00:00Z", "2026-05-01T00:00:00Z"), [3]);
-        assert_eq!(between("2026-03-01T00:00:00Z", "2026-05-01T00:00:00Z"), [1, 2, 3]);
+        let mut owing = Owing { due_since: Some(due), told: 0 };
+        for (now, told, status) in [
+            ("2026-03-20T08:59:59Z", vec![], "active"),
+            ("2026-03-20T09:00:00Z", vec![Notice::Due], "due"),
+            ("2026-03-21T08:59:59Z", vec![], "due"),
+            ("2026-03-21T09:00:00Z", vec![Notice::Reminder(1)], "due"),
+            ("2026-03-27T09:00:00Z", vec![Notice::Reminder(2)], "due"),
+            ("2026-04-02T09:00:00Z", vec![Notice::Reminder(3)], "due"),
+            ("2026-04-03T08:59:59Z", vec![], "due"),
+            ("2026-04-03T09:00:00Z", vec![Notice::Suspended], "suspended"),
+            ("2027-04-03T09:00:00Z", vec![], "suspended"),
+        ] {
+            let notices: Vec<Notice> = owing.tell_until(at(now)).into_iter().map(|(_, one)| one).collect();
+            assert_eq!((notices, owing.status_at(at(now)).as_str()), (told, status), "{now}");
+            assert_eq!(owing.status_told(), owing.status_at(at(now)), "{now}");
+        }
+        assert_eq!(owing.next_at(), None);
+        let mut late = Owing { due_since: Some(due), told: 1 };
+        let all = late.tell_until(at("2026-05-01T00:00:00Z"));
+        assert_eq!(all.first(), Some(&(at("2026-03-21T09:00:00Z"), Notice::Reminder(1))));
+        assert_eq!((all.len(), late.told), (4, 5));
+    }
+
+    #[test]
+    fn whoever_owes_does_so_until_nothing_is_overdue() {
+        let (first, second) = (at("2026-03-01T00:00:00Z"), at("2026-04-01T00:00:00Z"));
+        let owing = Owing { due_since: Some(first), told: 0 };
+        // Paid before it was due: the other invoice is next.
+        assert_eq!(
+            owing.with_unpaid(Some(second), at("2026-02-20T00:00:00Z")),
+            Owing { due_since: Some(second), told: 0 }
+        );
+        // Paid late, with the other one overdue as well: the same debt goes on.
+        let suspended = Owing { due_since: Some(first), told: 5 };
+        let now = at("2026-04-02T00:00:00Z");
+        assert_eq!(suspended.with_unpaid(Some(second), now), suspended);
+        // With nothing else overdue it is over at once, and the next one begins anew.
+        let restored = suspended.with_unpaid(Some(second), at("2026-03-31T00:00:00Z"));
+        assert_eq!(restored, Owing { due_since: Some(second), told: 0 });
+        assert_eq!(restored.status_at(at("2026-03-31T00:00:00Z")), BillingStatus::Active);
+        assert_eq!(suspended.with_unpaid(None, now), Owing::default());
+        // Another invoice that falls due later changes nothing.
+        assert_eq!(owing.with_unpaid(Some(first), at("2026-02-20T00:00:00Z")), owing);
+        assert_eq!(owing.changes_at(at("2026-02-20T00:00:00Z")), Some(first));
+        assert_eq!(owing.changes_at(first), Some(suspended_at(first)));
+        assert_eq!(owing.changes_at(now), None);
     }
 }

@@ -1,4 +1,8 @@
 //! Credit notes: what is given back of a final invoice.
+mod issued;
+
+pub use issued::{CreditHeader, IssuedCreditNote, Settlement, TamperedCreditNote};
+
 use crate::invoice::{FinalInvoice, LineKind, TaxMode};
 use crate::key::TaxKey;
 use crate::money::{Money, MoneyError};

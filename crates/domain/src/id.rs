@@ -70,6 +70,8 @@ ids! {
     ErasureId = "ers_";
     /// A final invoice.
     InvoiceId = "inv_";
+    /// A credit note.
+    CreditNoteId = "crn_";
     /// A charge that a payment provider collects.
     ChargeId = "chg_";
 }

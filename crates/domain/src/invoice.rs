@@ -14,7 +14,7 @@ pub use finalized::{FinalInvoice, Header, TamperedInvoice};
 pub use line::{Line, LineKind, Source};
 pub use of_plan::{Metering, base_charges, billed_quantity, change_charges, usage_charge};
 pub use status::{InvoiceEvent, InvoiceStatus};
-pub use tax::{TaxMode, TaxRate};
+pub use tax::{TaxMode, TaxRate, Taxes};
 
 #[cfg(test)]
 mod tests;

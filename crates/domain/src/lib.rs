@@ -7,6 +7,7 @@
 pub mod access;
 pub mod adjustment;
 pub mod audit;
+pub mod billing_details;
 pub mod billing_period;
 pub mod billing_status;
 pub mod calendar;

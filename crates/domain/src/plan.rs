@@ -8,7 +8,7 @@ pub use form::PlanForm;
 use crate::currency::Currency;
 use crate::entitlement::{Entitlement, Grant};
 use crate::interval::Interval;
-use crate::key::{FeatureKey, PlanKey};
+use crate::key::{FeatureKey, PlanKey, TaxKey};
 use crate::meter::MeterKey;
 use crate::money::{Money, MoneyError};
 use crate::price::Price;
@@ -47,6 +47,8 @@ pub struct Plan {
     pub trial_days: u32,
     /// Paid in advance each period and drawn by usage; what is left lapses.
     pub commitment: Option<Money>,
+    /// The customer's rate of tax that it is taxed at; the customer's first where it names none.
+    pub tax: Option<TaxKey>,
     /// What its customers may do.
     pub entitlements: Vec<Entitlement>,
     /// What usage costs.
@@ -117,6 +119,11 @@ impl Plan {
     pub fn commitment_in(&self, share: Share) -> Result<Option<Money>, MoneyError> {
         let paid = |amount| Money::rounded(flat(amount, share)?, self.currency);
         self.commitment.map(paid).transpose()
+    }
+
+    /// The rate of tax that a price names, or else the plan; the plan's for its base fee.
+    pub fn tax_of<'p>(&'p self, price: Option<&'p Price>) -> Option<&'p TaxKey> {
+        price.and_then(|price| price.tax.as_ref()).or(self.tax.as_ref())
     }
 
     /// Whether another version says the same.

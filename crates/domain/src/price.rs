@@ -8,7 +8,7 @@ pub(crate) use read::not_negative;
 pub use tier::{TIERS_MAX, Tier, Tiers};
 
 use crate::decimal::Decimal;
-use crate::key::PriceKey;
+use crate::key::{PriceKey, TaxKey};
 use crate::meter::MeterKey;
 use crate::money::{Money, UnitPrice};
 use crate::percent::Percent;
@@ -18,6 +18,8 @@ use crate::percent::Percent;
 pub struct Price {
     /// Names it within the plan.
     pub key: PriceKey,
+    /// The customer's rate of tax that it is taxed at; the plan's where it names none.
+    pub tax: Option<TaxKey>,
     /// What is charged for.
     pub charges: Charges,
 }

@@ -21,7 +21,7 @@ use crate::http::{listen, router};
 use crate::ingest::record::{RecordError, Recorder};
 use crate::ingest::rejections::Rejections;
 use crate::jobs::{self, Jobs, Moving, Schedule, Scheduler, Trigger};
-use crate::mail::{self, TransportError};
+use crate::mail::{self, Mailer, TransportError};
 use crate::random::{self, NoRandomness};
 use crate::store::projects::{self, Project};
 use crate::store::webhook_endpoints::{self, Source};
@@ -159,8 +159,10 @@ impl Server {
         let own_traffic = start_own_traffic(&config, (&db, &clock), &recorder);
         let waker = Waker::default();
         let (webhooks, sending) = prepare_webhooks(&config, &db, &clock, &vault, &waker)?;
-        let billing = Billing::new((&db, &clock), &recorder, &waker, &config.billing, None);
-        let (accounts, mailing) = people::prepare(&config, (&db, &clock), &vault, &billing, address)?;
+        let mailer = Mailer::new(vault.clone());
+        let billing = Billing::new((&db, &clock), &recorder, (&waker, &mailer), &config.billing, None);
+        let (accounts, mailing) =
+            people::prepare(&config, (&db, &clock), (&vault, &mailer), &billing, address)?;
         let resets = Resets::start(Arc::clone(&accounts));
         let entitlements = prepare_entitlements((&db, &clock), &recorder, &billing).await?;
         let jobs = prepare_jobs(&config, (&db, &clock), &recorder, &waker, &billing)?;
@@ -169,15 +171,13 @@ impl Server {
         let services = Services::new(&config.services, signer, clock.clone(), &vault);
         let trigger = Trigger::new(jobs.clone());
         let definitions = config.definitions.clone();
-        let stopping = AtomicBool::new(false);
-        let bodies = Budget::new(config.ingest.held_bytes_max);
         let parts = Parts {
             rates: RateLimits::new(config.rate_limits),
+            bodies: Budget::new(config.ingest.held_bytes_max),
             config,
             clock,
             db,
             events,
-            bodies,
             recorder,
             billing,
             entitlements,
@@ -195,7 +195,7 @@ impl Server {
             assignments_changing: tokio::sync::Mutex::default(),
             metrics,
             projects,
-            stopping,
+            stopping: AtomicBool::new(false),
         };
         let app = App::new(parts);
         restore_customers(&app).await?;

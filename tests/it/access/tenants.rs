@@ -61,6 +61,9 @@ async fn objects(server: &Server) -> BTreeMap<&'static str, String> {
     let closed = closed.header("authorization", format!("Bearer {CRON_SECRET}")).send().await;
     assert_eq!(Answer::of(closed).await.status, 200);
     let invoices = ask(server, LIVE_KEY, "GET", "/v1/invoices", None).await.json();
+    let billed = text(&invoices["data"][0]["id"]);
+    let part = json!({"lines": [{"line": 0, "amount": "0.01"}]});
+    let credit = made(server, &format!("/v1/invoices/{billed}/credit-notes"), part).await;
     made(server, "/v1/subjects", json!({"subject": "of.live", "display_name": "Live"})).await;
     let assignment = json!({"customer": "acme", "effective_from": "2026-01-01T00:00:00Z"});
     made(server, "/v1/subjects/of.live/assignments", assignment).await;
@@ -70,7 +73,8 @@ async fn objects(server: &Server) -> BTreeMap<&'static str, String> {
         ("/v1/plans/{key}", "of.live".to_owned()),
         ("/v1/coupons/{key}", "of.live".to_owned()),
         ("/v1/subscriptions/{id}", text(&subscription["id"])),
-        ("/v1/invoices/{id}", text(&invoices["data"][0]["id"])),
+        ("/v1/invoices/{id}", billed),
+        ("/v1/credit-notes/{id}", text(&credit["id"])),
         ("/v1/entitlements/leases/{lease_id}", text(&lease["lease_id"])),
         ("/v1/subjects/{subject}", "of.live".to_owned()),
         ("/v1/events/{id}", "e1".to_owned()),
@@ -98,6 +102,8 @@ fn body(pattern: &str, method: &str) -> Option<Value> {
         ("POST", Some("query" | "replay")) => Some(month),
         ("POST", Some("report" | "return")) => Some(json!({"used": "1"})),
         ("POST", Some("top-ups" | "refunds" | "deductions" | "deduct")) => Some(json!({"amount": euro})),
+        ("POST", Some("coupons")) => Some(json!({"coupon": "of.live"})),
+        ("POST", Some("credit-notes")) => Some(json!({"lines": [{"line": 0, "amount": "0.01"}]})),
         ("POST", Some("holds")) => Some(json!({"amount": euro, "hold": "h"})),
         ("POST", Some("change-plan")) => Some(json!({"plan": "of.live"})),
         ("POST", Some("assignments")) => {
@@ -105,7 +111,7 @@ fn body(pattern: &str, method: &str) -> Option<Value> {
         }
         ("POST", Some("erase")) => Some(json!({"confirm": "acme"})),
         ("PATCH", Some("{user}")) => Some(json!({"role": "admin"})),
-        ("POST" | "PATCH", _) => Some(json!({})),
+        ("POST" | "PUT" | "PATCH", _) => Some(json!({})),
         _ => None,
     }
 }

@@ -1,4 +1,7 @@
 //! What customers are billed, from the outside.
+mod credits;
+mod debts;
+mod discounts;
 mod invoices;
 mod life;
 mod overage;

@@ -43,6 +43,11 @@ impl World {
         self
     }
 
+    /// The user's access token.
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
     async fn record_with(&self, headers: &[(&str, &str)], body: Value) -> Answer {
         let mut request = self.server.bare(Method::POST, "/usage/record").header("reckoner-project", "test");
         for (name, value) in headers {

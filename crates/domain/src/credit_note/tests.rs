@@ -1,4 +1,5 @@
 use super::*;
+use crate::billing_details::BillTo;
 use crate::golden::invoices::assemble;
 use crate::invoice::Header;
 use crate::time::Timestamp;
@@ -15,6 +16,7 @@ fn invoice(given: &Value) -> FinalInvoice {
         finalized_at: period.end,
         due_at: period.end,
         time_zone_data: String::new(),
+        bill_to: BillTo::default(),
     };
     FinalInvoice::new(assemble(given), header)
 }

@@ -2,7 +2,7 @@
 use super::{read, text};
 use crate::coupon::{Coupon, CouponForm};
 use crate::currency::Currency;
-use crate::invoice::{Charge, Draft, Metering, TaxMode, Terms, base_charges, draft, usage_charge};
+use crate::invoice::{Charge, Draft, Metering, TaxMode, Taxes, Terms, base_charges, draft, usage_charge};
 use crate::money::Money;
 use crate::plan::PlanForm;
 use crate::problem::Problems;
@@ -60,14 +60,16 @@ pub(super) fn bill(given: &Value) -> Value {
     let plan = read::<PlanForm>(&given["plan"]).read(1, &mut Problems::default()).expect("a plan");
     let period: Window = read(&given["period"]);
     let next: Window = read(&given["next_period"]);
-    let mut charges = base_charges(&plan, next, Share::WHOLE, None).expect("fits");
+    let mut charges = base_charges(&plan, next, Share::WHOLE, &Taxes::default()).expect("fits");
     for price in &plan.prices {
         let Some(meter) = price.meter() else { continue };
         let usage = &given["usage"][meter.as_str()];
         let usage =
             Usage { quantity: read(&usage["quantity"]), events: usage["events"].as_u64().unwrap_or(0) };
         let metering = Metering { usage, meter: None, aggregation: None };
-        charges.extend(usage_charge(&plan, price, metering, period, Share::WHOLE, None).expect("fits"));
+        charges.extend(
+            usage_charge(&plan, price, metering, period, Share::WHOLE, &Taxes::default()).expect("fits"),
+        );
     }
     let terms = Terms {
         currency: plan.currency,

@@ -1,6 +1,7 @@
 //! Quotas, credit notes, wallets, adjustments, recurring revenue and catalogues.
 use super::{invoices, read, text};
 use crate::adjustment::adjustment;
+use crate::billing_details::BillTo;
 use crate::catalog::CatalogForm;
 use crate::coupon::{Coupon, CouponForm};
 use crate::credit_note::{CreditedLine, credit};
@@ -54,6 +55,7 @@ pub(super) fn credit_notes(given: &Value) -> Value {
         finalized_at: Timestamp::EPOCH,
         due_at: Timestamp::EPOCH,
         time_zone_data: String::new(),
+        bill_to: BillTo::default(),
     };
     let invoice = FinalInvoice::new(invoices::assemble(given), header);
     let currency = currency(given);

@@ -2,6 +2,7 @@
 use super::assemble::{Draft, Totals};
 use super::line::Line;
 use super::tax::{TaxMode, TaxRate};
+use crate::billing_details::BillTo;
 use crate::json::canonical;
 use crate::time::Timestamp;
 use crate::window::Window;
@@ -25,6 +26,9 @@ pub struct Header {
     pub due_at: Timestamp,
     /// The version of the time-zone data that its periods were cut by.
     pub time_zone_data: String,
+    /// Whom it is made out to, where that is known.
+    #[serde(default, skip_serializing_if = "BillTo::is_empty")]
+    pub bill_to: BillTo,
 }
 
 /// An invoice that never changes: it can be made of a draft or read back, and looked at.

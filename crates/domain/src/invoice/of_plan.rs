@@ -1,9 +1,10 @@
 //! What a plan charges: fees in advance, usage in arrears.
 use super::charge::Charge;
 use super::line::{LineKind, Source};
+use super::tax::Taxes;
 use crate::billing_period::FeeChange;
 use crate::id::MeterId;
-use crate::key::{PriceKey, TaxKey};
+use crate::key::PriceKey;
 use crate::meter::Aggregation;
 use crate::money::{Money, MoneyError};
 use crate::plan::{Plan, UsageKind};
@@ -31,15 +32,15 @@ pub fn base_charges(
     plan: &Plan,
     period: Window,
     share: Share,
-    tax: Option<&TaxKey>,
+    taxes: &Taxes,
 ) -> Result<Vec<Charge>, MoneyError> {
     let commitment = plan.commitment.map(|amount| (None, "Prepaid commitment".to_owned(), amount));
     let flat_prices = plan.prices.iter().filter_map(|price| match price.charges {
-        Charges::Flat { amount } => Some((Some(&price.key), price.key.to_string(), amount)),
+        Charges::Flat { amount } => Some((Some(price), price.key.to_string(), amount)),
         Charges::Metered { .. } => None,
     });
     let fees = [(None, plan.name.clone(), plan.base_price)].into_iter().chain(commitment).chain(flat_prices);
-    let charge = |(price, description, amount): (Option<&PriceKey>, String, Money)| {
+    let charge = |(price, description, amount): (Option<&Price>, String, Money)| {
         Ok(Charge {
             kind: LineKind::Base,
             description,
@@ -49,8 +50,8 @@ pub fn base_charges(
             details: Vec::new(),
             exact: flat(amount, share)?,
             minimum: None,
-            tax: tax.cloned(),
-            source: Some(source(plan, price)),
+            tax: taxes.key_of(plan.tax_of(price)).cloned(),
+            source: Some(source(plan, price.map(|price| &price.key))),
         })
     };
     fees.filter(|(.., amount)| !amount.is_zero()).map(charge).collect()
@@ -64,7 +65,7 @@ pub fn usage_charge(
     metering: Metering,
     part: Window,
     share: Share,
-    tax: Option<&TaxKey>,
+    taxes: &Taxes,
 ) -> Result<Option<Charge>, MoneyError> {
     let Charges::Metered { meter, metered } = &price.charges else { return Ok(None) };
     let Rated { measured, details, amount, minimum } = rate(metered, metering.usage, share)?;
@@ -80,7 +81,7 @@ pub fn usage_charge(
         details,
         exact: amount,
         minimum,
-        tax: tax.cloned(),
+        tax: taxes.key_of(plan.tax_of(Some(price))).cloned(),
         source: Some(Source {
             meter: metering.meter,
             aggregation: metering.aggregation,
@@ -94,9 +95,9 @@ pub fn change_charges(
     plan: &Plan,
     change: &FeeChange,
     whole: Window,
-    tax: Option<&TaxKey>,
+    taxes: &Taxes,
 ) -> Result<Vec<Charge>, MoneyError> {
-    let charges = base_charges(plan, change.rest, Share::of(change.rest, whole), tax)?;
+    let charges = base_charges(plan, change.rest, Share::of(change.rest, whole), taxes)?;
     if !change.given_back {
         return Ok(charges);
     }

@@ -28,6 +28,48 @@ pub enum TaxMode {
     Inclusive,
 }
 
+impl TaxMode {
+    /// Both, as named in the API.
+    pub const NAMES: [&'static str; 2] = ["exclusive", "inclusive"];
+    /// Both, in the order of their names.
+    pub const ALL: [Self; 2] = [Self::Exclusive, Self::Inclusive];
+
+    /// The name in the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Exclusive => "exclusive",
+            Self::Inclusive => "inclusive",
+        }
+    }
+}
+
+/// What a customer is taxed with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Taxes {
+    /// Whether prices contain their tax.
+    pub mode: TaxMode,
+    /// The rates; the first is that of all that names no other.
+    pub rates: Vec<TaxRate>,
+}
+
+impl Default for Taxes {
+    fn default() -> Self {
+        Self { mode: TaxMode::Exclusive, rates: Vec::new() }
+    }
+}
+
+impl Taxes {
+    /// The rate of what names this one, or none: a name that the customer has no rate of is not taxed.
+    pub fn key_of(&self, named: Option<&TaxKey>) -> Option<&TaxKey> {
+        let found = match named {
+            Some(key) => self.rates.iter().find(|rate| rate.key == *key),
+            None => self.rates.first(),
+        };
+        found.map(|rate| &rate.key)
+    }
+}
+
 /// A tax line for each rate that a charge has, rounded once.
 pub(super) fn lines(
     rates: &[TaxRate],

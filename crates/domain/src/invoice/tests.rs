@@ -1,4 +1,5 @@
 use super::*;
+use crate::billing_details::BillTo;
 use crate::golden::invoices::assemble;
 use crate::id::MeterId;
 use crate::money::Money;
@@ -22,6 +23,7 @@ fn header() -> Header {
         finalized_at: at("2026-02-01T01:00:00Z"),
         due_at: at("2026-02-15T01:00:00Z"),
         time_zone_data: "2026a".to_owned(),
+        bill_to: BillTo::default(),
     }
 }
 
@@ -159,7 +161,7 @@ fn a_plan_charges_fees_in_advance_and_usage_in_arrears() {
     let period = Window { start: at("2026-01-01T00:00:00Z"), end: at("2026-02-01T00:00:00Z") };
     let rest = Window { start: at("2026-01-11T00:00:00Z"), end: period.end };
     let share = Share::of(rest, period);
-    let fees = base_charges(&plan, rest, share, None).expect("fits");
+    let fees = base_charges(&plan, rest, share, &Taxes::default()).expect("fits");
     let shown: Vec<_> =
         fees.iter().map(|fee| format!("{:?} {} {}", fee.kind, fee.description, fee.exact)).collect();
     assert_eq!(shown, ["Base Team 21", "Base Prepaid commitment 42", "Base support 10.5"]);
@@ -170,7 +172,8 @@ fn a_plan_charges_fees_in_advance_and_usage_in_arrears() {
         aggregation: Some("acme_monthly_202601".to_owned()),
     };
     let charge = |index: usize, quantity| {
-        usage_charge(&plan, &plan.prices[index], metering(quantity), rest, share, None).expect("fits")
+        usage_charge(&plan, &plan.prices[index], metering(quantity), rest, share, &Taxes::default())
+            .expect("fits")
     };
     let calls = charge(0, "3100").expect("metered");
     // 1000 x 21/31 calls are included.

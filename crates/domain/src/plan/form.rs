@@ -3,7 +3,7 @@ use super::{Billing, ENTITLEMENTS_MAX, NAME_BYTES_MAX, PRICES_MAX, Plan, TRIAL_D
 use crate::currency::Currency;
 use crate::entitlement::{Entitlement, EntitlementForm, Grant};
 use crate::interval::Interval;
-use crate::key::PlanKey;
+use crate::key::{PlanKey, TaxKey};
 use crate::money::Money;
 use crate::price::{Price, PriceForm, not_negative};
 use crate::problem::Problems;
@@ -36,6 +36,9 @@ pub struct PlanForm {
     /// Paid in advance each period and drawn by usage.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commitment: Option<String>,
+    /// Which of the customer's rates of tax it is taxed at; the first when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tax: Option<String>,
     /// What its customers may do.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub entitlements: Vec<EntitlementForm>,
@@ -59,6 +62,7 @@ impl PlanForm {
         if trial_days > TRIAL_DAYS_MAX {
             problems.note("trial_days", format_args!("must be at most {TRIAL_DAYS_MAX}"));
         }
+        let tax = problems.keep("tax", self.tax.as_deref().map(TaxKey::parse).transpose());
         let entitlements = self.read_entitlements(problems);
         let currency: Option<Currency> = problems.keep("currency", self.currency.parse());
         let amounts = self.read_amounts(currency?, problems);
@@ -74,6 +78,7 @@ impl PlanForm {
             billing: billing?,
             trial_days,
             commitment: amounts.commitment,
+            tax: tax?,
             entitlements,
             prices: amounts.prices,
         })
@@ -154,6 +159,7 @@ impl From<&Plan> for PlanForm {
             billing: Some(plan.billing.as_str().to_owned()),
             trial_days: Some(plan.trial_days),
             commitment: plan.commitment.map(Money::amount),
+            tax: plan.tax.as_ref().map(ToString::to_string),
             entitlements: plan.entitlements.iter().map(EntitlementForm::from).collect(),
             prices: plan.prices.iter().map(PriceForm::from).collect(),
         }

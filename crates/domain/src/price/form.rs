@@ -50,6 +50,9 @@ pub struct PriceForm {
     /// The most that a period costs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub maximum: Option<String>,
+    /// Which of the customer's rates of tax it is taxed at; the plan's when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tax: Option<String>,
 }
 
 /// A tier as written.
@@ -69,7 +72,8 @@ pub struct TierForm {
 
 impl From<&Price> for PriceForm {
     fn from(price: &Price) -> Self {
-        let form = Self { key: Some(price.key.to_string()), ..Self::default() };
+        let tax = price.tax.as_ref().map(ToString::to_string);
+        let form = Self { key: Some(price.key.to_string()), tax, ..Self::default() };
         match &price.charges {
             Charges::Flat { amount } => {
                 Self { model: "flat".to_owned(), amount: Some(amount.amount()), ..form }

@@ -4,7 +4,7 @@ use super::tier::Tiers;
 use super::{Charges, Metered, Model, Price};
 use crate::currency::Currency;
 use crate::decimal::Decimal;
-use crate::key::PriceKey;
+use crate::key::{PriceKey, TaxKey};
 use crate::meter::MeterKey;
 use crate::money::{Money, UnitPrice};
 use crate::percent::Percent;
@@ -22,6 +22,7 @@ impl PriceForm {
     pub fn read(&self, currency: Currency, problems: &mut Problems) -> Option<Price> {
         let fields = problems.choose("model", &self.model, &Model::NAMES, &FIELDS)?;
         self.refuse_others(fields, problems);
+        let tax = problems.keep("tax", self.tax.as_deref().map(TaxKey::parse).transpose());
         if self.model == "flat" {
             let key = problems.required("key", self.key.as_deref());
             let key = key.and_then(|text| problems.keep("key", PriceKey::parse(text)));
@@ -29,7 +30,7 @@ impl PriceForm {
                 problems.note("meter", "must be absent: a flat price has no usage");
             }
             let amount = self.read_amount(currency, problems)?;
-            return Some(Price { key: key?, charges: Charges::Flat { amount } });
+            return Some(Price { key: key?, tax: tax?, charges: Charges::Flat { amount } });
         }
         let meter = problems.required("meter", self.meter.as_deref());
         let meter = meter.and_then(|text| problems.keep("meter", MeterKey::parse(text)));
@@ -38,7 +39,7 @@ impl PriceForm {
             None => self.meter.as_deref().and_then(|text| PriceKey::parse(text).ok()),
         };
         let metered = self.read_metered(currency, problems);
-        Some(Price { key: key?, charges: Charges::Metered { meter: meter?, metered: metered? } })
+        Some(Price { key: key?, tax: tax?, charges: Charges::Metered { meter: meter?, metered: metered? } })
     }
 
     fn read_amount(&self, currency: Currency, problems: &mut Problems) -> Option<Money> {

@@ -17,11 +17,10 @@ use std::sync::Arc;
 pub fn prepare(
     config: &Config,
     (db, clock): (&Db, &Clock),
-    vault: &Vault,
+    (vault, mailer): (&Vault, &Mailer),
     billing: &Billing,
     address: SocketAddr,
 ) -> Result<(Arc<Accounts>, mail::Parts), StartError> {
-    let mailer = Mailer::new(vault.clone());
     let mailing = mail::Parts {
         db: db.clone(),
         clock: clock.clone(),
@@ -34,6 +33,6 @@ pub fn prepare(
     let public_url = config.auth.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
     let both = (db.clone(), clock.clone());
     let settings = (billing.clone(), config.auth.clone());
-    let accounts = Accounts::new(both, signer, people, (mailer, vault.clone()), settings, public_url);
+    let accounts = Accounts::new(both, signer, people, (mailer.clone(), vault.clone()), settings, public_url);
     Ok((Arc::new(accounts), mailing))
 }

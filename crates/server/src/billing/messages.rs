@@ -1,6 +1,7 @@
 //! Messages about what customers have: their types, and how they come into the outbox.
 use crate::clock::Clock;
 use crate::random;
+use crate::store::credit_notes::Stored as StoredNote;
 use crate::store::invoices::Stored;
 use crate::store::webhook_endpoints::Moment;
 use crate::store::webhook_messages::{self, NewMessage};
@@ -29,6 +30,13 @@ pub const INVOICE_PAID: &str = "invoice.paid";
 pub const INVOICE_VOIDED: &str = "invoice.voided";
 /// An invoice was given up on.
 pub const INVOICE_UNCOLLECTIBLE: &str = "invoice.uncollectible";
+
+/// A credit note was issued.
+pub const CREDIT_NOTE_ISSUED: &str = "credit_note.issued";
+/// A customer owes, is suspended, or has paid.
+pub const BILLING_STATUS_CHANGED: &str = "customer.billing_status_changed";
+/// A customer that owes is reminded.
+pub const PAYMENT_REMINDER: &str = "customer.payment_reminder";
 
 /// What a message says.
 pub struct Message<'a> {
@@ -77,5 +85,26 @@ pub fn invoice(stored: &Stored) -> Value {
         "finalized_at": header.finalized_at.to_string(),
         "due_at": header.due_at.to_string(),
         "hash": stored.invoice.hash(),
+    })
+}
+
+/// A credit note as messages and the record of changes show it.
+pub fn credit_note(stored: &StoredNote) -> Value {
+    let (header, total) = (stored.note.header(), stored.note.note().total);
+    let settlement = stored.note.settlement();
+    json!({
+        "id": stored.id.as_str(),
+        "number": header.number,
+        "customer": stored.external_id,
+        "invoice": stored.invoice.as_str(),
+        "invoice_number": header.invoice,
+        "currency": total.currency().code(),
+        "total": total.amount(),
+        "off_invoice": settlement.invoice.amount(),
+        "to_wallet": settlement.wallet.amount(),
+        "outside": settlement.outside.amount(),
+        "reason": header.reason,
+        "issued_at": header.issued_at.to_string(),
+        "hash": stored.note.hash(),
     })
 }

@@ -1,5 +1,6 @@
 //! What customers have and what it costs: catalogues, and subscriptions to what is in them.
 pub mod catalog;
+pub mod debts;
 pub mod invoicing;
 pub mod levels;
 pub mod messages;
@@ -14,9 +15,11 @@ pub mod wallet;
 use crate::clock::Clock;
 use crate::config;
 use crate::ingest::record::Recorder;
+use crate::mail::Mailer;
 use crate::payments::Provider;
 use crate::store::Db;
 use crate::webhooks::dispatcher::Waker;
+use debts::Debts;
 use invoicing::{Invoicing, Terms};
 use plans::Plans;
 use reckoner_domain::time::{DAY, MINUTE};
@@ -41,6 +44,8 @@ pub struct Billing {
     pub invoicing: Invoicing,
     /// Monthly recurring revenue.
     pub revenues: Revenues,
+    /// Customers that owe.
+    pub debts: Debts,
     /// Prepaid credit.
     pub wallets: Wallets,
     /// Trials of those who register.
@@ -58,7 +63,7 @@ impl Billing {
     pub fn new(
         (db, clock): (&Db, &Clock),
         recorder: &Recorder,
-        waker: &Waker,
+        (waker, mailer): (&Waker, &Mailer),
         settings: &config::Billing,
         provider: Option<Arc<dyn Provider>>,
     ) -> Self {
@@ -74,6 +79,13 @@ impl Billing {
             Subscriptions::new(store(), waker.clone(), plans.clone(), standings.clone(), terms);
         let trials = Trials::new(store(), subscriptions.clone(), standing.clone(), settings);
         let wallets = Wallets { db: db.clone(), clock: clock.clone(), plans: plans.clone() };
+        let debts = Debts {
+            db: db.clone(),
+            clock: clock.clone(),
+            standings: standings.clone(),
+            waker: waker.clone(),
+            mailer: mailer.clone(),
+        };
         let revenues = Revenues { db: db.clone(), clock: clock.clone(), plans: plans.clone() };
         let invoicing = Invoicing {
             db: db.clone(),
@@ -82,11 +94,11 @@ impl Billing {
             catalogues: recorder.catalogues.clone(),
             plans,
             subscriptions: subscriptions.clone(),
-            waker: waker.clone(),
+            debts: debts.clone(),
             terms,
             provider,
         };
-        Self { standings, standing, subscriptions, invoicing, revenues, wallets, trials }
+        Self { standings, standing, subscriptions, invoicing, revenues, debts, wallets, trials }
     }
 }
 

@@ -1,13 +1,15 @@
 //! Monthly recurring revenue of a project, and how it moved.
 use super::plans::Plans;
 use crate::clock::Clock;
-use crate::store::{Db, StoreError, overview};
+use crate::store::{Db, StoreError, catalog, overview, subscription_coupons};
+use reckoner_domain::coupon::Coupon;
 use reckoner_domain::currency::Currency;
-use reckoner_domain::id::ProjectId;
+use reckoner_domain::id::{ProjectId, SubscriptionId};
 use reckoner_domain::money::{Money, MoneyError};
 use reckoner_domain::mrr::{Movements, Recurring, Revenue};
 use reckoner_domain::plan::Plan;
 use reckoner_domain::time::Timestamp;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Reads revenue. Clones share one state.
@@ -38,15 +40,15 @@ pub struct Figure {
     pub movements: Movements,
 }
 
-/// Subscriptions that brought revenue, each with its plan.
-struct Paying(Vec<(String, Arc<Plan>)>);
+/// Subscriptions that brought revenue, each with its plan and the coupons that count against it.
+struct Paying(Vec<(String, Arc<Plan>, Vec<Coupon>)>);
 
 impl Paying {
     fn revenue(&self) -> Result<Revenue<'_>, MoneyError> {
-        Revenue::of(self.0.iter().map(|(customer, plan)| Recurring {
+        Revenue::of(self.0.iter().map(|(customer, plan, coupons)| Recurring {
             customer,
             base: plan.base_fee(),
-            coupons: &[],
+            coupons,
         }))
     }
 }
@@ -62,7 +64,7 @@ impl Revenues {
     ) -> Result<Vec<Figure>, RevenueError> {
         let (before, now) = (self.paying(project, since).await?, self.paying(project, at).await?);
         let mut currencies: Vec<Currency> =
-            before.0.iter().chain(&now.0).map(|(_, plan)| plan.currency).collect();
+            before.0.iter().chain(&now.0).map(|(_, plan, _)| plan.currency).collect();
         currencies.sort_unstable();
         currencies.dedup();
         let (before, now) = (before.revenue()?, now.revenue()?);
@@ -81,11 +83,34 @@ impl Revenues {
         Ok(now.revenue()?.totals()?)
     }
 
+    /// The coupons of subscriptions that count against revenue at an instant. They end with the last invoice that
+    /// they are for, and one that is for a single one does not recur.
+    async fn recurring_coupons(
+        &self,
+        project: ProjectId,
+        at: Timestamp,
+    ) -> Result<BTreeMap<SubscriptionId, Vec<Coupon>>, StoreError> {
+        let (mut known, mut coupons) = (BTreeMap::new(), BTreeMap::<_, Vec<Coupon>>::new());
+        for (subscription, key, version) in subscription_coupons::in_force(&self.db, project, at).await? {
+            let name = (key, version);
+            if !known.contains_key(&name) {
+                let stored = catalog::get::<Coupon>(&self.db, project, name.0.as_str(), version).await?;
+                known.insert(name.clone(), stored.entry);
+            }
+            if let Some(coupon) = known.get(&name).filter(|coupon| coupon.is_recurring(0)) {
+                coupons.entry(subscription).or_default().push(coupon.clone());
+            }
+        }
+        Ok(coupons)
+    }
+
     async fn paying(&self, project: ProjectId, at: Timestamp) -> Result<Paying, StoreError> {
+        let mut coupons = self.recurring_coupons(project, at).await?;
         let mut paying = Vec::new();
         for one in overview::paying_at(&self.db, project, at).await? {
             let plan = self.plans.get(&self.db, project, &one.plan, one.plan_version).await?;
-            paying.push((one.external_id, plan));
+            let coupons = coupons.remove(&one.subscription).unwrap_or_default();
+            paying.push((one.external_id, plan, coupons));
         }
         Ok(Paying(paying))
     }

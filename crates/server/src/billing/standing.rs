@@ -2,7 +2,7 @@
 use super::plans::Plans;
 use crate::clock::{self, Clock};
 use crate::store::subscriptions::{self, Stored};
-use crate::store::{Db, Exec, StoreError, Tx, catalog, customers, projects};
+use crate::store::{Db, Exec, StoreError, Tx, billing_standings, catalog, customers, projects};
 use parking_lot::Mutex;
 use reckoner_domain::cycle::{Alignment, BillingCycle};
 use reckoner_domain::id::ProjectId;
@@ -22,6 +22,8 @@ const CUSTOMERS_MAX: usize = 200_000;
 pub struct Standing {
     /// What it has.
     pub has: Has,
+    /// Whether it is suspended: it may use nothing until it has paid.
+    pub is_suspended: bool,
     /// When that may change by itself.
     pub until: Option<Timestamp>,
 }
@@ -141,6 +143,21 @@ impl StandingReader {
     }
 
     async fn read(&self, project: ProjectId, own_id: &str, now: Timestamp) -> Result<Standing, StoreError> {
+        let (has, until) = self.read_plan(project, own_id, now).await?;
+        let owing = billing_standings::of_customer(&self.db, project, own_id).await?;
+        Ok(Standing {
+            has,
+            is_suspended: owing.status_at(now).blocks_writes(),
+            until: until.into_iter().chain(owing.changes_at(now)).min(),
+        })
+    }
+
+    async fn read_plan(
+        &self,
+        project: ProjectId,
+        own_id: &str,
+        now: Timestamp,
+    ) -> Result<(Has, Option<Timestamp>), StoreError> {
         let stored = subscriptions::last_of(&self.db, project, own_id).await?;
         if let Some(stored) = stored {
             let settled = settled(&self.db, &self.plans, stored, now).await?;
@@ -149,30 +166,25 @@ impl StandingReader {
                 let Subscription { plan, plan_version, cycle, .. } = &settled.subscription;
                 let plan = self.plans.get(&self.db, project, plan, *plan_version).await?;
                 let cycle = cycle.clone();
-                return Ok(Standing {
-                    has: Has::Plan { plan, cycle, subscription: Some(Arc::new(settled)) },
-                    until,
-                });
+                return Ok((Has::Plan { plan, cycle, subscription: Some(Arc::new(settled)) }, until));
             }
             if !settled.subscription.status.is_over() {
-                return Ok(Standing { has: Has::Nothing, until });
+                return Ok((Has::Nothing, until));
             }
         }
-        self.without_subscription(project, own_id).await
+        Ok((self.without_subscription(project, own_id).await?, None))
     }
 
-    async fn without_subscription(&self, project: ProjectId, own_id: &str) -> Result<Standing, StoreError> {
+    async fn without_subscription(&self, project: ProjectId, own_id: &str) -> Result<Has, StoreError> {
         if let Some(key) = &self.default_plan
             && let Some(newest) =
                 catalog::versions::<Plan>(&self.db, project, key.as_str()).await?.into_iter().next()
         {
             let zone = self.zone_of(project, own_id).await?;
             let cycle = BillingCycle { interval: Interval::Month, zone, alignment: Alignment::Calendar };
-            let has = Has::Plan { plan: Arc::new(newest.entry), cycle, subscription: None };
-            return Ok(Standing { has, until: None });
+            return Ok(Has::Plan { plan: Arc::new(newest.entry), cycle, subscription: None });
         }
-        let has = if catalog::has_plans(&self.db, project).await? { Has::Nothing } else { Has::Unlimited };
-        Ok(Standing { has, until: None })
+        Ok(if catalog::has_plans(&self.db, project).await? { Has::Nothing } else { Has::Unlimited })
     }
 
     /// The zone whose clock the billing of a customer follows who may not be committed yet.

@@ -1,4 +1,5 @@
 //! Subscriptions begin, change and end, by somebody or by themselves.
+mod coupons;
 mod error;
 mod write;
 

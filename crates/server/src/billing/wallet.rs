@@ -120,7 +120,7 @@ pub(super) struct OfInvoice<'a> {
     pub(super) customer: &'a CustomerId,
     pub(super) invoice: &'a InvoiceId,
     /// What of the invoice it is: each happens once.
-    pub(super) what: &'static str,
+    pub(super) what: &'a str,
 }
 
 impl Wallets {

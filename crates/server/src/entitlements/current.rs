@@ -41,7 +41,9 @@ impl Entitlements {
         let event_type = event_type_of(&catalogue, name);
         if let Some(event_type) = event_type {
             let mut currents = Vec::new();
-            if let Said::Limits(limits) = self.said(project, customer, &catalogue, event_type, now).await? {
+            if let Said::Limits(limits) =
+                self.planned(project, customer, &standing, (&catalogue, event_type), now)
+            {
                 for limited in limits {
                     let used = limited.counter.used(&self.events, now).await?;
                     let left = limited.limit.remaining(used)?;

@@ -145,7 +145,7 @@ impl Entitlements {
         let catalogue = self.catalogues.of(project);
         let event_type = event_type_of(&catalogue, name).ok_or(DecideError::NoMeter)?.to_owned();
         let limits = match self.said(project, customer, &catalogue, &event_type, now).await? {
-            Said::Nothing => return Ok(Granted::Refused(Verdict::not_entitled())),
+            Said::Nothing(refusal) => return Ok(Granted::Refused(refusal)),
             Said::Free => Vec::new(),
             Said::Limits(limits) => limits,
         };

@@ -15,7 +15,7 @@ pub use leases::{Granted, Lease};
 pub use verdict::{Refusal, Verdict};
 pub use warnings::Warner;
 
-use crate::billing::standing::{Has, StandingReader};
+use crate::billing::standing::{Has, Standing, StandingReader};
 use crate::clock::Clock;
 use crate::events::{Events, EventsError};
 use crate::ingest::catalogues::Catalogues;
@@ -112,8 +112,8 @@ struct Limited {
 
 /// What a customer's plan says of a meter.
 enum Said {
-    /// The customer has nothing.
-    Nothing,
+    /// The customer has nothing, or did not pay.
+    Nothing(Verdict),
     /// Nothing is limited.
     Free,
     /// These limits, of which none may be passed.
@@ -145,7 +145,7 @@ impl Entitlements {
         let catalogue = self.catalogues.of(project);
         let event_type = event_type_of(&catalogue, name).ok_or(DecideError::NoMeter)?.to_owned();
         let limits = match self.said(project, customer, &catalogue, &event_type, now).await? {
-            Said::Nothing => return Ok(Verdict::not_entitled()),
+            Said::Nothing(refusal) => return Ok(refusal),
             Said::Free => return Ok(Verdict::unlimited()),
             Said::Limits(limits) => limits,
         };
@@ -174,7 +174,7 @@ impl Entitlements {
             plain: Verdict::unlimited(),
         };
         let limits = match said {
-            Said::Nothing => return Ok(Decision::Refused(Verdict::not_entitled())),
+            Said::Nothing(refusal) => return Ok(Decision::Refused(refusal)),
             Said::Free => return Ok(Decision::Allowed(permit)),
             Said::Limits(limits) => limits,
         };
@@ -244,7 +244,7 @@ impl Entitlements {
         self.holds.of(&limited.counter, self.clock.real())
     }
 
-    /// What a customer's plan says of an event type, by the order of its meters.
+    /// What a customer that paid may use of an event type, by the order of its meters.
     async fn said(
         &self,
         project: ProjectId,
@@ -254,9 +254,24 @@ impl Entitlements {
         now: Timestamp,
     ) -> Result<Said, DecideError> {
         let standing = self.standing.of(project, customer).await?;
+        if standing.is_suspended {
+            return Ok(Said::Nothing(Verdict::suspended()));
+        }
+        Ok(self.planned(project, customer, &standing, (catalogue, event_type), now))
+    }
+
+    /// What a customer's plan says of an event type, whether or not it paid for it.
+    fn planned(
+        &self,
+        project: ProjectId,
+        customer: &str,
+        standing: &Standing,
+        (catalogue, event_type): (&Catalogue, &str),
+        now: Timestamp,
+    ) -> Said {
         let (plan, cycle) = match &standing.has {
-            Has::Nothing => return Ok(Said::Nothing),
-            Has::Unlimited => return Ok(Said::Free),
+            Has::Nothing => return Said::Nothing(Verdict::not_entitled()),
+            Has::Unlimited => return Said::Free,
             Has::Plan { plan, cycle, .. } => (plan, cycle),
         };
         let quotas = plan.entitlements.iter().filter_map(|entitlement| match &entitlement.grant {
@@ -271,7 +286,7 @@ impl Entitlements {
             }
         }
         limits.sort_by(|a, b| a.counter.meter().key.as_str().cmp(b.counter.meter().key.as_str()));
-        Ok(if limits.is_empty() { Said::Free } else { Said::Limits(limits) })
+        if limits.is_empty() { Said::Free } else { Said::Limits(limits) }
     }
 
     fn limited(

@@ -28,6 +28,8 @@ pub enum Refusal {
     Limit,
     /// The customer's plan does not have it.
     NotEntitled,
+    /// The customer did not pay.
+    Suspended,
 }
 
 impl Verdict {
@@ -43,8 +45,17 @@ impl Verdict {
 
     /// Where the customer has nothing.
     pub fn not_entitled() -> Self {
+        Self::nothing(Refusal::NotEntitled)
+    }
+
+    /// Where the customer did not pay for too long.
+    pub fn suspended() -> Self {
+        Self::nothing(Refusal::Suspended)
+    }
+
+    fn nothing(why: Refusal) -> Self {
         Self {
-            refused: Some(Refusal::NotEntitled),
+            refused: Some(why),
             limit: Limit::Block(reckoner_domain::decimal::Decimal::ZERO),
             used: Ratio::ZERO,
             remaining: Some(Ratio::ZERO),

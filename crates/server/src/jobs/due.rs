@@ -3,11 +3,12 @@
 //! it.
 use super::Jobs;
 use super::run::JobError;
+use crate::billing::debts::Told;
 use crate::billing::invoicing::{Collected, InvoicingError, Run};
 use crate::billing::subscriptions::SubscriptionError;
 use crate::random;
 use crate::store::job_runs::{self, Finished, JobRun, RunResult};
-use crate::store::subscriptions;
+use crate::store::{StoreError, subscriptions};
 use reckoner_domain::id::{JobRunId, ProjectId, SubscriptionId};
 use reckoner_domain::time::Timestamp;
 use reckoner_domain::trial;
@@ -19,6 +20,9 @@ pub const TRIALS: &str = "trials";
 /// The job that closes billing periods.
 pub const INVOICES: &str = "invoices";
 
+/// The job that reminds customers that owe, and suspends them.
+pub const BILLING_STATUS: &str = "billing_status";
+
 /// What a run came to: how many were done, and what failed.
 type Ran = Result<(u64, Vec<(SubscriptionId, SubscriptionError)>), SubscriptionError>;
 
@@ -28,7 +32,8 @@ impl Jobs {
         let due = subscriptions::first_due(&self.db, project).await?;
         let moved = self.billing.trials.next_move(project).await?;
         let closed = self.billing.invoicing.first_due(project).await?;
-        Ok(due.into_iter().chain(moved).chain(closed).min())
+        let owing = self.billing.debts.first_due(project).await?;
+        Ok(due.into_iter().chain(moved).chain(closed).chain(owing).min())
     }
 
     /// Writes down what fell due in a project until `now`, on record; answers how many runs there were, none
@@ -58,6 +63,12 @@ impl Jobs {
                     (RunResult::Failed, "the control plane failed".to_owned())
                 }
             };
+            self.end_run(run, now, outcome).await?;
+            runs += 1;
+        }
+        if is_due(self.billing.debts.first_due(project).await?) {
+            let run = self.begin_run(project, BILLING_STATUS, now).await?;
+            let outcome = told_of_debts(self.billing.debts.tell_due(project, now).await);
             self.end_run(run, now, outcome).await?;
             runs += 1;
         }
@@ -142,6 +153,25 @@ fn told(run: &JobRun, ran: &Ran) -> (RunResult, String) {
         }
         Err(error) => {
             tracing::error!(job = %run.job, %error, "what fell due of subscriptions could not be written down");
+            (RunResult::Failed, "the control plane failed".to_owned())
+        }
+    }
+}
+
+/// What a run about customers that owe did, for whoever looks after the project.
+fn told_of_debts(told: Result<Told, StoreError>) -> (RunResult, String) {
+    match told {
+        Ok(Told { notices, failed }) if failed.is_empty() => {
+            (RunResult::Succeeded, format!("{notices} notices"))
+        }
+        Ok(Told { notices, failed }) => {
+            for (customer, error) in &failed {
+                tracing::error!(%customer, %error, "a customer that owes could not be told");
+            }
+            (RunResult::Failed, format!("{notices} notices, {} failed", failed.len()))
+        }
+        Err(error) => {
+            tracing::error!(%error, "customers that owe could not be told");
             (RunResult::Failed, "the control plane failed".to_owned())
         }
     }

@@ -9,7 +9,7 @@ use crate::mail;
 use crate::store::audit::{self, Change, SYSTEM};
 use crate::store::erasing::{self, Names};
 use crate::store::erasures::{self, Erasure};
-use crate::store::{StoreError, level_snapshots, meters, subjects};
+use crate::store::{StoreError, billing_details, level_snapshots, meters, subjects};
 use reckoner_domain::meter::{Aggregation, Meter};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -120,6 +120,7 @@ impl Jobs {
         erasing::remove_rejected(&mut tx, names).await?;
         erasing::close_accounts(&mut tx, names, now).await?;
         erasing::end_limits(&mut tx, names, now).await?;
+        billing_details::remove(&mut tx, erasure.project, &erasure.customer_id).await?;
         level_snapshots::delete_of(&mut tx, erasure.project, customer).await?;
         subjects::forget_customer(&mut tx, erasure.project, &erasure.customer_id).await?;
         tx.commit().await?;

@@ -23,7 +23,7 @@ mod zones;
 pub use advance::{ClockError, Moving};
 pub use aggregate::Done;
 pub use clear::ClearError;
-pub use due::{INVOICES, SUBSCRIPTIONS};
+pub use due::{BILLING_STATUS, INVOICES, SUBSCRIPTIONS};
 pub use rezone::{change_project_zone, change_project_zones};
 pub use run::JobError;
 pub use schedule::Schedule;

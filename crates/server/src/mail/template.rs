@@ -41,6 +41,23 @@ pub enum Template {
     },
     /// Tells a customer how much of a quota is used.
     QuotaReached(Quota),
+    /// Reminds a customer that owes.
+    PaymentOverdue(PaymentOverdue),
+}
+
+/// What a customer owes, as a mail tells of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PaymentOverdue {
+    /// Counts the reminders from 1.
+    pub reminder: u32,
+    /// How much, with its currency.
+    pub amount: String,
+    /// The numbers of the invoices.
+    pub invoices: Vec<u64>,
+    /// Since when.
+    pub due_since: String,
+    /// When access is suspended.
+    pub suspended_at: String,
 }
 
 /// A quota of which much is used, as a mail tells of it.
@@ -171,9 +188,24 @@ struct QuotaReachedHtml<'a> {
     resets_at: &'a str,
 }
 
+#[derive(askama::Template)]
+#[template(path = "mail/payment_overdue.txt")]
+struct PaymentOverdueText<'a> {
+    subject: &'a str,
+    about: &'a PaymentOverdue,
+}
+
+#[derive(askama::Template)]
+#[template(path = "mail/payment_overdue.html")]
+struct PaymentOverdueHtml<'a> {
+    subject: &'a str,
+    about: &'a PaymentOverdue,
+}
+
 impl Template {
     /// Every template's name.
-    pub const NAMES: [&'static str; 4] = ["verify-email", "reset-password", "invitation", "quota-reached"];
+    pub const NAMES: [&'static str; 5] =
+        ["verify-email", "reset-password", "invitation", "quota-reached", "payment-overdue"];
 
     /// Its name.
     pub fn name(&self) -> &'static str {
@@ -182,6 +214,7 @@ impl Template {
             Self::ResetPassword { .. } => "reset-password",
             Self::Invitation { .. } => "invitation",
             Self::QuotaReached(_) => "quota-reached",
+            Self::PaymentOverdue(_) => "payment-overdue",
         }
     }
 
@@ -217,6 +250,13 @@ impl Template {
                 blocks: true,
                 resets_at: "2026-02-01T00:00:00.000000Z".to_owned(),
             })),
+            "payment-overdue" => Ok(Self::PaymentOverdue(PaymentOverdue {
+                reminder: 1,
+                amount: "54.00 USD".to_owned(),
+                invoices: vec![12, 15],
+                due_since: "2026-01-24T12:00:00.000000Z".to_owned(),
+                suspended_at: "2026-02-07T12:00:00.000000Z".to_owned(),
+            })),
             _ => Err(UnknownTemplate),
         }
     }
@@ -228,6 +268,7 @@ impl Template {
             Self::Invitation { .. } => "You are invited",
             Self::QuotaReached(quota) if quota.exceeded => "You have used up a quota",
             Self::QuotaReached(_) => "You have used most of a quota",
+            Self::PaymentOverdue(_) => "Your payment is overdue",
         }
     }
 
@@ -277,6 +318,10 @@ impl Template {
                 };
                 (text.render()?, html.render()?)
             }
+            Self::PaymentOverdue(about) => {
+                let text = PaymentOverdueText { subject, about }.render()?;
+                (text, PaymentOverdueHtml { subject, about }.render()?)
+            }
         };
         Ok(Rendered { subject, text, html })
     }
@@ -296,7 +341,11 @@ mod tests {
             assert_eq!(read, template);
             let rendered = template.render().expect("rendered");
             for form in [&rendered.text, &rendered.html] {
-                let told = if name == "quota-reached" { "820 of 1000" } else { TOKEN };
+                let told = match name {
+                    "quota-reached" => "820 of 1000",
+                    "payment-overdue" => "54.00 USD",
+                    _ => TOKEN,
+                };
                 assert!(form.contains(told), "{form}");
                 assert!(!form.contains("{{") && !form.contains("{%"), "{form}");
             }

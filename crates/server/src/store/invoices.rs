@@ -7,6 +7,7 @@ use super::{Cursor, row};
 use crate::sql;
 use reckoner_domain::id::{CustomerId, InvoiceId, ProjectId, SubscriptionId};
 use reckoner_domain::invoice::{FinalInvoice, InvoiceStatus};
+use reckoner_domain::money::Money;
 use reckoner_domain::time::Timestamp;
 
 /// An invoice as it is stored.
@@ -32,6 +33,20 @@ pub struct Stored {
     pub changed_at: Timestamp,
     /// Counts changes of its status from 1.
     pub version: u32,
+    /// What credit notes took off what is left to pay.
+    pub credited: Money,
+}
+
+impl Stored {
+    /// What is left to pay.
+    pub fn left(&self) -> Money {
+        let due = self.invoice.totals().due;
+        if self.status == InvoiceStatus::Paid || self.status == InvoiceStatus::Void {
+            return Money::zero(due.currency());
+        }
+        // Both have one currency, and no more is taken off than is left.
+        due.minus(self.credited).unwrap_or(due)
+    }
 }
 
 /// Which invoices to list.
@@ -58,10 +73,17 @@ struct Row {
     status: String,
     changed_at: i64,
     version: i64,
+    credited: Option<String>,
 }
 
 fn from_row(row: Row) -> Result<Stored> {
     let corrupt = |column, error: &dyn std::fmt::Display| StoreError::corrupt(column, error);
+    let invoice = FinalInvoice::read(&row.content, &row.hash).map_err(|error| corrupt("content", &error))?;
+    let currency = invoice.totals().due.currency();
+    let credited = match row.credited {
+        Some(credited) => row::money("credited", currency.code(), &credited)?,
+        None => Money::zero(currency),
+    };
     Ok(Stored {
         id: row::id(row.id)?,
         project: row::project(row.project_id)?,
@@ -69,21 +91,41 @@ fn from_row(row: Row) -> Result<Stored> {
         external_id: row.external_id,
         subscription: row::id(row.subscription_id)?,
         ordinal: row::sequence("ordinal", row.ordinal)?,
-        invoice: FinalInvoice::read(&row.content, &row.hash).map_err(|error| corrupt("content", &error))?,
+        invoice,
         status: row.status.parse().map_err(|error| corrupt("status", &error))?,
         changed_at: row::time("changed_at", row.changed_at)?,
         version: row::count("version", row.version)?,
+        credited,
     })
 }
 
-/// The next number of the project's series of invoices. The series is held until the transaction ends, so
-/// that no number is left out.
-pub async fn next_number(tx: &mut Tx, project: ProjectId) -> Result<u64> {
+/// A series of numbers of a project.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Series {
+    /// Invoices.
+    Invoice,
+    /// Credit notes.
+    CreditNote,
+}
+
+impl Series {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Invoice => "invoice",
+            Self::CreditNote => "credit_note",
+        }
+    }
+}
+
+/// The next number of a series of the project. The series is held until the transaction ends, so that no number
+/// is left out.
+pub async fn next_number(tx: &mut Tx, project: ProjectId, series: Series) -> Result<u64> {
     let query = sql!(
-        "insert into document_numbers (project_id, series, last_number) values ($1, 'invoice', 1)
+        "insert into document_numbers (project_id, series, last_number) values ($1, $2, 1)
          on conflict (project_id, series) do update set last_number = document_numbers.last_number + 1
          returning last_number",
-        project
+        project,
+        series.as_str()
     );
     let (number,): (i64,) = tx.one(query).await?;
     row::sequence("last_number", number)
@@ -138,14 +180,15 @@ pub async fn lock(tx: &mut Tx, project: ProjectId, id: &InvoiceId) -> Result<Sto
 pub async fn set_status(
     tx: &mut Tx,
     stored: &Stored,
-    status: InvoiceStatus,
+    (status, credited): (InvoiceStatus, Money),
     changed_at: Timestamp,
 ) -> Result<()> {
     let query = sql!(
-        "update invoice_states set status = $1, changed_at = $2, version = version + 1
-         where project_id = $3 and invoice_id = $4 and version = $5",
+        "update invoice_states set status = $1, changed_at = $2, credited = $3, version = version + 1
+         where project_id = $4 and invoice_id = $5 and version = $6",
         status.as_str(),
         changed_at,
+        credited.amount(),
         stored.project,
         &stored.id,
         stored.version
@@ -157,7 +200,7 @@ pub async fn set_status(
 pub async fn get(on: impl Exec, project: ProjectId, id: &InvoiceId) -> Result<Stored> {
     let query = sql!(
         "select i.id, i.project_id, i.customer_id, c.external_id, i.subscription_id, i.ordinal, i.content, i.hash,
-           s.status, s.changed_at, s.version
+           s.status, s.changed_at, s.version, s.credited
          from invoices i join invoice_states s on s.invoice_id = i.id join customers c on c.id = i.customer_id
          where i.project_id = $1 and i.id = $2",
         project,
@@ -176,7 +219,7 @@ pub async fn list(
 ) -> Result<Page<Stored>> {
     let mut query = sql!(
         "select i.id, i.project_id, i.customer_id, c.external_id, i.subscription_id, i.ordinal, i.content, i.hash,
-           s.status, s.changed_at, s.version
+           s.status, s.changed_at, s.version, s.credited
          from invoices i join invoice_states s on s.invoice_id = i.id join customers c on c.id = i.customer_id
          where i.project_id = $1",
         project

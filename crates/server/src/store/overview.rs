@@ -3,7 +3,7 @@ use super::error::{Result, StoreError};
 use super::exec::Exec;
 use super::row;
 use crate::sql;
-use reckoner_domain::id::{CustomerId, ProjectId};
+use reckoner_domain::id::{CustomerId, ProjectId, SubscriptionId};
 use reckoner_domain::key::PlanKey;
 use reckoner_domain::money::Money;
 use reckoner_domain::subscription::SubscriptionStatus;
@@ -27,6 +27,8 @@ pub struct Subscriber {
 /// A subscription that brought revenue at an instant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Paying {
+    /// Identifies it.
+    pub subscription: SubscriptionId,
     /// The customer's own id.
     pub external_id: String,
     /// The plan that it had.
@@ -76,7 +78,7 @@ pub async fn subscribers(on: impl Exec, project: ProjectId) -> Result<Vec<Subscr
 /// The subscriptions of a project that brought revenue at an instant.
 pub async fn paying_at(on: impl Exec, project: ProjectId, at: Timestamp) -> Result<Vec<Paying>> {
     let query = sql!(
-        "select c.external_id, p.plan_key, p.plan_version
+        "select s.id, c.external_id, p.plan_key, p.plan_version
          from subscription_phases p
            join subscriptions s on s.id = p.subscription_id
            join customers c on c.id = s.customer_id
@@ -87,10 +89,10 @@ pub async fn paying_at(on: impl Exec, project: ProjectId, at: Timestamp) -> Resu
         project,
         at
     );
-    let rows: Vec<(String, String, i64)> = on.all(query).await?;
-    row::each(rows, |(external_id, plan, version)| {
+    let rows: Vec<(String, String, String, i64)> = on.all(query).await?;
+    row::each(rows, |(id, external_id, plan, version)| {
         let plan_version = row::count("plan_version", version)?;
-        Ok(Paying { external_id, plan: key(&plan)?, plan_version })
+        Ok(Paying { subscription: row::id(id)?, external_id, plan: key(&plan)?, plan_version })
     })
 }
 

@@ -25,7 +25,8 @@ pub const OVERLAP_HOURS_MAX: u32 = 24 * 7;
 /// The type of a test ping.
 pub const TEST_TYPE: &str = "webhook.test";
 /// The first words of all types that an endpoint can ask for.
-const FAMILIES: [&str; 7] = ["aggregation", "quota", "subscription", "trial", "invoice", "alert", "job"];
+const FAMILIES: [&str; 9] =
+    ["aggregation", "quota", "customer", "subscription", "trial", "invoice", "credit_note", "alert", "job"];
 
 /// What a client asks a new endpoint to be.
 #[derive(Clone, Debug, Default)]

@@ -1,5 +1,6 @@
 //! What a closing bills: usage of the period that ends, fees of the one that begins, and what was billed
 //! wrong of periods before.
+use super::terms::exhausted;
 use super::usage::Priced;
 use super::{Invoicing, Result};
 use crate::store::StoreError;
@@ -7,14 +8,14 @@ use crate::store::closings::{self, ClosedPeriod};
 use crate::store::subscriptions::Stored;
 use crate::store::wallets;
 use reckoner_domain::adjustment::adjustment;
+use reckoner_domain::billing_details::{BillTo, BillingDetails};
 use reckoner_domain::billing_period::{BillingPeriod, Closing, Part, Phase, PlanVersion};
-use reckoner_domain::currency::Currency;
 use reckoner_domain::id::MeterId;
 use reckoner_domain::invoice::{
-    Charge, Draft, LineKind, Source, TaxMode, Terms, base_charges, change_charges, draft, usage_charge,
+    Charge, Draft, LineKind, Source, Taxes, base_charges, change_charges, draft, usage_charge,
 };
-use reckoner_domain::money::Money;
-use reckoner_domain::plan::Plan;
+use reckoner_domain::key::{PriceKey, TaxKey};
+use reckoner_domain::money::{Money, MoneyError};
 use reckoner_domain::price::Charges;
 use reckoner_domain::ratio::Ratio;
 use reckoner_domain::share::Share;
@@ -22,7 +23,6 @@ use reckoner_domain::subscription::Collection;
 use reckoner_domain::time::{DAY, Timestamp};
 use reckoner_domain::window::Window;
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
 
 /// How long after its end a closed period is rated anew at each closing, in days; older ones are when
 /// something that was recorded of them is corrected.
@@ -38,14 +38,22 @@ pub(super) struct Bill {
     pub adjusted: Vec<(ClosedPeriod, Vec<Charged>)>,
     /// How many entries the customer's wallet had when it was looked at.
     pub wallet_entries: u64,
+    /// Whom it is made out to.
+    pub bill_to: BillTo,
+    /// The subscription's coupons that it uses up.
+    pub exhausted: Vec<u32>,
 }
 
-/// What was charged for one price in a part of a closed period so far, adjustments included.
+/// What was charged for one price in a part of a closed period so far, adjustments included; or the fees of a plan
+/// on its invoice, which only change with what usage leaves of a discount.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Charged {
     /// What made it.
     pub source: Source,
+    /// Whether it is a fee.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_base: bool,
     /// Whether it is for usage beyond a limit.
     pub is_overage: bool,
     /// The units used.
@@ -60,7 +68,8 @@ pub struct Charged {
 
 impl Charged {
     fn is_same(&self, other: &Self) -> bool {
-        (&self.source.price, self.part) == (&other.source.price, other.part)
+        let name = |one: &Self| (one.is_base, one.source.plan.clone(), one.source.price.clone(), one.part);
+        name(self) == name(other)
     }
 
     fn meter(&self) -> Option<&MeterId> {
@@ -69,31 +78,39 @@ impl Charged {
 }
 
 impl Invoicing {
-    /// What a closing comes to at this moment.
+    /// What the closing with a number comes to at this moment.
     pub(super) async fn bill(
         &self,
         stored: &Stored,
         phases: &[Phase],
-        closing: &Closing,
+        (number, closing): (u64, &Closing),
     ) -> Result<Option<Bill>> {
         let Some(currency) = self.currency_of(stored, phases).await? else { return Ok(None) };
         let wallet = wallets::get(&self.db, stored.project, &stored.customer).await?;
         let wallet_entries = wallet.as_ref().map_or(0, |wallet| wallet.entries);
-        let mut terms = self.terms(stored, closing, currency).await?;
+        let (details, coupons) = (self.details(stored).await?, self.coupons(stored, number).await?);
+        let mut terms = self.terms(stored, closing, (currency, &coupons), &details).await?;
         if let Some(wallet) = wallet.filter(|_| stored.subscription.collection == Collection::Reckoner) {
             terms.wallet = wallet.wallet.available_at(self.clock.of_project(stored.project))?;
         }
-        let mut charges = self.charges(stored, closing, &[]).await?;
+        let mut charges = self.charges(stored, closing, &details.taxes, &[]).await?;
         let mut adjusted = Vec::new();
         for closed in self.to_rerate(stored, closing).await? {
-            let (late, charged) = self.rerate(stored, phases, &closed).await?;
+            let (late, charged) = self.rerate(stored, phases, &closed, &details).await?;
             if !late.is_empty() {
                 charges.extend(late);
                 adjusted.push((closed, charged));
             }
         }
         let draft = draft(charges, &terms)?;
-        Ok(Some(Bill { charged: charged_of(&draft), draft, adjusted, wallet_entries }))
+        Ok(Some(Bill {
+            charged: charged_of(&draft)?,
+            draft,
+            adjusted,
+            wallet_entries,
+            bill_to: details.bill_to,
+            exhausted: exhausted(&coupons),
+        }))
     }
 
     /// Closed periods that are rated anew.
@@ -108,6 +125,7 @@ impl Invoicing {
         stored: &Stored,
         phases: &[Phase],
         closed: &ClosedPeriod,
+        details: &BillingDetails,
     ) -> Result<(Vec<Charge>, Vec<Charged>)> {
         let before: Vec<Charged> =
             serde_json::from_str(&closed.charges).map_err(|error| StoreError::corrupt("charges", error))?;
@@ -117,26 +135,47 @@ impl Invoicing {
         let Some(currency) = self.currency_of(stored, phases).await? else {
             return Ok((Vec::new(), before));
         };
-        let terms = self.terms(stored, &closing, currency).await?;
-        let anew = charged_of(&draft(self.charges(stored, &closing, &before).await?, &terms)?);
+        let coupons = self.coupons(stored, closed.ordinal).await?;
+        let terms = self.terms(stored, &closing, (currency, &coupons), details).await?;
+        let charges = self.charges(stored, &closing, &details.taxes, &before).await?;
+        let anew = charged_of(&draft(charges, &terms)?)?;
         let mut late = Vec::new();
         for one in &anew {
             let billed: Vec<Money> =
                 before.iter().filter(|billed| billed.is_same(one)).map(|billed| billed.net).collect();
+            // Fees were not written down from the beginning.
+            if one.is_base && billed.is_empty() {
+                continue;
+            }
             if let Some(difference) = adjustment(one.net, &billed)? {
-                late.push(late_charge(one, difference));
+                let tax = self.tax_of(stored, &one.source, &details.taxes).await?;
+                late.push(late_charge(one, difference, tax));
             }
         }
         Ok((late, anew))
     }
 
+    /// The rate at which what came of a price is taxed.
+    async fn tax_of(&self, stored: &Stored, source: &Source, taxes: &Taxes) -> Result<Option<TaxKey>> {
+        let version = PlanVersion { key: source.plan.clone(), version: source.plan_version };
+        let plan = self.plan(stored, &version).await?;
+        let price = plan.prices.iter().find(|price| Some(&price.key) == source.price.as_ref());
+        Ok(taxes.key_of(plan.tax_of(price)).cloned())
+    }
+
     /// What is charged for, before discounts and rounding. Meters are those that billed it before.
-    async fn charges(&self, stored: &Stored, closing: &Closing, before: &[Charged]) -> Result<Vec<Charge>> {
+    async fn charges(
+        &self,
+        stored: &Stored,
+        closing: &Closing,
+        taxes: &Taxes,
+        before: &[Charged],
+    ) -> Result<Vec<Charge>> {
         let mut charges = Vec::new();
         if let Some(period) = &closing.period {
             for change in &period.changes {
                 let plan = self.plan(stored, &change.plan).await?;
-                charges.extend(change_charges(&plan, change, period.whole, None)?);
+                charges.extend(change_charges(&plan, change, period.whole, taxes)?);
             }
         }
         if let Some((next, opening)) =
@@ -144,11 +183,11 @@ impl Invoicing {
         {
             let plan = self.plan(stored, opening).await?;
             let (rest, share) = next.opening_share();
-            charges.extend(base_charges(&plan, rest, share, None)?);
+            charges.extend(base_charges(&plan, rest, share, taxes)?);
         }
         if let Some(period) = &closing.period {
             for part in &period.parts {
-                charges.extend(self.usage_charges(stored, period, part, before).await?);
+                charges.extend(self.usage_charges(stored, (period, part), taxes, before).await?);
             }
         }
         charges.retain(|charge| stored.subscription.collection.charges(charge.kind));
@@ -158,8 +197,8 @@ impl Invoicing {
     async fn usage_charges(
         &self,
         stored: &Stored,
-        period: &BillingPeriod,
-        part: &Part,
+        (period, part): (&BillingPeriod, &Part),
+        taxes: &Taxes,
         before: &[Charged],
     ) -> Result<Vec<Charge>> {
         let plan = self.plan(stored, &part.plan).await?;
@@ -172,42 +211,14 @@ impl Invoicing {
             let meter_version = billed.and_then(Charged::meter);
             let priced = Priced { stored, period, part, plan: &plan, metered, meter, meter_version };
             let metering = self.metering(&priced).await?;
-            charges.extend(usage_charge(&plan, price, metering, part.window, part.share, None)?);
+            charges.extend(usage_charge(&plan, price, metering, part.window, part.share, taxes)?);
         }
         Ok(charges)
     }
-
-    /// What an invoice depends on beside its charges.
-    async fn terms(&self, stored: &Stored, closing: &Closing, currency: Currency) -> Result<Terms> {
-        let mut commitment: Option<Money> = None;
-        for part in closing.period.iter().flat_map(|period| &period.parts) {
-            if let Some(paid) = self.plan(stored, &part.plan).await?.commitment_in(part.share)? {
-                commitment = Some(commitment.map_or(Ok(paid), |sum| sum.plus(paid))?);
-            }
-        }
-        Ok(Terms {
-            currency,
-            coupons: Vec::new(),
-            commitment,
-            taxes: Vec::new(),
-            tax_mode: TaxMode::Exclusive,
-            wallet: Money::zero(currency),
-        })
-    }
-
-    /// The currency of the subscription's plans, which have one for ever.
-    async fn currency_of(&self, stored: &Stored, phases: &[Phase]) -> Result<Option<Currency>> {
-        let Some(phase) = phases.last() else { return Ok(None) };
-        Ok(Some(self.plan(stored, &phase.plan).await?.currency))
-    }
-
-    async fn plan(&self, stored: &Stored, version: &PlanVersion) -> Result<Arc<Plan>> {
-        Ok(self.plans.get(&self.db, stored.project, &version.key, version.version).await?)
-    }
 }
 
-/// What a draft charges for usage, by price and part: with the minimums.
-fn charged_of(draft: &Draft) -> Vec<Charged> {
+/// What a draft charges, by price and part: with the minimums.
+fn charged_of(draft: &Draft) -> std::result::Result<Vec<Charged>, MoneyError> {
     let mut charged: Vec<Charged> = Vec::new();
     for line in &draft.lines {
         let (Some(source), Some(part), Some(net)) = (&line.source, line.period, line.net) else { continue };
@@ -215,28 +226,30 @@ fn charged_of(draft: &Draft) -> Vec<Charged> {
         let (units, free) = measured.map_or_else(Default::default, |m| (m.units, m.included));
         let one = Charged {
             source: source.clone(),
+            is_base: line.kind == LineKind::Base,
             is_overage: line.kind == LineKind::Overage,
             units,
             billed_units: units.minus(free).unwrap_or_default(),
             part,
             net,
         };
-        match line.kind {
-            LineKind::Usage | LineKind::Overage => charged.push(one),
-            LineKind::Minimum => {
-                if let Some(known) = charged.iter_mut().find(|known| known.is_same(&one)) {
-                    known.net = known.net.plus(net).unwrap_or(known.net);
-                }
+        let known = match line.kind {
+            LineKind::Base | LineKind::Usage | LineKind::Overage | LineKind::Minimum => {
+                charged.iter_mut().find(|known| known.is_same(&one))
             }
-            _ => {}
+            _ => continue,
+        };
+        match known {
+            Some(known) => known.net = known.net.plus(net)?,
+            None => charged.push(one),
         }
     }
-    charged
+    Ok(charged)
 }
 
 /// The charge of what is missing of a closed period, or what is given back.
-fn late_charge(one: &Charged, difference: Money) -> Charge {
-    let price = one.source.price.as_ref().map(ToString::to_string).unwrap_or_default();
+fn late_charge(one: &Charged, difference: Money, tax: Option<TaxKey>) -> Charge {
+    let price = one.source.price.as_ref().map_or(one.source.plan.as_str(), PriceKey::as_str);
     Charge {
         kind: LineKind::Adjustment,
         description: format!("{price}, {} to {}", day(one.part.start), day(one.part.end)),
@@ -246,7 +259,7 @@ fn late_charge(one: &Charged, difference: Money) -> Charge {
         details: Vec::new(),
         exact: difference.exact(),
         minimum: None,
-        tax: None,
+        tax,
         source: Some(one.source.clone()),
     }
 }

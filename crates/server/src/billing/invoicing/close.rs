@@ -7,8 +7,9 @@ use crate::clock;
 use crate::random;
 use crate::store::audit::{self, Change, SYSTEM};
 use crate::store::closings::{self, ClosedPeriod, Cursor};
-use crate::store::invoices::{self, Stored as StoredInvoice};
+use crate::store::invoices::{self, Series, Stored as StoredInvoice};
 use crate::store::provider_charges::{self, ProviderCharge};
+use crate::store::subscription_coupons;
 use crate::store::subscriptions::{self, Stored};
 use crate::store::wallets::{self, Stored as Wallet};
 use crate::store::{StoreError, Tx};
@@ -147,7 +148,7 @@ impl Invoicing {
         let Some(closing) = next.filter(|_| run_at.is_some_and(|at| at <= now)) else {
             return Ok(Ready { stored, cursor, closing: None, run_at });
         };
-        let bill = self.bill(&stored, &phases, &closing).await?;
+        let bill = self.bill(&stored, &phases, (cursor.closings, &closing)).await?;
         let run_at = Closing::next(&phases, Some(closing.at)).map(|next| self.terms.run_at(&next));
         Ok(Ready { stored, cursor, closing: Some((closing, bill)), run_at })
     }
@@ -184,7 +185,9 @@ impl Invoicing {
         }
         audit::write(&mut tx, &self.clock, noted).await?;
         tx.commit().await?;
-        self.waker.wake();
+        for one in &closed {
+            self.debts.noticed(project, &one.customer);
+        }
         Ok(closed)
     }
 
@@ -211,6 +214,10 @@ impl Invoicing {
                     invoice = self.finalize(tx, ready, (closing, bill, wallet), now, noted).await?;
                 }
                 Collection::Stripe => self.to_collect(tx, stored, cursor.closings, bill, now).await?,
+            }
+            for number in &bill.exhausted {
+                let end = (cursor.closings + 1, now);
+                subscription_coupons::end(tx, &stored.id, *number, end).await?;
             }
             for (closed, charged) in &bill.adjusted {
                 closings::set_charges(tx, closed, &text_of(charged)?).await?;
@@ -254,7 +261,7 @@ impl Invoicing {
             return Ok(None);
         }
         let header = Header {
-            number: invoices::next_number(tx, stored.project).await?,
+            number: invoices::next_number(tx, stored.project, Series::Invoice).await?,
             customer: stored.external_id.clone(),
             period: closing
                 .period
@@ -263,6 +270,7 @@ impl Invoicing {
             finalized_at: now,
             due_at: now.plus_micros(self.terms.payment_micros),
             time_zone_data: clock::time_zone_data().to_owned(),
+            bill_to: bill.bill_to.clone(),
         };
         let status = if totals.due.is_zero() { InvoiceStatus::Paid } else { InvoiceStatus::Finalized };
         let invoice = StoredInvoice {
@@ -276,10 +284,12 @@ impl Invoicing {
             status,
             changed_at: now,
             version: 1,
+            credited: Money::zero(totals.due.currency()),
         };
         invoices::insert(tx, &invoice).await?;
         self.move_wallet(tx, &invoice, wallet, now).await?;
         self.tell(tx, SYSTEM, (None, &invoice), noted).await?;
+        self.debts.settle(tx, (stored.project, &stored.customer), now, noted).await?;
         Ok(Some(invoice.id))
     }
 

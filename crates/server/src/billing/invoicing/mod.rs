@@ -2,13 +2,17 @@
 mod bill;
 mod close;
 mod collect;
+mod credit;
 mod state;
+mod terms;
 mod usage;
 
 pub use bill::{Charged, RERATED_DAYS};
 pub use close::{Closed, Run};
 pub use collect::Collected;
+pub use credit::NewCreditNote;
 
+use super::debts::{DebtError, Debts};
 use super::plans::Plans;
 use super::standing::steps_until;
 use super::subscriptions::{SubscriptionError, Subscriptions};
@@ -21,8 +25,8 @@ use crate::random::NoRandomness;
 use crate::store::closings::{self, Cursor};
 use crate::store::subscriptions::{self, Stored};
 use crate::store::{Db, StoreError, provider_charges};
-use crate::webhooks::dispatcher::Waker;
 use reckoner_domain::billing_period::{Closing, Phase, PlanVersion};
+use reckoner_domain::credit_note::CreditError;
 use reckoner_domain::id::{ProjectId, SubscriptionId};
 use reckoner_domain::invoice::{Draft, InvoiceEvent, InvoiceStatus};
 use reckoner_domain::money::MoneyError;
@@ -67,7 +71,7 @@ pub struct Invoicing {
     pub(super) catalogues: Catalogues,
     pub(super) plans: Plans,
     pub(super) subscriptions: Subscriptions,
-    pub(super) waker: Waker,
+    pub(super) debts: Debts,
     pub(super) terms: Terms,
     pub(super) provider: Option<Arc<dyn Provider>>,
 }
@@ -96,9 +100,21 @@ pub enum InvoicingError {
     /// The customer's wallet does not allow it.
     #[error(transparent)]
     Wallet(#[from] MovementError),
+    /// What the customer owes could not be written down.
+    #[error(transparent)]
+    Debt(#[from] DebtError),
     /// No id could be made.
     #[error(transparent)]
     Random(#[from] NoRandomness),
+    /// Nothing can be given back of the invoice as it stands.
+    #[error("nothing can be given back of an invoice that is {}", .0.as_str())]
+    NotCreditable(InvoiceStatus),
+    /// So much cannot be given back.
+    #[error(transparent)]
+    Credit(#[from] CreditError),
+    /// It has credit notes.
+    #[error("an invoice with credit notes cannot be voided: give the rest of it back")]
+    HasCreditNotes,
     /// That cannot happen to the invoice as it stands.
     #[error("an invoice that is {} cannot be {}", .status.as_str(), verb(*.event))]
     State {
@@ -174,7 +190,7 @@ impl Invoicing {
         if closing.period.is_none() && closing.next.is_none() {
             return Ok(None);
         }
-        let bill = self.bill(&known.stored, &known.phases, &closing).await?;
+        let bill = self.bill(&known.stored, &known.phases, (known.cursor.closings, &closing)).await?;
         Ok(Some(Upcoming { closing, draft: bill.map(|bill| bill.draft) }))
     }
 

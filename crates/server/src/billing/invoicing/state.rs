@@ -3,7 +3,7 @@ use super::{Invoicing, InvoicingError, Result};
 use crate::billing::wallet::{Movement, OfInvoice, of_invoice};
 use crate::store::audit;
 use crate::store::invoices::{self, Stored};
-use crate::store::{StoreError, Tx, wallets};
+use crate::store::{StoreError, Tx, credit_notes, wallets};
 use reckoner_domain::id::{InvoiceId, ProjectId};
 use reckoner_domain::invoice::{InvoiceEvent, InvoiceStatus};
 use reckoner_domain::time::Timestamp;
@@ -41,7 +41,11 @@ impl Invoicing {
         let Some(status) = stored.status.after(event) else {
             return Err(InvoicingError::State { status: stored.status, event });
         };
-        invoices::set_status(&mut tx, &stored, status, now).await?;
+        if status == InvoiceStatus::Void && !credit_notes::of_invoice(&mut tx, project, id).await?.is_empty()
+        {
+            return Err(InvoicingError::HasCreditNotes);
+        }
+        invoices::set_status(&mut tx, &stored, (status, stored.credited), now).await?;
         if status == InvoiceStatus::Void {
             give_back(&mut tx, &stored, now).await?;
         }
@@ -49,9 +53,10 @@ impl Invoicing {
         let after = Stored { status, changed_at: now, version: stored.version + 1, ..stored };
         let mut noted = Vec::new();
         self.tell(&mut tx, &by.to_string(), (Some(before), &after), &mut noted).await?;
+        self.debts.settle(&mut tx, (project, &after.customer), now, &mut noted).await?;
         audit::write(&mut tx, &self.clock, noted).await?;
         tx.commit().await?;
-        self.waker.wake();
+        self.debts.noticed(project, &after.external_id);
         Ok(after)
     }
 }

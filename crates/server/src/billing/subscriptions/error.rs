@@ -31,6 +31,32 @@ pub enum SubscriptionError {
         /// The plan's.
         wants: Currency,
     },
+    /// It is over.
+    #[error("the subscription is over")]
+    Over,
+    /// No such coupon.
+    #[error("no such coupon")]
+    NoSuchCoupon,
+    /// The coupon is archived.
+    #[error("the coupon is archived: nobody is given it any more")]
+    CouponArchived,
+    /// The coupon's amount is in another currency than the plan.
+    #[error("the coupon takes off {coupon}, the plan is in {plan}")]
+    CouponCurrency {
+        /// The coupon's.
+        coupon: Currency,
+        /// The plan's.
+        plan: Currency,
+    },
+    /// The subscription has it.
+    #[error("the subscription has this coupon already")]
+    CouponGiven,
+    /// The subscription does not have it.
+    #[error("the subscription does not have this coupon")]
+    CouponNotGiven,
+    /// It has as many as it may.
+    #[error("the subscription has as many coupons as it may: {max} at once", max = super::coupons::COUPONS_MAX)]
+    TooManyCoupons,
     /// That cannot happen to it as it stands.
     #[error(transparent)]
     Transition(#[from] InvalidTransition),

@@ -1,8 +1,9 @@
 //! `/v1/invoices`, and the draft of a subscription's next one.
 mod wire;
 
-pub use wire::money;
+pub use wire::{bill_to, money};
 
+use crate::billing::debts::DebtError;
 use crate::billing::invoicing::InvoicingError;
 use crate::http::error::{ApiError, choice_error};
 use crate::http::extract::{By, Params};
@@ -206,7 +207,8 @@ async fn pass(
     Ok(Json(wire::to_api(&passed)))
 }
 
-fn read_id(text: &str) -> Result<InvoiceId, ApiError> {
+/// The id in a path.
+pub fn read_id(text: &str) -> Result<InvoiceId, ApiError> {
     InvoiceId::parse(text).map_err(|_| ApiError::not_found("invoice"))
 }
 
@@ -220,10 +222,15 @@ impl From<InvoicingError> for ApiError {
             InvoicingError::Subscription(error) => error.into(),
             InvoicingError::Wallet(error) => error.into(),
             InvoicingError::Random(error) => error.into(),
-            InvoicingError::State { .. } => Self::conflict("invoice_state", text),
-            InvoicingError::Money(_) | InvoicingError::Overflow | InvoicingError::NoMeter(_) => {
-                Self::internal(text)
-            }
+            InvoicingError::Credit(_) => Self::field("lines", text),
+            InvoicingError::NotCreditable(_)
+            | InvoicingError::HasCreditNotes
+            | InvoicingError::State { .. } => Self::conflict("invoice_state", text),
+            InvoicingError::Debt(DebtError::Store(error)) => error.into(),
+            InvoicingError::Debt(_)
+            | InvoicingError::Money(_)
+            | InvoicingError::Overflow
+            | InvoicingError::NoMeter(_) => Self::internal(text),
         }
     }
 }

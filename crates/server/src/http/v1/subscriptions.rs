@@ -345,11 +345,13 @@ fn shown(app: &App, stored: &Stored) -> ApiSubscription {
     wire::to_api(stored, app.clock.of_project(stored.project))
 }
 
-fn whose<'a>(caller: &'a Caller, id: &'a SubscriptionId, version: Option<u32>) -> Whose<'a> {
+/// Which subscription a caller changes.
+pub fn whose<'a>(caller: &'a Caller, id: &'a SubscriptionId, version: Option<u32>) -> Whose<'a> {
     Whose { by: &caller.actor, project: caller.project, id, version }
 }
 
-fn read_id(text: &str) -> Result<SubscriptionId, ApiError> {
+/// The id in a path.
+pub fn read_id(text: &str) -> Result<SubscriptionId, ApiError> {
     SubscriptionId::parse(text).map_err(|_| ApiError::not_found("subscription"))
 }
 
@@ -393,6 +395,13 @@ impl From<SubscriptionError> for ApiError {
             SubscriptionError::NoSuchVersion => Self::field("plan_version", "is not a version of the plan"),
             SubscriptionError::Archived => Self::field("plan", "is archived"),
             SubscriptionError::Currency { .. } => Self::conflict("currency_differs", text),
+            SubscriptionError::NoSuchCoupon => Self::field("coupon", "is not the key of a coupon"),
+            SubscriptionError::CouponArchived => Self::field("coupon", "is archived"),
+            SubscriptionError::CouponCurrency { .. } => Self::conflict("currency_differs", text),
+            SubscriptionError::CouponNotGiven => Self::not_found("coupon of the subscription"),
+            SubscriptionError::CouponGiven | SubscriptionError::TooManyCoupons | SubscriptionError::Over => {
+                Self::conflict("subscription_state", text)
+            }
             SubscriptionError::Transition(_) => Self::conflict("subscription_state", text),
             SubscriptionError::Money(error) => Self::internal(error),
             SubscriptionError::Random(error) => error.into(),

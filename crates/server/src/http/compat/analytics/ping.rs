@@ -97,6 +97,7 @@ fn refused(verdict: &Verdict, now: reckoner_domain::time::Timestamp) -> Response
             });
             (StatusCode::TOO_MANY_REQUESTS, Json(body)).into_response()
         }
+        (Some(Refusal::Suspended), ..) => failure(StatusCode::FORBIDDEN, "The account is suspended", None),
         _ => return failure(StatusCode::NOT_FOUND, "No usage record found", None),
     };
     wire::put_headers(response.headers_mut(), verdict, now);

@@ -64,11 +64,11 @@ mod tests {
             assert_eq!(serde_json::to_value(&plans).ok(), serde_json::to_value(&form.plans).ok(), "{name}");
         }
         let every_field = r#"{"key":"p","name":"n","currency":"USD","base_price":"1","interval":"month","billing":"calendar",
-            "trial_days":1,"commitment":"2","entitlements":[{"feature":"f","type":"metered","value":"v","meter":"m",
+            "trial_days":1,"commitment":"2","tax":"t","entitlements":[{"feature":"f","type":"metered","value":"v","meter":"m",
             "behaviour":"block","limit":"1","thresholds":[80],"reset":"day"}],"prices":[{"key":"k","model":"volume",
             "meter":"m","amount":"1","unit_price":"1","package_size":"1","package_price":"1","tiers":[{"up_to":"1",
             "unit_price":"1","flat_fee":"1"}],"percent":"1","event_fee":"1","unit_size":"1","included":"1",
-            "minimum":"1","maximum":"1"}]}"#;
+            "minimum":"1","maximum":"1","tax":"t"}]}"#;
         let form: PlanForm = serde_json::from_str(every_field).expect("a form");
         let wire: NewPlan = serde_json::from_str(every_field).expect("on the wire");
         assert_eq!(rewritten::<PlanForm>(&wire).ok(), Some(form.clone()));

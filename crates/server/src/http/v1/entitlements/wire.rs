@@ -11,6 +11,9 @@ use reckoner_domain::quota::{Limit, Reset};
 use reckoner_domain::ratio::Ratio;
 use reckoner_domain::time::{SECOND, Timestamp};
 
+/// After how many seconds a customer that is suspended may ask again: it is restored at once when it pays.
+const SUSPENDED_RETRY_S: u64 = 60;
+
 /// The answer to a wish: 200 or 429, with the headers of limits.
 pub fn answer(verdict: &Verdict, now: Timestamp) -> Response {
     let status = if verdict.is_allowed() { StatusCode::OK } else { StatusCode::TOO_MANY_REQUESTS };
@@ -22,7 +25,8 @@ pub fn answer(verdict: &Verdict, now: Timestamp) -> Response {
 /// Writes what is left into headers: `X-RateLimit-*` and the IETF's `RateLimit` fields.
 pub fn put_headers(headers: &mut HeaderMap, verdict: &Verdict, now: Timestamp) {
     if !verdict.is_allowed() {
-        let seconds = verdict.resets.map_or(1, |(at, _)| seconds_until(at, now));
+        let otherwise = if verdict.refused == Some(Refusal::Suspended) { SUSPENDED_RETRY_S } else { 1 };
+        let seconds = verdict.resets.map_or(otherwise, |(at, _)| seconds_until(at, now));
         headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
     let (Some(limit), Some(remaining), Some((at, reset))) =
@@ -64,6 +68,7 @@ pub fn to_api(verdict: &Verdict) -> ApiVerdict {
         reason: verdict.refused.map(|refusal| match refusal {
             Refusal::Limit => RefusalReason::Limit,
             Refusal::NotEntitled => RefusalReason::NotEntitled,
+            Refusal::Suspended => RefusalReason::Suspended,
         }),
         duplicate: verdict.is_repeat.then_some(true),
     }

@@ -2,7 +2,7 @@
 use crate::billing::invoicing::Upcoming;
 use crate::store::invoices::Stored;
 use crate::store::subscriptions::Stored as Subscription;
-use reckoner_api::invoice::{Invoice, InvoiceDetail, InvoiceLine, InvoiceShare, Money as ApiMoney};
+use reckoner_api::invoice::{BillTo, Invoice, InvoiceDetail, InvoiceLine, InvoiceShare, Money as ApiMoney};
 use reckoner_domain::invoice::{Line, Totals};
 use reckoner_domain::money::Money;
 use reckoner_domain::rate::Detail;
@@ -23,8 +23,10 @@ pub fn to_api(stored: &Stored) -> Invoice {
         due_at: Some(header.due_at.to_string()),
         hash: Some(stored.invoice.hash().to_owned()),
         time_zone_data: Some(header.time_zone_data.clone()),
+        bill_to: bill_to(&header.bill_to),
         changed_at: Some(stored.changed_at.to_string()),
         version: Some(stored.version),
+        amount_left: money(stored.left()),
         ..body
     }
 }
@@ -38,6 +40,15 @@ pub fn to_api_draft(subscription: &Subscription, upcoming: &Upcoming) -> Option<
         customer: subscription.external_id.clone(),
         subscription: subscription.id.to_string(),
         ..body(&draft.lines, draft.totals, period)
+    })
+}
+
+/// Whom an invoice or credit note is made out to, where that is known.
+pub fn bill_to(known: &reckoner_domain::billing_details::BillTo) -> Option<BillTo> {
+    (!known.is_empty()).then(|| BillTo {
+        name: known.name.clone(),
+        address: known.address.clone(),
+        tax_id: known.tax_id.clone(),
     })
 }
 
@@ -59,8 +70,10 @@ fn body(lines: &[Line], totals: Totals, period: Window) -> Invoice {
         total: money(totals.total),
         wallet: money(totals.wallet),
         amount_due: money(totals.due),
+        amount_left: money(totals.due),
         hash: None,
         time_zone_data: None,
+        bill_to: None,
         changed_at: None,
         version: None,
     }

@@ -2,7 +2,7 @@
 use super::super::wire::Failure;
 use super::super::{Refused, Sent};
 use super::{Own, Resource, no_resource, tier};
-use crate::entitlements::Current;
+use crate::entitlements::{Current, Refusal};
 use crate::http::compat::analytics::numbers::number;
 use crate::http::error::ApiError;
 use crate::http::state::App;
@@ -157,7 +157,9 @@ pub async fn check(
         return Err(super::record::misconfigured(resource));
     }
     let verdict = app.entitlements.check(own.project(), &own.user, resource.as_str(), amount).await?;
-    let message = if !verdict.is_allowed() {
+    let message = if verdict.refused == Some(Refusal::Suspended) {
+        "The account is suspended: please pay what is due".to_owned()
+    } else if !verdict.is_allowed() {
         format!(
             "Quota exceeded. Current: {}, Requested: {}, Limit: {}",
             verdict.used.to_shown(),

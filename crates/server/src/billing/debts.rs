@@ -1,0 +1,254 @@
+//! What happens while customers do not pay: they are reminded, at last suspended, and restored at once when
+//! nothing is overdue any more.
+use super::messages::{self, Message};
+use super::standing::Standings;
+use crate::clock::Clock;
+use crate::mail::{About, MailError, Mailer, PaymentOverdue, Template};
+use crate::store::audit::{self, Change, SYSTEM};
+use crate::store::billing_standings::{self, Standing, Unpaid};
+use crate::store::{Db, StoreError, Tx, memberships};
+use crate::webhooks::dispatcher::Waker;
+use reckoner_domain::billing_status::{BillingStatus, Notice, Owing, suspended_at};
+use reckoner_domain::id::{CustomerId, ProjectId};
+use reckoner_domain::money::{Money, MoneyError};
+use reckoner_domain::time::Timestamp;
+use serde_json::{Value, json};
+
+/// How many customers are looked at at once.
+const AT_ONCE: u32 = 200;
+
+/// Most unpaid invoices that a message names.
+const NAMED_MAX: u32 = 100;
+
+/// Looks after customers that owe. Clones share one state.
+#[derive(Clone)]
+pub struct Debts {
+    pub(super) db: Db,
+    pub(super) clock: Clock,
+    pub(super) standings: Standings,
+    pub(super) waker: Waker,
+    pub(super) mailer: Mailer,
+}
+
+/// Why customers were not told.
+#[derive(Debug, thiserror::Error)]
+pub enum DebtError {
+    /// The control plane failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A mail could not be queued.
+    #[error(transparent)]
+    Mail(#[from] MailError),
+    /// Amounts do not fit.
+    #[error(transparent)]
+    Money(#[from] MoneyError),
+}
+
+/// What a run told.
+#[derive(Debug, Default)]
+pub struct Told {
+    /// How many notices were given.
+    pub notices: u64,
+    /// Who could not be told, and why.
+    pub failed: Vec<(CustomerId, DebtError)>,
+}
+
+impl Debts {
+    /// After invoices of a customer were made, paid or withdrawn in this transaction: what that changes about
+    /// what is owed, with everything that is to be told until then. Call [`Self::noticed`] after the commit.
+    pub async fn settle(
+        &self,
+        tx: &mut Tx,
+        (project, customer): (ProjectId, &CustomerId),
+        now: Timestamp,
+        noted: &mut Vec<Change>,
+    ) -> Result<(), DebtError> {
+        let mut standing = billing_standings::lock(tx, project, customer).await?;
+        self.tell(tx, project, &mut standing, now, noted).await?;
+        let before = standing.owing;
+        let first = billing_standings::unpaid(&mut *tx, project, customer, 1).await?;
+        standing.owing = before.with_unpaid(first.first().map(|invoice| invoice.due_at), now);
+        if standing.owing.told == 0 && before.status_told() != BillingStatus::Active {
+            let restored = Changed { from: before.status_told(), to: BillingStatus::Active, at: now };
+            self.tell_status(tx, project, (&standing, before), restored, noted).await?;
+        }
+        self.tell(tx, project, &mut standing, now, noted).await?;
+        billing_standings::put(tx, customer, &standing.owing).await?;
+        Ok(())
+    }
+
+    /// Lets everybody see how a customer stands, after it was committed.
+    pub fn noticed(&self, project: ProjectId, external_id: &str) {
+        self.standings.forget(project, external_id);
+        self.waker.wake();
+        self.mailer.wake();
+    }
+
+    /// Tells every customer of a project what it is to be told until `now`. One that fails keeps no other.
+    pub async fn tell_due(&self, project: ProjectId, now: Timestamp) -> Result<Told, StoreError> {
+        let (mut told, mut after) = (Told::default(), None);
+        loop {
+            let due = billing_standings::due(&self.db, project, now, (after.as_ref(), AT_ONCE)).await?;
+            for (_, customer) in &due {
+                match self.tell_one(project, customer, now).await {
+                    Ok(notices) => told.notices += notices,
+                    Err(error) => told.failed.push((customer.clone(), error)),
+                }
+            }
+            if due.len() < AT_ONCE as usize {
+                return Ok(told);
+            }
+            after = due.into_iter().next_back();
+        }
+    }
+
+    /// The first instant at which a customer of a project is to be told something.
+    pub async fn first_due(&self, project: ProjectId) -> Result<Option<Timestamp>, StoreError> {
+        billing_standings::first_due(&self.db, project).await
+    }
+
+    async fn tell_one(
+        &self,
+        project: ProjectId,
+        customer: &CustomerId,
+        now: Timestamp,
+    ) -> Result<u64, DebtError> {
+        let mut tx = self.db.begin().await?;
+        let mut standing = billing_standings::lock(&mut tx, project, customer).await?;
+        let mut noted = Vec::new();
+        let notices = self.tell(&mut tx, project, &mut standing, now, &mut noted).await?;
+        billing_standings::put(&mut tx, customer, &standing.owing).await?;
+        audit::write(&mut tx, &self.clock, noted).await?;
+        tx.commit().await?;
+        self.noticed(project, &standing.external_id);
+        Ok(notices)
+    }
+
+    /// Gives the notices that fell due until `now`; answers how many.
+    async fn tell(
+        &self,
+        tx: &mut Tx,
+        project: ProjectId,
+        standing: &mut Standing,
+        now: Timestamp,
+        noted: &mut Vec<Change>,
+    ) -> Result<u64, DebtError> {
+        let mut from = standing.owing.status_told();
+        let notices = standing.owing.tell_until(now);
+        let owing = standing.owing;
+        for (at, notice) in &notices {
+            let to = match notice {
+                Notice::Due => BillingStatus::Due,
+                Notice::Suspended => BillingStatus::Suspended,
+                Notice::Reminder(number) => {
+                    self.remind(tx, project, standing, (*number, *at)).await?;
+                    continue;
+                }
+            };
+            self.tell_status(tx, project, (standing, owing), Changed { from, to, at: *at }, noted).await?;
+            from = to;
+        }
+        Ok(notices.len() as u64)
+    }
+
+    /// Tells endpoints and the record of changes that a customer's status is another.
+    async fn tell_status(
+        &self,
+        tx: &mut Tx,
+        project: ProjectId,
+        (standing, owing): (&Standing, Owing),
+        changed: Changed,
+        noted: &mut Vec<Change>,
+    ) -> Result<(), StoreError> {
+        let (from, to) = (changed.from.as_str(), changed.to.as_str());
+        let event_type = messages::BILLING_STATUS_CHANGED;
+        let since = owing.due_since.map(|since| since.to_string());
+        let data = json!({
+            "customer": standing.external_id,
+            "previous_status": from,
+            "status": to,
+            "changed_at": changed.at.to_string(),
+            "due_since": since,
+        });
+        let dedupe_key =
+            format!("{event_type}:{}:{}:{to}", standing.customer, since.as_deref().unwrap_or_default());
+        let message = Message {
+            project,
+            event_type,
+            subject: &standing.external_id,
+            dedupe_key: &dedupe_key,
+            data: data.clone(),
+        };
+        messages::enqueue(tx, &self.clock, message).await?;
+        metrics::counter!("billing_status_changes_total", "to" => to).increment(1);
+        noted.push(Change::new(Some(project), SYSTEM, event_type, &standing.customer).after(data));
+        Ok(())
+    }
+
+    /// Reminds a customer, by webhook and by mail to its people.
+    async fn remind(
+        &self,
+        tx: &mut Tx,
+        project: ProjectId,
+        standing: &Standing,
+        (number, at): (u32, Timestamp),
+    ) -> Result<(), DebtError> {
+        let Some(since) = standing.owing.due_since else { return Ok(()) };
+        let unpaid = billing_standings::unpaid(&mut *tx, project, &standing.customer, NAMED_MAX).await?;
+        let overdue: Vec<&Unpaid> = unpaid.iter().filter(|invoice| invoice.due_at <= at).collect();
+        let Some(amount) = total(&overdue)? else { return Ok(()) };
+        let event_type = messages::PAYMENT_REMINDER;
+        let message = Message {
+            project,
+            event_type,
+            subject: &standing.external_id,
+            dedupe_key: &format!("{event_type}:{}:{since}:{number}", standing.customer),
+            data: json!({
+                "customer": standing.external_id,
+                "reminder": number,
+                "due_since": since.to_string(),
+                "suspended_at": suspended_at(since).to_string(),
+                "amount_due": amount.amount(),
+                "currency": amount.currency().code(),
+                "invoices": overdue.iter().map(|invoice| shown(invoice)).collect::<Vec<_>>(),
+            }),
+        };
+        messages::enqueue(tx, &self.clock, message).await?;
+        let template = Template::PaymentOverdue(PaymentOverdue {
+            reminder: number,
+            amount: format!("{} {}", amount.amount(), amount.currency().code()),
+            invoices: overdue.iter().map(|invoice| invoice.number).collect(),
+            due_since: since.to_string(),
+            suspended_at: suspended_at(since).to_string(),
+        });
+        let people = memberships::addresses_of_customer(&mut *tx, project, &standing.external_id).await?;
+        for (user, address) in people {
+            let about = About { project, user: Some(&user), recipient: &address };
+            self.mailer.queue(tx, about, &template, self.clock.real(), None).await?;
+        }
+        Ok(())
+    }
+}
+
+/// A change of a customer's status.
+#[derive(Clone, Copy)]
+struct Changed {
+    from: BillingStatus,
+    to: BillingStatus,
+    at: Timestamp,
+}
+
+/// What is left to pay of all of them; `None` where there is nothing.
+fn total(unpaid: &[&Unpaid]) -> Result<Option<Money>, MoneyError> {
+    let Some(first) = unpaid.first() else { return Ok(None) };
+    Money::total(unpaid.iter().map(|invoice| invoice.due), first.due.currency()).map(Some)
+}
+
+fn shown(invoice: &Unpaid) -> Value {
+    json!({
+        "id": invoice.id.as_str(),
+        "number": invoice.number,
+        "amount_due": invoice.due.amount(),
+        "due_at": invoice.due_at.to_string(),
+    })
+}

@@ -1,0 +1,197 @@
+//! Which customers owe, since when, and what they were told of it.
+use super::db::Tx;
+use super::error::{Result, StoreError};
+use super::exec::Exec;
+use super::page::{Limit, Page};
+use super::{Cursor, row};
+use crate::sql;
+use reckoner_domain::billing_status::Owing;
+use reckoner_domain::id::{CustomerId, InvoiceId, ProjectId};
+use reckoner_domain::money::Money;
+use reckoner_domain::time::Timestamp;
+
+/// How a customer that was billed stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// The customer.
+    pub customer: CustomerId,
+    /// The customer's own id.
+    pub external_id: String,
+    /// Since when it owes.
+    pub owing: Owing,
+}
+
+/// An invoice that is not paid.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unpaid {
+    /// Identifies it.
+    pub id: InvoiceId,
+    /// Its number.
+    pub number: u64,
+    /// What is left to pay.
+    pub due: Money,
+    /// When it is or was to be paid.
+    pub due_at: Timestamp,
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    customer_id: String,
+    external_id: String,
+    due_since: Option<i64>,
+    told: i64,
+}
+
+fn owing(due_since: Option<i64>, told: i64) -> Result<Owing> {
+    let told: u32 = row::count("told", told)?;
+    Ok(Owing { due_since: row::opt_time("due_since", due_since)?, told: told as usize })
+}
+
+fn from_row(row: Row) -> Result<Standing> {
+    Ok(Standing {
+        customer: row::id(row.customer_id)?,
+        external_id: row.external_id,
+        owing: owing(row.due_since, row.told)?,
+    })
+}
+
+/// Since when a customer owes, by its own id; nothing is known of one that was never billed.
+pub async fn of_customer(on: impl Exec, project: ProjectId, external_id: &str) -> Result<Owing> {
+    let query = sql!(
+        "select s.due_since, s.told from billing_standings s join customers c on c.id = s.customer_id
+         where c.project_id = $1 and c.external_id = $2",
+        project,
+        external_id
+    );
+    let row: Option<(Option<i64>, i64)> = on.opt(query).await?;
+    row.map_or(Ok(Owing::default()), |(due_since, told)| owing(due_since, told))
+}
+
+/// How a customer stands, held until the transaction ends.
+pub async fn lock(tx: &mut Tx, project: ProjectId, customer: &CustomerId) -> Result<Standing> {
+    let query = sql!(
+        "insert into billing_standings (customer_id, project_id, told) values ($1, $2, 0)
+         on conflict (customer_id) do nothing",
+        customer,
+        project
+    );
+    tx.run(query).await?;
+    let held = sql!("select told from billing_standings where customer_id = $1", customer);
+    let _: (i64,) = tx.one(held.locking()).await?;
+    let query = sql!(
+        "select s.customer_id, c.external_id, s.due_since, s.told
+         from billing_standings s join customers c on c.id = s.customer_id
+         where s.project_id = $1 and s.customer_id = $2",
+        project,
+        customer
+    );
+    from_row(tx.one(query).await?)
+}
+
+/// Writes down how a customer stands. Whoever does so holds it.
+pub async fn put(tx: &mut Tx, customer: &CustomerId, owing: &Owing) -> Result<()> {
+    let told = u32::try_from(owing.told).map_err(|error| StoreError::corrupt("told", error))?;
+    let query = sql!(
+        "update billing_standings set due_since = $1, told = $2, next_at = $3 where customer_id = $4",
+        owing.due_since,
+        told,
+        owing.next_at(),
+        customer
+    );
+    tx.run(query).await.map(drop)
+}
+
+/// Customers of a project that are to be told something until an instant, the earliest first; those after one
+/// of them, and so many.
+pub async fn due(
+    on: impl Exec,
+    project: ProjectId,
+    until: Timestamp,
+    (after, limit): (Option<&(Timestamp, CustomerId)>, u32),
+) -> Result<Vec<(Timestamp, CustomerId)>> {
+    let mut query = sql!(
+        "select next_at, customer_id from billing_standings
+         where project_id = $1 and next_at is not null and next_at <= $2",
+        project,
+        until
+    );
+    if let Some((at, id)) = after {
+        query = query.push(" and (next_at, customer_id) > (?, ?)", [(*at).into(), id.into()]);
+    }
+    let query = query.push(" order by next_at, customer_id limit ?", [limit.into()]);
+    let rows: Vec<(i64, String)> = on.all(query).await?;
+    row::each(rows, |(at, id)| Ok((row::time("next_at", at)?, row::id(id)?)))
+}
+
+/// The first instant at which a customer of a project is to be told something.
+pub async fn first_due(on: impl Exec, project: ProjectId) -> Result<Option<Timestamp>> {
+    let query = sql!(
+        "select next_at from billing_standings where project_id = $1 and next_at is not null
+         order by next_at limit 1",
+        project
+    );
+    let row: Option<(i64,)> = on.opt(query).await?;
+    row.map(|(at,)| row::time("next_at", at)).transpose()
+}
+
+/// Customers who owe since before `until` and, where there is a `from`, not since before that; those who owe
+/// longest first.
+pub async fn list(
+    on: impl Exec,
+    project: ProjectId,
+    (from, until): (Option<Timestamp>, Timestamp),
+    after: Option<&Cursor>,
+    limit: Limit,
+) -> Result<Page<Standing>> {
+    let mut query = sql!(
+        "select s.customer_id, c.external_id, s.due_since, s.told
+         from billing_standings s join customers c on c.id = s.customer_id
+         where s.project_id = $1 and s.due_since is not null and s.due_since <= $2",
+        project,
+        until
+    )
+    .when(from, " and s.due_since > ?");
+    if let Some(after) = after {
+        let place = [after.time.into(), after.id.as_str().into()];
+        query = query.push(" and (s.due_since, s.customer_id) > (?, ?)", place);
+    }
+    let query = query.push(" order by s.due_since, s.customer_id limit ?", [limit.probe().into()]);
+    let rows = row::each(on.all(query).await?, from_row)?;
+    let cursor = |one: &Standing| Cursor {
+        time: one.owing.due_since.unwrap_or(Timestamp::EPOCH),
+        id: one.customer.to_string(),
+    };
+    Ok(Page::new(rows, limit, cursor))
+}
+
+/// A customer's invoices that are not paid, the first to fall due first; at most so many.
+pub async fn unpaid(
+    on: impl Exec,
+    project: ProjectId,
+    customer: &CustomerId,
+    limit: u32,
+) -> Result<Vec<Unpaid>> {
+    let query = sql!(
+        "select i.id, i.number, i.currency, i.amount_due, i.due_at, s.credited
+         from invoices i join invoice_states s on s.invoice_id = i.id
+         where i.project_id = $1 and i.customer_id = $2 and s.status = 'finalized'
+         order by i.due_at, i.number limit $3",
+        project,
+        customer,
+        limit
+    );
+    let rows: Vec<(String, i64, String, String, i64, Option<String>)> = on.all(query).await?;
+    row::each(rows, |(id, number, currency, due, due_at, credited)| {
+        let mut due = row::money("amount_due", &currency, &due)?;
+        if let Some(credited) = credited {
+            let credited = row::money("credited", &currency, &credited)?;
+            due = due.minus(credited).map_err(|error| StoreError::corrupt("credited", error))?;
+        }
+        Ok(Unpaid {
+            id: row::id(id)?,
+            number: row::sequence("number", number)?,
+            due,
+            due_at: row::time("due_at", due_at)?,
+        })
+    })
+}
