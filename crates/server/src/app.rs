@@ -12,6 +12,7 @@ use crate::auth::services::Services;
 use crate::billing::Billing;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, Definitions};
+use crate::documents::Documents;
 use crate::entitlements::{Entitlements, Warner};
 use crate::events::Events;
 use crate::http::body::Budget;
@@ -21,7 +22,7 @@ use crate::http::{listen, router};
 use crate::ingest::record::{RecordError, Recorder};
 use crate::ingest::rejections::Rejections;
 use crate::jobs::{self, Jobs, Moving, Schedule, Scheduler, Trigger};
-use crate::mail::{self, TransportError};
+use crate::mail::{self, Mailer, TransportError};
 use crate::random::{self, NoRandomness};
 use crate::store::projects::{self, Project};
 use crate::store::webhook_endpoints::{self, Source};
@@ -159,8 +160,11 @@ impl Server {
         let own_traffic = start_own_traffic(&config, (&db, &clock), &recorder);
         let waker = Waker::default();
         let (webhooks, sending) = prepare_webhooks(&config, &db, &clock, &vault, &waker)?;
-        let billing = Billing::new((&db, &clock), &recorder, &waker, &config.billing, None);
-        let (accounts, mailing) = people::prepare(&config, (&db, &clock), &vault, &billing, address)?;
+        let mailer = Mailer::new(vault.clone());
+        let billing = Billing::new((&db, &clock), &recorder, (&waker, &mailer), &config.billing, None);
+        let documents = Documents::new(db.clone(), config.billing.seller.clone());
+        let (accounts, mailing) =
+            people::prepare(&config, (&db, &clock), (&vault, mailer), (&billing, &documents), address)?;
         let resets = Resets::start(Arc::clone(&accounts));
         let entitlements = prepare_entitlements((&db, &clock), &recorder, &billing).await?;
         let jobs = prepare_jobs(&config, (&db, &clock), &recorder, &waker, &billing)?;
@@ -180,6 +184,7 @@ impl Server {
             bodies,
             recorder,
             billing,
+            documents,
             entitlements,
             own_traffic,
             rejections,

@@ -13,11 +13,13 @@ use reckoner_server::events::Events;
 use reckoner_server::ingest::catalogues::Catalogues;
 use reckoner_server::ingest::record::Recorder;
 use reckoner_server::jobs::{Jobs, Moving, Schedule};
+use reckoner_server::mail::Mailer;
 use reckoner_server::payments::Ledger;
 use reckoner_server::store::aggregations::{self, Aggregation as Stored};
 use reckoner_server::store::webhook_messages::{self, Message};
 use reckoner_server::store::{Db, Limit, projects};
 use reckoner_server::webhooks::dispatcher::Waker;
+use reckoner_server::webhooks::vault::Vault;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tempfile::TempDir;
@@ -91,7 +93,9 @@ impl World {
     pub fn billing(&self) -> Billing {
         let settings = config::Billing { grace_minutes: 60, payment_days: 14, ..config::Billing::default() };
         let (recorder, ledger) = (self.recorder(), Arc::clone(&self.ledger));
-        Billing::new((&self.db, &self.clock), &recorder, &Waker::default(), &settings, Some(ledger))
+        let mailer = Mailer::new(Vault::from_text("a key of the operator").expect("a vault"));
+        let wakers = (&Waker::default(), &mailer);
+        Billing::new((&self.db, &self.clock), &recorder, wakers, &settings, Some(ledger))
     }
 
     /// A worker for these periods.

@@ -6,6 +6,7 @@ use crate::auth::tokens::Signer;
 use crate::billing::Billing;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::documents::Documents;
 use crate::mail::{self, Mailer, Transport};
 use crate::random;
 use crate::store::Db;
@@ -17,15 +18,15 @@ use std::sync::Arc;
 pub fn prepare(
     config: &Config,
     (db, clock): (&Db, &Clock),
-    vault: &Vault,
-    billing: &Billing,
+    (vault, mailer): (&Vault, Mailer),
+    (billing, documents): (&Billing, &Documents),
     address: SocketAddr,
 ) -> Result<(Arc<Accounts>, mail::Parts), StartError> {
-    let mailer = Mailer::new(vault.clone());
     let mailing = mail::Parts {
         db: db.clone(),
         clock: clock.clone(),
         mailer: mailer.clone(),
+        documents: documents.clone(),
         transport: Transport::new(&config.mail, &config.data_dir.join(OUTBOX))?,
         worker: random::uuid_text(clock.real())?,
     };

@@ -14,6 +14,7 @@ pub mod wallet;
 use crate::clock::Clock;
 use crate::config;
 use crate::ingest::record::Recorder;
+use crate::mail::Mailer;
 use crate::payments::Provider;
 use crate::store::Db;
 use crate::webhooks::dispatcher::Waker;
@@ -58,7 +59,7 @@ impl Billing {
     pub fn new(
         (db, clock): (&Db, &Clock),
         recorder: &Recorder,
-        waker: &Waker,
+        (waker, mailer): (&Waker, &Mailer),
         settings: &config::Billing,
         provider: Option<Arc<dyn Provider>>,
     ) -> Self {
@@ -83,6 +84,8 @@ impl Billing {
             plans,
             subscriptions: subscriptions.clone(),
             waker: waker.clone(),
+            mailer: settings.invoice_mails.then(|| mailer.clone()),
+            seller: settings.seller.name.clone(),
             terms,
             provider,
         };

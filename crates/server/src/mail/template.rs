@@ -1,4 +1,8 @@
 //! What mails say: each template as text and as HTML, in one layout.
+mod invoice;
+
+pub use invoice::Invoice;
+
 use askama::Template as _;
 use serde::{Deserialize, Serialize};
 
@@ -41,6 +45,8 @@ pub enum Template {
     },
     /// Tells a customer how much of a quota is used.
     QuotaReached(Quota),
+    /// Brings a customer an invoice, as PDF.
+    InvoiceReady(Invoice),
 }
 
 /// A quota of which much is used, as a mail tells of it.
@@ -173,7 +179,8 @@ struct QuotaReachedHtml<'a> {
 
 impl Template {
     /// Every template's name.
-    pub const NAMES: [&'static str; 4] = ["verify-email", "reset-password", "invitation", "quota-reached"];
+    pub const NAMES: [&'static str; 5] =
+        ["verify-email", "reset-password", "invitation", "quota-reached", "invoice-ready"];
 
     /// Its name.
     pub fn name(&self) -> &'static str {
@@ -182,6 +189,7 @@ impl Template {
             Self::ResetPassword { .. } => "reset-password",
             Self::Invitation { .. } => "invitation",
             Self::QuotaReached(_) => "quota-reached",
+            Self::InvoiceReady(_) => "invoice-ready",
         }
     }
 
@@ -217,6 +225,7 @@ impl Template {
                 blocks: true,
                 resets_at: "2026-02-01T00:00:00.000000Z".to_owned(),
             })),
+            "invoice-ready" => Ok(Self::InvoiceReady(Invoice::example())),
             _ => Err(UnknownTemplate),
         }
     }
@@ -228,6 +237,7 @@ impl Template {
             Self::Invitation { .. } => "You are invited",
             Self::QuotaReached(quota) if quota.exceeded => "You have used up a quota",
             Self::QuotaReached(_) => "You have used most of a quota",
+            Self::InvoiceReady(_) => "Your invoice",
         }
     }
 
@@ -277,6 +287,7 @@ impl Template {
                 };
                 (text.render()?, html.render()?)
             }
+            Self::InvoiceReady(invoice) => invoice.render(subject)?,
         };
         Ok(Rendered { subject, text, html })
     }
@@ -296,7 +307,11 @@ mod tests {
             assert_eq!(read, template);
             let rendered = template.render().expect("rendered");
             for form in [&rendered.text, &rendered.html] {
-                let told = if name == "quota-reached" { "820 of 1000" } else { TOKEN };
+                let told = match name {
+                    "quota-reached" => "820 of 1000",
+                    "invoice-ready" => "invoice 42 of 54.00 USD",
+                    _ => TOKEN,
+                };
                 assert!(form.contains(told), "{form}");
                 assert!(!form.contains("{{") && !form.contains("{%"), "{form}");
             }

@@ -185,6 +185,7 @@ impl Invoicing {
         audit::write(&mut tx, &self.clock, noted).await?;
         tx.commit().await?;
         self.waker.wake();
+        self.wake_mailer();
         Ok(closed)
     }
 
@@ -280,6 +281,7 @@ impl Invoicing {
         invoices::insert(tx, &invoice).await?;
         self.move_wallet(tx, &invoice, wallet, now).await?;
         self.tell(tx, SYSTEM, (None, &invoice), noted).await?;
+        self.mail(tx, &invoice).await?;
         Ok(Some(invoice.id))
     }
 

@@ -2,6 +2,7 @@
 mod bill;
 mod close;
 mod collect;
+mod mails;
 mod state;
 mod usage;
 
@@ -16,6 +17,7 @@ use super::wallet::MovementError;
 use crate::clock::Clock;
 use crate::events::{Events, EventsError};
 use crate::ingest::catalogues::Catalogues;
+use crate::mail::{MailError, Mailer};
 use crate::payments::Provider;
 use crate::random::NoRandomness;
 use crate::store::closings::{self, Cursor};
@@ -68,6 +70,10 @@ pub struct Invoicing {
     pub(super) plans: Plans,
     pub(super) subscriptions: Subscriptions,
     pub(super) waker: Waker,
+    /// Queues mails with invoices, where they are wanted.
+    pub(super) mailer: Option<Mailer>,
+    /// The name of who sells.
+    pub(super) seller: Option<String>,
     pub(super) terms: Terms,
     pub(super) provider: Option<Arc<dyn Provider>>,
 }
@@ -96,6 +102,9 @@ pub enum InvoicingError {
     /// The customer's wallet does not allow it.
     #[error(transparent)]
     Wallet(#[from] MovementError),
+    /// The mail with an invoice could not be queued.
+    #[error("the mail with the invoice could not be queued: {0}")]
+    Mail(#[from] MailError),
     /// No id could be made.
     #[error(transparent)]
     Random(#[from] NoRandomness),
@@ -114,7 +123,7 @@ impl InvoicingError {
     pub fn told(&self) -> String {
         match self {
             Self::Store(StoreError::Unavailable(_)) => "the database is unavailable".to_owned(),
-            Self::Store(_) | Self::Subscription(SubscriptionError::Store(_)) => {
+            Self::Store(_) | Self::Subscription(SubscriptionError::Store(_)) | Self::Mail(_) => {
                 "the control plane failed".to_owned()
             }
             other => other.to_string(),
