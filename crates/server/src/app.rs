@@ -12,7 +12,6 @@ use crate::auth::services::Services;
 use crate::billing::Billing;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, Definitions};
-use crate::documents::Documents;
 use crate::entitlements::{Entitlements, Warner};
 use crate::events::Events;
 use crate::http::body::Budget;
@@ -162,26 +161,22 @@ impl Server {
         let (webhooks, sending) = prepare_webhooks(&config, &db, &clock, &vault, &waker)?;
         let mailer = Mailer::new(vault.clone());
         let billing = Billing::new((&db, &clock), &recorder, (&waker, &mailer), &config.billing, None);
-        let documents = Documents::new(db.clone(), config.billing.seller.clone());
-        let (accounts, mailing) =
-            people::prepare(&config, (&db, &clock), (&vault, mailer), (&billing, &documents), address)?;
+        let people = people::prepare(&config, (&db, &clock), (&vault, mailer), &billing, address)?;
+        let (documents, accounts, mailing) = people;
         let resets = Resets::start(Arc::clone(&accounts));
         let entitlements = prepare_entitlements((&db, &clock), &recorder, &billing).await?;
         let jobs = prepare_jobs(&config, (&db, &clock), &recorder, &waker, &billing)?;
         let keys = Keys::new(db.clone(), clock.clone());
         let signer = Arc::clone(&accounts.signer);
         let services = Services::new(&config.services, signer, clock.clone(), &vault);
-        let trigger = Trigger::new(jobs.clone());
         let definitions = config.definitions.clone();
-        let stopping = AtomicBool::new(false);
-        let bodies = Budget::new(config.ingest.held_bytes_max);
         let parts = Parts {
             rates: RateLimits::new(config.rate_limits),
+            bodies: Budget::new(config.ingest.held_bytes_max),
             config,
             clock,
             db,
             events,
-            bodies,
             recorder,
             billing,
             documents,
@@ -192,15 +187,15 @@ impl Server {
             accounts,
             services,
             resets,
+            trigger: Trigger::new(jobs.clone()),
             jobs,
-            trigger,
             webhooks,
             vault,
             meters_changing: tokio::sync::Mutex::default(),
             assignments_changing: tokio::sync::Mutex::default(),
             metrics,
             projects,
-            stopping,
+            stopping: AtomicBool::new(false),
         };
         let app = App::new(parts);
         restore_customers(&app).await?;

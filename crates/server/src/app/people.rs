@@ -14,14 +14,15 @@ use crate::webhooks::vault::Vault;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-/// Accounts, and what the dispatcher of mails is to be started with.
+/// Documents, accounts, and what the dispatcher of mails is to be started with.
 pub fn prepare(
     config: &Config,
     (db, clock): (&Db, &Clock),
     (vault, mailer): (&Vault, Mailer),
-    (billing, documents): (&Billing, &Documents),
+    billing: &Billing,
     address: SocketAddr,
-) -> Result<(Arc<Accounts>, mail::Parts), StartError> {
+) -> Result<(Documents, Arc<Accounts>, mail::Parts), StartError> {
+    let documents = Documents::new(db.clone(), config.billing.seller.clone());
     let mailing = mail::Parts {
         db: db.clone(),
         clock: clock.clone(),
@@ -36,5 +37,5 @@ pub fn prepare(
     let both = (db.clone(), clock.clone());
     let settings = (billing.clone(), config.auth.clone());
     let accounts = Accounts::new(both, signer, people, (mailer, vault.clone()), settings, public_url);
-    Ok((Arc::new(accounts), mailing))
+    Ok((documents, Arc::new(accounts), mailing))
 }

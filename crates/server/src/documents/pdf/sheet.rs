@@ -156,8 +156,15 @@ fn sums(canvas: &mut Canvas, view: &View) {
             canvas.break_page();
         }
         let y = canvas.y;
-        canvas.text_to(&total.amount, style, RIGHT, y);
-        canvas.y = canvas.paragraph(&total.name, style, (SUMS, AMOUNT.0 - SUMS - 20.0), y) - PADDING;
+        // The amount comes right after the first line of its name: so it is when it is copied.
+        for (number, line) in canvas.wrap(&total.name, style, AMOUNT.0 - SUMS - 20.0).iter().enumerate() {
+            canvas.text(line, style, SUMS, canvas.y);
+            if number == 0 {
+                canvas.text_to(&total.amount, style, RIGHT, y);
+            }
+            canvas.y -= style.leading();
+        }
+        canvas.y -= PADDING;
         if is_last {
             canvas.rule((SUMS, RIGHT), canvas.y + 1.0, 1.0, 0.0);
         }
