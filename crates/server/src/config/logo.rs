@@ -204,7 +204,7 @@ mod tests {
         for marker in [0xc0, 0xc2] {
             let photo = Logo::parse(jpeg_of(marker, 300, 400, 3)).expect("a logo");
             assert_eq!((photo.width, photo.height), (400, 300));
-            assert_eq!(photo.samples, Samples::Jpeg { is_gray: false });
+            assert!(photo.samples == Samples::Jpeg { is_gray: false });
         }
     }
 

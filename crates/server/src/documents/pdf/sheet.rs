@@ -67,7 +67,8 @@ fn head(canvas: &mut Canvas, view: &View) {
     let left = party(canvas, &view.customer, (LEFT, MIDDLE - LEFT - GAP), top - LABEL.leading());
     let mut right = top;
     for fact in &view.facts {
-        canvas.text(fact.name, LABEL, MIDDLE, right + 1.0);
+        // Both stand on one line.
+        canvas.text(fact.name, LABEL, MIDDLE, right - (PLAIN.size - LABEL.size));
         let indent = MIDDLE + 50.0;
         right = canvas.paragraph(&fact.value, PLAIN, (indent, RIGHT - indent), right);
     }
