@@ -7,6 +7,7 @@ mod billing;
 mod clock;
 mod configuration;
 mod delivery;
+mod documents;
 mod gateway;
 mod ingest;
 mod mail;

@@ -12,6 +12,7 @@ import email.policy
 import json
 import ssl
 import sys
+from base64 import b64encode
 
 from aiosmtpd.smtp import SMTP, AuthResult
 
@@ -44,6 +45,10 @@ def tell(envelope):
         "subject": mail["Subject"],
         "text": part("plain"),
         "html": part("html"),
+        "attached": [
+            {"name": one.get_filename(), "type": one.get_content_type(), "base64": b64encode(one.get_content()).decode()}
+            for one in mail.iter_attachments()
+        ],
     }
     print(json.dumps(told), flush=True)
 

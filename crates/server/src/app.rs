@@ -161,15 +161,14 @@ impl Server {
         let (webhooks, sending) = prepare_webhooks(&config, &db, &clock, &vault, &waker)?;
         let mailer = Mailer::new(vault.clone());
         let billing = Billing::new((&db, &clock), &recorder, (&waker, &mailer), &config.billing, None);
-        let (accounts, mailing) =
-            people::prepare(&config, (&db, &clock), (&vault, &mailer), &billing, address)?;
+        let people = people::prepare(&config, (&db, &clock), (&vault, mailer), &billing, address)?;
+        let (documents, accounts, mailing) = people;
         let resets = Resets::start(Arc::clone(&accounts));
         let entitlements = prepare_entitlements((&db, &clock), &recorder, &billing).await?;
         let jobs = prepare_jobs(&config, (&db, &clock), &recorder, &waker, &billing)?;
         let keys = Keys::new(db.clone(), clock.clone());
         let signer = Arc::clone(&accounts.signer);
         let services = Services::new(&config.services, signer, clock.clone(), &vault);
-        let trigger = Trigger::new(jobs.clone());
         let definitions = config.definitions.clone();
         let parts = Parts {
             rates: RateLimits::new(config.rate_limits),
@@ -180,6 +179,7 @@ impl Server {
             events,
             recorder,
             billing,
+            documents,
             entitlements,
             own_traffic,
             rejections,
@@ -187,8 +187,8 @@ impl Server {
             accounts,
             services,
             resets,
+            trigger: Trigger::new(jobs.clone()),
             jobs,
-            trigger,
             webhooks,
             vault,
             meters_changing: tokio::sync::Mutex::default(),

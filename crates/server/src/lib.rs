@@ -5,6 +5,7 @@ pub mod billing;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod documents;
 pub mod entitlements;
 pub mod events;
 pub mod gateway;

@@ -170,6 +170,7 @@ async fn endpoints_hear_of_every_step_once() {
 
 on_both_servers!(people_are_mailed_three_reminders);
 async fn people_are_mailed_three_reminders(setup: Setup) {
+    let setup = setup.env("RECKONER_BILLING_INVOICE_MAILS", "false");
     let world = World::start(setup).await.on_plan("basic").await;
     let mut seen = BTreeSet::new();
     next_mail(&world.server, &mut seen).await;

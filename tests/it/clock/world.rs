@@ -93,9 +93,9 @@ impl World {
     pub fn billing(&self) -> Billing {
         let settings = config::Billing { grace_minutes: 60, payment_days: 14, ..config::Billing::default() };
         let (recorder, ledger) = (self.recorder(), Arc::clone(&self.ledger));
-        let vault = Vault::from_text("a key of the tests that nobody needs to know").expect("a vault");
-        let outlets = (&Waker::default(), &Mailer::new(vault));
-        Billing::new((&self.db, &self.clock), &recorder, outlets, &settings, Some(ledger))
+        let mailer = Mailer::new(Vault::from_text("a key of the operator").expect("a vault"));
+        let wakers = (&Waker::default(), &mailer);
+        Billing::new((&self.db, &self.clock), &recorder, wakers, &settings, Some(ledger))
     }
 
     /// A worker for these periods.

@@ -4,7 +4,8 @@ use crate::support::database::on_both;
 use reckoner_domain::id::{MailId, UserId};
 use reckoner_domain::time::{HOUR, MINUTE, SECOND, Timestamp};
 use reckoner_server::clock::Clock;
-use reckoner_server::config::{Mail, SmtpSecurity, SmtpServer};
+use reckoner_server::config::{Mail, Seller, SmtpSecurity, SmtpServer};
+use reckoner_server::documents::Documents;
 use reckoner_server::mail::{About, Dispatcher, Mailer, Parts, Template, Transport};
 use reckoner_server::store::Db;
 use reckoner_server::store::mails::{self, State};
@@ -49,6 +50,7 @@ impl World {
             db: db.clone(),
             clock: clock.clone(),
             mailer: mailer.clone(),
+            documents: Documents::new(db.clone(), Seller::default()),
             transport: Transport::new(&config, Path::new("/nowhere")).expect("a transport"),
             worker: "of a test".into(),
         });

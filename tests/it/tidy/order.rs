@@ -24,7 +24,10 @@ enum Level {
 const PLACES: [(Level, &[&str]); 5] = [
     (Level::Base, &["config", "clock", "telemetry", "random"]),
     (Level::Storage, &["store", "events", "counters"]),
-    (Level::Service, &["billing", "ingest", "entitlements", "webhooks", "payments", "auth", "mail"]),
+    (
+        Level::Service,
+        &["billing", "documents", "ingest", "entitlements", "webhooks", "payments", "auth", "mail"],
+    ),
     (Level::Edge, &["http", "jobs", "gateway", "dashboard"]),
     (Level::Root, &["app", "cli", "main", "lib"]),
 ];

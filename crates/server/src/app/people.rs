@@ -6,6 +6,7 @@ use crate::auth::tokens::Signer;
 use crate::billing::Billing;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::documents::Documents;
 use crate::mail::{self, Mailer, Transport};
 use crate::random;
 use crate::store::Db;
@@ -13,18 +14,20 @@ use crate::webhooks::vault::Vault;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-/// Accounts, and what the dispatcher of mails is to be started with.
+/// Documents, accounts, and what the dispatcher of mails is to be started with.
 pub fn prepare(
     config: &Config,
     (db, clock): (&Db, &Clock),
-    (vault, mailer): (&Vault, &Mailer),
+    (vault, mailer): (&Vault, Mailer),
     billing: &Billing,
     address: SocketAddr,
-) -> Result<(Arc<Accounts>, mail::Parts), StartError> {
+) -> Result<(Documents, Arc<Accounts>, mail::Parts), StartError> {
+    let documents = Documents::new(db.clone(), config.billing.seller.clone());
     let mailing = mail::Parts {
         db: db.clone(),
         clock: clock.clone(),
         mailer: mailer.clone(),
+        documents: documents.clone(),
         transport: Transport::new(&config.mail, &config.data_dir.join(OUTBOX))?,
         worker: random::uuid_text(clock.real())?,
     };
@@ -33,6 +36,6 @@ pub fn prepare(
     let public_url = config.auth.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
     let both = (db.clone(), clock.clone());
     let settings = (billing.clone(), config.auth.clone());
-    let accounts = Accounts::new(both, signer, people, (mailer.clone(), vault.clone()), settings, public_url);
-    Ok((Arc::new(accounts), mailing))
+    let accounts = Accounts::new(both, signer, people, (mailer, vault.clone()), settings, public_url);
+    Ok((documents, Arc::new(accounts), mailing))
 }

@@ -95,6 +95,8 @@ impl Billing {
             plans,
             subscriptions: subscriptions.clone(),
             debts: debts.clone(),
+            mailer: settings.invoice_mails.then(|| mailer.clone()),
+            seller: settings.seller.name.clone(),
             terms,
             provider,
         };

@@ -22,7 +22,7 @@ pub enum MailCommand {
 /// `reckoner mail preview`.
 #[derive(Args, Clone, Debug)]
 pub struct PreviewArgs {
-    /// Which mail: verify-email, reset-password or invitation.
+    /// Which mail: verify-email, reset-password, invitation, quota-reached or invoice-ready.
     pub name: String,
     /// Print the HTML instead of the text.
     #[arg(long)]

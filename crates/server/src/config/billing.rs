@@ -1,5 +1,6 @@
 //! What concerns plans and what they cost.
 use super::reader::{Named, Reader, named};
+use super::seller::{Seller, read_seller};
 use super::{SECRET_CHARS_MIN, Secret};
 use reckoner_domain::key::PlanKey;
 
@@ -23,6 +24,10 @@ pub struct Billing {
     pub payment_days: u64,
     /// What whoever starts the charging of overage proves itself with; nobody can where there is none.
     pub cron_secret: Option<Secret>,
+    /// Who sells, as invoices show it.
+    pub seller: Seller,
+    /// Whether final invoices are mailed to the people of their customers.
+    pub invoice_mails: bool,
 }
 
 impl Billing {
@@ -66,6 +71,10 @@ pub(super) fn read_billing(reader: &mut Reader<'_>) -> Billing {
         "Minutes after the end of a billing period until its invoice becomes final: what arrives until then is on it.",
     );
     let payment = named("billing.payment_days", "Days after an invoice became final until it is due.");
+    let mails = named(
+        "billing.invoice_mails",
+        "Whether final invoices are mailed to the people of their customers, as PDF.",
+    );
     Billing {
         default_plan: read_plan(reader, default_plan, "billing.default_plan"),
         trial_plan: read_plan(reader, trial_plan, "billing.trial_plan"),
@@ -73,6 +82,8 @@ pub(super) fn read_billing(reader: &mut Reader<'_>) -> Billing {
         grace_minutes: reader.number(grace, 60, 0..=43_200),
         payment_days: reader.number(payment, 14, 0..=365),
         cron_secret: read_cron_secret(reader),
+        seller: read_seller(reader),
+        invoice_mails: reader.flag(mails, true),
     }
 }
 

@@ -2,11 +2,13 @@
 //! environment.
 mod auth;
 mod billing;
+mod logo;
 mod mail;
 mod networks;
 mod rates;
 mod reader;
 mod secret;
+mod seller;
 mod services;
 mod settings;
 mod strength;
@@ -23,11 +25,13 @@ use std::str::FromStr;
 
 pub use auth::{Auth, AuthLimits, BootstrapAdmin, PASSWORD_BYTES_MAX, PASSWORD_CHARS_MIN};
 pub use billing::Billing;
+pub use logo::{LOGO_BYTES_MAX, LOGO_PIXELS_MAX, Logo, Samples};
 pub use mail::{Mail, SmtpSecurity, SmtpServer};
 pub use networks::{Network, Networks};
 pub use rates::{Rate, RateLimits, Rates};
 pub use reader::{Problem, SettingDoc, Sources};
 pub use secret::{Secret, shown_url};
+pub use seller::Seller;
 pub use services::{Service, Services};
 pub use system::{Definitions, FileWebhook};
 pub use traffic::Traffic;

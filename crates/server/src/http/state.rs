@@ -6,6 +6,7 @@ use crate::auth::services::Services;
 use crate::billing::Billing;
 use crate::clock::Clock;
 use crate::config::{Config, Definitions};
+use crate::documents::Documents;
 use crate::entitlements::Entitlements;
 use crate::events::Events;
 use crate::http::body::Budget;
@@ -43,6 +44,8 @@ pub struct Parts {
     pub recorder: Recorder,
     /// What customers have.
     pub billing: Billing,
+    /// Invoices for people.
+    pub documents: Documents,
     /// What customers may use.
     pub entitlements: Entitlements,
     /// The traffic of the API itself, where it is metered.

@@ -2,14 +2,16 @@
 //!
 //! It sleeps until it is woken (a mail was queued, a clock was moved), an attempt ends, or the next
 //! mail falls due; then it claims as many as it has room for.
-use super::message::Letter;
+use super::message::{Attached, Letter};
 use super::queue::Mailer;
 use super::retry;
+use super::template::Template;
 use super::transport::{SendError, Transport};
 use crate::clock::{Clock, Stopwatch};
+use crate::documents::{DocumentError, Documents};
 use crate::random;
 use crate::store::mails::{self, Attempt, Mail, Next};
-use crate::store::{Db, Result};
+use crate::store::{Db, Result, StoreError};
 use reckoner_domain::time::SECOND;
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,6 +38,8 @@ pub struct Parts {
     pub clock: Clock,
     /// Reads the queue, and says when there is something new in it.
     pub mailer: Mailer,
+    /// Makes what is attached.
+    pub documents: Documents,
     /// Sends.
     pub transport: Transport,
     /// Names this dispatcher, unlike any other of the database.
@@ -164,10 +168,32 @@ async fn send(parts: &Parts, mail: &Mail) -> std::result::Result<(), SendError> 
     let fault = |error: &dyn std::error::Error| SendError::new(&error.to_string(), true);
     let template = parts.mailer.read(mail).map_err(|error| fault(&error))?;
     let words = template.render().map_err(|error| fault(&error))?;
-    let letter =
-        Letter::new(mail.id.as_str(), parts.transport.from(), &mail.recipient, words, mail.created_at)
-            .map_err(|error| fault(&error))?;
+    let attached = attached(parts, mail, &template).await?;
+    let from = parts.transport.from();
+    let letter = Letter::new(mail.id.as_str(), from, &mail.recipient, (words, attached), mail.created_at)
+        .map_err(|error| fault(&error))?;
     parts.transport.send(&letter).await
+}
+
+/// What goes with a mail. It is made anew for each attempt: an invoice never changes, and the queue stays
+/// small.
+async fn attached(
+    parts: &Parts,
+    mail: &Mail,
+    template: &Template,
+) -> std::result::Result<Option<Attached>, SendError> {
+    let Template::InvoiceReady(about) = template else { return Ok(None) };
+    let made = async {
+        let view = parts.documents.invoice(mail.project, &about.id).await?;
+        let name = format!("{}.pdf", view.file_name);
+        Ok(Attached { name, media_type: "application/pdf", bytes: view.into_pdf().await? })
+    };
+    let made: std::result::Result<Attached, DocumentError> = made.await;
+    made.map(Some).map_err(|error| {
+        let passes =
+            matches!(&error, DocumentError::Stopping | DocumentError::Store(StoreError::Unavailable(_)));
+        SendError::new(&error.to_string(), !passes)
+    })
 }
 
 /// Logs an attempt, without the address.

@@ -13,8 +13,8 @@ mod template;
 mod transport;
 
 pub use dispatcher::{Dispatcher, Parts};
-pub use message::{Letter, MessageError};
+pub use message::{Attached, Letter, MessageError};
 pub use outbox::remove as remove_from_outbox;
 pub use queue::{About, MailError, Mailer};
-pub use template::{PaymentOverdue, Quota, Rendered, Template, UnknownTemplate};
+pub use template::{Invoice, PaymentOverdue, Quota, Rendered, Template, UnknownTemplate};
 pub use transport::{SendError, Transport, TransportError};

@@ -1,4 +1,8 @@
 //! What mails say: each template as text and as HTML, in one layout.
+mod invoice;
+
+pub use invoice::Invoice;
+
 use askama::Template as _;
 use serde::{Deserialize, Serialize};
 
@@ -43,6 +47,8 @@ pub enum Template {
     QuotaReached(Quota),
     /// Reminds a customer that owes.
     PaymentOverdue(PaymentOverdue),
+    /// Brings a customer an invoice, as PDF.
+    InvoiceReady(Invoice),
 }
 
 /// What a customer owes, as a mail tells of it.
@@ -204,8 +210,8 @@ struct PaymentOverdueHtml<'a> {
 
 impl Template {
     /// Every template's name.
-    pub const NAMES: [&'static str; 5] =
-        ["verify-email", "reset-password", "invitation", "quota-reached", "payment-overdue"];
+    pub const NAMES: [&'static str; 6] =
+        ["verify-email", "reset-password", "invitation", "quota-reached", "payment-overdue", "invoice-ready"];
 
     /// Its name.
     pub fn name(&self) -> &'static str {
@@ -215,6 +221,7 @@ impl Template {
             Self::Invitation { .. } => "invitation",
             Self::QuotaReached(_) => "quota-reached",
             Self::PaymentOverdue(_) => "payment-overdue",
+            Self::InvoiceReady(_) => "invoice-ready",
         }
     }
 
@@ -257,6 +264,7 @@ impl Template {
                 due_since: "2026-01-24T12:00:00.000000Z".to_owned(),
                 suspended_at: "2026-02-07T12:00:00.000000Z".to_owned(),
             })),
+            "invoice-ready" => Ok(Self::InvoiceReady(Invoice::example())),
             _ => Err(UnknownTemplate),
         }
     }
@@ -269,6 +277,7 @@ impl Template {
             Self::QuotaReached(quota) if quota.exceeded => "You have used up a quota",
             Self::QuotaReached(_) => "You have used most of a quota",
             Self::PaymentOverdue(_) => "Your payment is overdue",
+            Self::InvoiceReady(_) => "Your invoice",
         }
     }
 
@@ -322,6 +331,7 @@ impl Template {
                 let text = PaymentOverdueText { subject, about }.render()?;
                 (text, PaymentOverdueHtml { subject, about }.render()?)
             }
+            Self::InvoiceReady(invoice) => invoice.render(subject)?,
         };
         Ok(Rendered { subject, text, html })
     }
@@ -344,6 +354,7 @@ mod tests {
                 let told = match name {
                     "quota-reached" => "820 of 1000",
                     "payment-overdue" => "54.00 USD",
+                    "invoice-ready" => "invoice 42 of 54.00 USD",
                     _ => TOKEN,
                 };
                 assert!(form.contains(told), "{form}");

@@ -60,6 +60,8 @@ impl State {
 pub struct Mail {
     /// Identifies it.
     pub id: MailId,
+    /// The project it is about.
+    pub project: ProjectId,
     /// The name of its template.
     pub template: String,
     /// The address it goes to.
@@ -85,6 +87,7 @@ pub struct Mail {
 #[derive(sqlx::FromRow)]
 struct Row {
     id: String,
+    project_id: i64,
     template: String,
     recipient: String,
     content: Option<String>,
@@ -106,6 +109,7 @@ fn from_row(row: Row) -> Result<Mail> {
     };
     Ok(Mail {
         id: row::id(row.id)?,
+        project: row::project(row.project_id)?,
         template: row.template,
         recipient: row.recipient,
         content: row.content,

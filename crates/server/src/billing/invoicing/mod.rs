@@ -3,6 +3,7 @@ mod bill;
 mod close;
 mod collect;
 mod credit;
+mod mails;
 mod state;
 mod terms;
 mod usage;
@@ -20,6 +21,7 @@ use super::wallet::MovementError;
 use crate::clock::Clock;
 use crate::events::{Events, EventsError};
 use crate::ingest::catalogues::Catalogues;
+use crate::mail::{MailError, Mailer};
 use crate::payments::Provider;
 use crate::random::NoRandomness;
 use crate::store::closings::{self, Cursor};
@@ -72,6 +74,10 @@ pub struct Invoicing {
     pub(super) plans: Plans,
     pub(super) subscriptions: Subscriptions,
     pub(super) debts: Debts,
+    /// Queues mails with invoices, where they are wanted.
+    pub(super) mailer: Option<Mailer>,
+    /// The name of who sells.
+    pub(super) seller: Option<String>,
     pub(super) terms: Terms,
     pub(super) provider: Option<Arc<dyn Provider>>,
 }
@@ -103,6 +109,9 @@ pub enum InvoicingError {
     /// What the customer owes could not be written down.
     #[error(transparent)]
     Debt(#[from] DebtError),
+    /// The mail with an invoice could not be queued.
+    #[error("the mail with the invoice could not be queued: {0}")]
+    Mail(#[from] MailError),
     /// No id could be made.
     #[error(transparent)]
     Random(#[from] NoRandomness),
@@ -130,7 +139,7 @@ impl InvoicingError {
     pub fn told(&self) -> String {
         match self {
             Self::Store(StoreError::Unavailable(_)) => "the database is unavailable".to_owned(),
-            Self::Store(_) | Self::Subscription(SubscriptionError::Store(_)) => {
+            Self::Store(_) | Self::Subscription(SubscriptionError::Store(_)) | Self::Mail(_) => {
                 "the control plane failed".to_owned()
             }
             other => other.to_string(),

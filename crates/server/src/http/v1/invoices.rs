@@ -1,10 +1,11 @@
 //! `/v1/invoices`, and the draft of a subscription's next one.
+pub mod documents;
 mod wire;
 
 pub use wire::{bill_to, money};
 
 use crate::billing::debts::DebtError;
-use crate::billing::invoicing::InvoicingError;
+use crate::billing::invoicing::{InvoicingError, Upcoming};
 use crate::http::error::{ApiError, choice_error};
 use crate::http::extract::{By, Params};
 use crate::http::pagination;
@@ -16,7 +17,7 @@ use axum::extract::{Path, State};
 use reckoner_api::error::Problem;
 use reckoner_api::invoice::Invoice as ApiInvoice;
 use reckoner_api::list::List;
-use reckoner_domain::id::{InvoiceId, SubscriptionId};
+use reckoner_domain::id::{InvoiceId, ProjectId, SubscriptionId};
 use reckoner_domain::invoice::{InvoiceEvent, InvoiceStatus};
 use serde::Deserialize;
 use std::str::FromStr;
@@ -186,14 +187,24 @@ pub async fn upcoming(
     By(caller): By,
     Path(id): Path<String>,
 ) -> Result<Json<ApiInvoice>, ApiError> {
-    let id = SubscriptionId::parse(&id).map_err(|_| ApiError::not_found("subscription"))?;
-    let subscription = match subscriptions::get(&app.db, caller.project, &id).await {
+    let (subscription, upcoming) = find_upcoming(&app, caller.project, &id).await?;
+    let draft = wire::to_api_draft(&subscription, &upcoming);
+    draft.map(Json).ok_or_else(|| ApiError::not_found("invoice"))
+}
+
+/// A subscription with what its next invoice would be.
+async fn find_upcoming(
+    app: &App,
+    project: ProjectId,
+    id: &str,
+) -> Result<(subscriptions::Stored, Upcoming), ApiError> {
+    let id = SubscriptionId::parse(id).map_err(|_| ApiError::not_found("subscription"))?;
+    let subscription = match subscriptions::get(&app.db, project, &id).await {
         Err(StoreError::NotFound) => return Err(ApiError::not_found("subscription")),
         found => found?,
     };
     let upcoming = app.billing.invoicing.upcoming(subscription.clone()).await?;
-    let draft = upcoming.and_then(|upcoming| wire::to_api_draft(&subscription, &upcoming));
-    draft.map(Json).ok_or_else(|| ApiError::not_found("invoice"))
+    Ok((subscription, upcoming.ok_or_else(|| ApiError::not_found("invoice"))?))
 }
 
 async fn pass(
@@ -230,6 +241,7 @@ impl From<InvoicingError> for ApiError {
             InvoicingError::Debt(_)
             | InvoicingError::Money(_)
             | InvoicingError::Overflow
+            | InvoicingError::Mail(_)
             | InvoicingError::NoMeter(_) => Self::internal(text),
         }
     }

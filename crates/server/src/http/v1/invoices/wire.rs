@@ -34,12 +34,10 @@ pub fn to_api(stored: &Stored) -> Invoice {
 /// What the next invoice of a subscription would be; `None` where nothing is billed.
 pub fn to_api_draft(subscription: &Subscription, upcoming: &Upcoming) -> Option<Invoice> {
     let draft = upcoming.draft.as_ref()?;
-    let at = upcoming.closing.at;
-    let period = upcoming.closing.period.as_ref().map_or(Window { start: at, end: at }, |one| one.window);
     Some(Invoice {
         customer: subscription.external_id.clone(),
         subscription: subscription.id.to_string(),
-        ..body(&draft.lines, draft.totals, period)
+        ..body(&draft.lines, draft.totals, period_of(upcoming))
     })
 }
 
@@ -50,6 +48,12 @@ pub fn bill_to(known: &reckoner_domain::billing_details::BillTo) -> Option<BillT
         address: known.address.clone(),
         tax_id: known.tax_id.clone(),
     })
+}
+
+/// The period that the next invoice closes; an empty one where billing only begins.
+pub fn period_of(upcoming: &Upcoming) -> Window {
+    let at = upcoming.closing.at;
+    upcoming.closing.period.as_ref().map_or(Window { start: at, end: at }, |one| one.window)
 }
 
 /// What drafts and final invoices have in common.
