@@ -5,7 +5,7 @@ mod held;
 mod quotas;
 mod subscriptions;
 mod trials;
-mod users;
+pub(crate) mod users;
 mod warnings;
 
 use crate::support::server::Server;

@@ -10,6 +10,7 @@ mod secret;
 mod services;
 mod settings;
 mod strength;
+mod stripe;
 mod system;
 mod traffic;
 mod workspace;
@@ -29,6 +30,7 @@ pub use rates::{Rate, RateLimits, Rates};
 pub use reader::{Problem, SettingDoc, Sources};
 pub use secret::{Secret, shown_url};
 pub use services::{Service, Services};
+pub use stripe::{Pages, Stripe, StripeAccount};
 pub use system::{Definitions, FileWebhook};
 pub use traffic::Traffic;
 pub use workspace::Workspace;
@@ -79,6 +81,8 @@ pub struct Config {
     pub webhooks: Webhooks,
     /// What customers have where nobody says otherwise.
     pub billing: Billing,
+    /// How Stripe is used.
+    pub stripe: Stripe,
     /// What is metered of the server itself.
     pub traffic: Traffic,
     /// What system B's usage costs, as it estimates.

@@ -48,6 +48,7 @@ mod scope;
 pub mod sessions;
 pub mod settings;
 pub mod snapshot;
+pub mod stripe;
 pub mod subjects;
 pub mod subscriptions;
 mod token_hash;

@@ -19,6 +19,7 @@ pub mod meters;
 pub mod plans;
 pub mod rejected_events;
 pub mod revenue;
+pub mod stripe;
 pub mod subjects;
 pub mod subscriptions;
 pub mod test_clock;
