@@ -11,12 +11,8 @@ import seahaven_stripe_world
 
 
 def spec():
-    """The file, wherever the package keeps it."""
-    for path in sorted(Path(seahaven_stripe_world.__file__).parent.rglob("*.json")):
-        text = path.read_text(encoding="utf-8")
-        if '"openapi"' in text[:2000] or '"/v1/invoiceitems"' in text:
-            return json.loads(text)
-    raise SystemExit("the package has no OpenAPI file")
+    path = Path(seahaven_stripe_world.__file__).parent / "spec" / "spec3.json"
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def operation(document, method, path):

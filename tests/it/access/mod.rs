@@ -22,7 +22,8 @@ async fn key(server: &Server, scopes: &[&str]) -> Value {
 
 /// Whether a route may answer that Stripe is not configured.
 fn needs_stripe(pattern: &str) -> bool {
-    ["/billing/create-checkout", "/billing/portal", "/billing/webhooks", "/v1/stripe/reconcile"].contains(&pattern)
+    ["/billing/create-checkout", "/billing/portal", "/billing/webhooks", "/v1/stripe/reconcile"]
+        .contains(&pattern)
 }
 
 /// Every route of the OpenAPI document: method, path and the scope it asks for; `person` or

@@ -75,7 +75,10 @@ async fn without_stripe_charges_wait_and_all_else_works() {
     server.advance("2026-02-10T14:00:00Z").await;
     assert_eq!(process(&server).await["charged"], 0);
     let health = server.get("/health").await;
-    assert_eq!((health.status.as_u16(), &health.json()["checks"]["stripe"]), (200, &json!({"status": "unknown"})));
+    assert_eq!(
+        (health.status.as_u16(), &health.json()["checks"]["stripe"]),
+        (200, &json!({"status": "unknown"}))
+    );
     for (method, path) in [(Method::POST, "/v1/stripe/reconcile"), (Method::POST, "/billing/webhooks")] {
         let key = crate::support::server::TEST_KEY;
         let answer = Answer::of(server.request(method, path, key).body("{}").send().await).await;

@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 
 const START: &str = "2026-03-01T00:00:00Z";
 /// Every so many-th of all orders is tried: all of them are, of the facts alone, where those are put together.
-const STEP: usize = 6;
+const STEP: usize = 12;
 
 /// An account of project `live` that is behind an address.
 pub fn settings(base_url: &str) -> config::Stripe {
@@ -52,8 +52,9 @@ pub fn billing(world: &World, base_url: &str) -> Billing {
 pub async fn with_plans(world: &World) {
     let mut tx = world.db.begin().await.expect("begins");
     for (key, price) in [("free_trial", "0"), ("basic", "9"), ("pro", "29"), ("free_restricted", "0")] {
-        let text =
-            format!(r#"{{"key":"{key}","name":"P","currency":"USD","base_price":"{price}","interval":"month"}}"#);
+        let text = format!(
+            r#"{{"key":"{key}","name":"P","currency":"USD","base_price":"{price}","interval":"month"}}"#
+        );
         let form: PlanForm = serde_json::from_str(&text).expect("a form");
         let plan = form.read(1, &mut Problems::default()).expect("a plan");
         catalog::insert(&mut tx, LIVE, (&plan, 1), at(START)).await.expect("stored");
@@ -125,7 +126,8 @@ fn orders(count: usize) -> Vec<Vec<usize>> {
 
 /// What a customer has had, the last one first, by plan, status and who collects.
 async fn had(world: &World, customer: &Customer) -> (String, Vec<String>) {
-    let last = subscriptions::last_of(&world.db, LIVE, &customer.external_id).await.expect("read").expect("one");
+    let last =
+        subscriptions::last_of(&world.db, LIVE, &customer.external_id).await.expect("read").expect("one");
     let filter = Filter { customer: Some(&customer.id), ..Filter::default() };
     let limit = Limit::new(100).expect("in range");
     let all = subscriptions::list(&world.db, LIVE, &filter, None, limit).await.expect("listed").items;
@@ -159,13 +161,14 @@ async fn six_events_in_any_order_come_to_the_same(db: Db) {
         }
         let (last, all) = had(&world, &customer).await;
         assert_eq!(last, "free_restricted active reckoner", "{order:?}");
-        let expected = ["free_restricted active reckoner", "free_trial canceled reckoner", "pro canceled stripe"];
+        let expected =
+            ["free_restricted active reckoner", "free_trial canceled reckoner", "pro canceled stripe"];
         assert_eq!(all, expected, "{order:?}");
         // All of it again, as Stripe sends what it has no answer to.
         for event in &order {
             tell(&world, &billing, (&format!("evt_{number}_{event}"), &name), *event).await;
-            tell(&world, &billing, (&format!("evt_{number}_{event}_again"), &name), *event).await;
         }
+        tell(&world, &billing, (&format!("evt_{number}_again"), &name), order[0]).await;
         assert_eq!(had(&world, &customer).await, (last, all), "{order:?}");
     }
 }
@@ -182,6 +185,9 @@ async fn five_events_in_any_order_leave_it_past_due(db: Db) {
             tell(&world, &billing, (&format!("evt_{number}_{event}"), &name), *event).await;
         }
         let expected = ["free_trial canceled reckoner", "pro past_due stripe"];
-        assert_eq!(had(&world, &customer).await, ("pro past_due stripe".to_owned(), expected.map(String::from).to_vec()));
+        assert_eq!(
+            had(&world, &customer).await,
+            ("pro past_due stripe".to_owned(), expected.map(String::from).to_vec())
+        );
     }
 }

@@ -131,7 +131,8 @@ impl Drop for Front {
 }
 
 fn read(request: &axum::http::request::Parts, body: &Bytes) -> Asked {
-    let header = |name: &str| request.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let header =
+        |name: &str| request.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let form = if request.method == "GET" {
         request.uri.query().unwrap_or_default().as_bytes().to_vec()
     } else {
@@ -150,7 +151,8 @@ fn read(request: &axum::http::request::Parts, body: &Bytes) -> Asked {
 /// What is answered in Stripe's place.
 fn in_place(told: &mut Told, asked: &Asked) -> Option<Response> {
     let what = asked.what();
-    let waiting = told.instead.iter_mut().find(|(begins, left)| what.starts_with(begins.as_str()) && !left.is_empty());
+    let waiting =
+        told.instead.iter_mut().find(|(begins, left)| what.starts_with(begins.as_str()) && !left.is_empty());
     if let Some(answer) = waiting.and_then(|(_, left)| left.pop_front()) {
         let mut response = Response::new(Body::from(answer.body.to_string()));
         *response.status_mut() = StatusCode::from_u16(answer.status).expect("a status");
@@ -176,7 +178,8 @@ async fn take(State(shared): State<Shared>, request: Request) -> Response {
         (Some(answer), _) => answer,
         (None, Some(behind)) => pass_on(&shared.client, &behind, &parts, body).await,
         (None, None) => {
-            let error = json!({"error": {"type": "invalid_request_error", "message": "nobody is behind this"}});
+            let error =
+                json!({"error": {"type": "invalid_request_error", "message": "nobody is behind this"}});
             (StatusCode::NOT_FOUND, axum::Json(error)).into_response()
         }
     };

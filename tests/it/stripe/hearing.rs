@@ -43,7 +43,8 @@ async fn what_is_not_stripes_is_refused() {
         signed(secret, "evt_1", "customer.subscription.created", (now(), sent), &object)
     };
     let good = event(WEBHOOK_SECRET, now());
-    let tampered = Signed { body: good.body.replace("price_pro", "price_basic"), header: good.header.clone() };
+    let tampered =
+        Signed { body: good.body.replace("price_pro", "price_basic"), header: good.header.clone() };
     let unsigned = Signed { body: good.body.clone(), header: String::new() };
     let no_event = Signed {
         body: "[]".to_owned(),
@@ -99,7 +100,11 @@ async fn an_event_counts_once_and_others_are_answered_alike() {
         assert!(metrics.contains(line), "{line} is not in\n{metrics}");
     }
     let audit = user.server.get("/v1/audit?actor=stripe:evt_1").await.json();
-    assert_eq!(audit["data"].as_array().map(Vec::len), Some(2), "the trial ended and another plan began: {audit}");
+    assert_eq!(
+        audit["data"].as_array().map(Vec::len),
+        Some(2),
+        "the trial ended and another plan began: {audit}"
+    );
 }
 
 #[tokio::test]

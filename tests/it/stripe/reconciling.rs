@@ -106,7 +106,8 @@ async fn what_differs_is_listed_and_what_is_mended_is_not(db: Db) {
     assert_eq!((looked.here, looked.there, looked.differences, looked.is_whole), (3, 3, 0, true));
     // The first is gone, the second has another amount, and one is nobody's.
     let nobodys = item("ii_more".to_owned(), ids[0].as_str(), 900);
-    *items.lock() = vec![item(format!("ii_{}", ids[1]), ids[1].as_str(), 700), good(&ids[2]), nobodys.clone()];
+    *items.lock() =
+        vec![item(format!("ii_{}", ids[1]), ids[1].as_str(), 700), good(&ids[2]), nobodys.clone()];
     let expected = vec![
         ("missing_here".to_owned(), "ii_more".to_owned(), None, Some(900)),
         ("missing_there".to_owned(), format!("ii_{}", ids[0]), Some(500), None),

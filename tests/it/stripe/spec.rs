@@ -64,12 +64,17 @@ async fn every_request_is_as_stripe_describes_it() {
     };
     let checked = check(&asked);
     assert_eq!(checked["problems"], json!([]));
-    for path in
-        ["/v1/checkout/sessions", "/v1/billing_portal/sessions", "/v1/invoiceitems", "/v1/invoices", "/v1/customers"]
-    {
+    for path in [
+        "/v1/checkout/sessions",
+        "/v1/billing_portal/sessions",
+        "/v1/invoiceitems",
+        "/v1/invoices",
+        "/v1/customers",
+    ] {
         assert!(asked.iter().any(|one| one["path"] == path), "{path} was not asked");
     }
     // A parameter that Stripe does not have is found, and one that it asks for.
-    let wrong = json!({"method": "POST", "path": "/v1/billing_portal/sessions", "params": [["customr", "cus_1"]]});
+    let wrong =
+        json!({"method": "POST", "path": "/v1/billing_portal/sessions", "params": [["customr", "cus_1"]]});
     assert!(check(&[wrong])["problems"].as_array().is_some_and(|all| !all.is_empty()));
 }

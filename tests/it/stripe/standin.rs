@@ -45,7 +45,9 @@ impl Drop for StandIn {
 pub fn python() -> Option<PathBuf> {
     static INSTALLING: Mutex<()> = Mutex::new(());
     let Some(base) = base() else {
-        println!("skipped: the stand-in of Stripe needs Python 3.13 or newer, on PATH or among pyenv's versions");
+        println!(
+            "skipped: the stand-in of Stripe needs Python 3.13 or newer, on PATH or among pyenv's versions"
+        );
         return None;
     };
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
@@ -60,7 +62,8 @@ pub fn python() -> Option<PathBuf> {
 
 fn base() -> Option<PathBuf> {
     let runs = |python: &Path| {
-        let asked = Command::new(python).arg("-c").arg("import venv, ensurepip").stderr(Stdio::null()).status();
+        let asked =
+            Command::new(python).arg("-c").arg("import venv, ensurepip").stderr(Stdio::null()).status();
         asked.is_ok_and(|status| status.success())
     };
     let named = NAMES.iter().map(PathBuf::from);
@@ -70,7 +73,8 @@ fn base() -> Option<PathBuf> {
 /// Pythons of pyenv, the newest first.
 fn of_pyenv() -> Vec<PathBuf> {
     #[expect(clippy::disallowed_methods, reason = "tests are told by the environment where pyenv is")]
-    let home = std::env::var("PYENV_ROOT").or_else(|_| std::env::var("HOME").map(|home| format!("{home}/.pyenv")));
+    let home =
+        std::env::var("PYENV_ROOT").or_else(|_| std::env::var("HOME").map(|home| format!("{home}/.pyenv")));
     let Ok(entries) = std::fs::read_dir(Path::new(&home.unwrap_or_default()).join("versions")) else {
         return Vec::new();
     };

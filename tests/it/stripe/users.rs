@@ -81,19 +81,50 @@ async fn a_user_checks_out_and_stripe_decides_about_the_tier(setup: Setup) {
     let customer = user.customer();
     let at = now();
     for (number, event_type, object, stands) in [
-        (1, "customer.subscription.created", subscription(&customer, "incomplete", "price_pro"), ("free_trial", "trialing")),
-        (2, "invoice.payment_succeeded", json!({"id": "in_1", "customer": customer, "subscription": "sub_1", "amount_paid": 2900, "currency": "usd"}), ("pro", "active")),
-        (3, "customer.subscription.updated", subscription(&customer, "active", "price_basic"), ("basic", "active")),
-        (4, "invoice.payment_failed", json!({"id": "in_2", "customer": customer, "subscription": "sub_1", "amount_due": 900, "currency": "usd"}), ("basic", "past_due")),
-        (5, "customer.subscription.updated", subscription(&customer, "active", "price_basic"), ("basic", "active")),
+        (
+            1,
+            "customer.subscription.created",
+            subscription(&customer, "incomplete", "price_pro"),
+            ("free_trial", "trialing"),
+        ),
+        (
+            2,
+            "invoice.payment_succeeded",
+            json!({"id": "in_1", "customer": customer, "subscription": "sub_1", "amount_paid": 2900, "currency": "usd"}),
+            ("pro", "active"),
+        ),
+        (
+            3,
+            "customer.subscription.updated",
+            subscription(&customer, "active", "price_basic"),
+            ("basic", "active"),
+        ),
+        (
+            4,
+            "invoice.payment_failed",
+            json!({"id": "in_2", "customer": customer, "subscription": "sub_1", "amount_due": 900, "currency": "usd"}),
+            ("basic", "past_due"),
+        ),
+        (
+            5,
+            "customer.subscription.updated",
+            subscription(&customer, "active", "price_basic"),
+            ("basic", "active"),
+        ),
     ] {
-        let event = signed(WEBHOOK_SECRET, &format!("evt_{number}"), event_type, (at - 60 + number, at), &object);
+        let event =
+            signed(WEBHOOK_SECRET, &format!("evt_{number}"), event_type, (at - 60 + number, at), &object);
         let answer = send(&user.server, &event).await;
         assert_eq!(answer.parts(), (200, json!({"received": true, "eventType": event_type})), "{number}");
         assert_eq!(user.stands().await, (stands.0.to_owned(), stands.1.to_owned()), "{number}");
     }
     let listed = user.server.get(&format!("/v1/subscriptions?customer={}", user.id)).await.json();
-    let shown: Vec<_> = listed["data"].as_array().expect("a list").iter().map(|one| (&one["plan"], &one["collection"])).collect();
+    let shown: Vec<_> = listed["data"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|one| (&one["plan"], &one["collection"]))
+        .collect();
     assert_eq!(shown, [(&json!("free_trial"), &json!("reckoner")), (&json!("basic"), &json!("stripe"))]);
     // There is one: another would be charged beside it.
     let second = user.call(Method::POST, "/billing/create-checkout", Some(json!({"tier": "pro"}))).await;
@@ -131,6 +162,7 @@ async fn without_stripe_pages_are_refused_in_the_form_of_the_path() {
     let (_, token) = register(&server, "ann@example.com").await;
     let request = server.bare(Method::GET, "/billing/portal").header("reckoner-project", "test");
     let answer = Answer::of(request.bearer_auth(token).send().await).await;
-    let expected = json!({"statusCode": 503, "message": "Stripe is not configured", "error": "Service Unavailable"});
+    let expected =
+        json!({"statusCode": 503, "message": "Stripe is not configured", "error": "Service Unavailable"});
     assert_eq!(answer.parts(), (503, expected));
 }

@@ -73,7 +73,8 @@ impl StripeEvents {
             Err(TakeError::Failed(_)) => ("other", "failed"),
             Err(_) => ("other", "invalid"),
         };
-        metrics::counter!("stripe_webhook_total", "event_type" => event_type, "status" => status).increment(1);
+        metrics::counter!("stripe_webhook_total", "event_type" => event_type, "status" => status)
+            .increment(1);
         metrics::histogram!("stripe_webhook_seconds").record(watch.elapsed().as_secs_f64());
         taken.map(|(event, _)| event)
     }
@@ -129,7 +130,8 @@ impl StripeEvents {
             applied.outcome = Outcome::Applied;
         }
         if let Some(name) = &told.subscription {
-            self.learn(&mut tx, account, (event, told), (name, &customer), (&mut applied, &mut noted)).await?;
+            self.learn(&mut tx, account, (event, told), (name, &customer), (&mut applied, &mut noted))
+                .await?;
         }
         self.end(tx, account, event, (applied, noted)).await.map(Some)
     }

@@ -73,9 +73,12 @@ struct Names {
 }
 
 const LIVE: Names = Names {
-    secret_key: named("stripe.secret_key", "The key of the Stripe account of project live; without one it uses no Stripe.")
-        .also(&["STRIPE_SECRET_KEY"])
-        .secret(),
+    secret_key: named(
+        "stripe.secret_key",
+        "The key of the Stripe account of project live; without one it uses no Stripe.",
+    )
+    .also(&["STRIPE_SECRET_KEY"])
+    .secret(),
     webhook_secret: named("stripe.webhook_secret", "What Stripe signs events of project live with.")
         .also(&["STRIPE_WEBHOOK_SECRET"])
         .secret(),
@@ -170,7 +173,10 @@ fn read_secret(
     }
     let printable = text.len() <= KEY_BYTES_MAX && text.chars().all(|c| c.is_ascii_graphic());
     if rest.is_none() || !printable {
-        reader.problem(setting.name, format!("must be what Stripe shows: it begins with {}", prefixes.join(", ")));
+        reader.problem(
+            setting.name,
+            format!("must be what Stripe shows: it begins with {}", prefixes.join(", ")),
+        );
     }
     Some(secret)
 }
@@ -315,16 +321,21 @@ pub(super) fn warnings(config: &Config) -> Vec<String> {
         let Some(account) = account else { continue };
         if account.webhook_secrets.is_empty() {
             let name = names.webhook_secret.name;
-            warnings.push(format!("{name} is not set: POST /billing/webhooks takes no events of that account"));
+            warnings
+                .push(format!("{name} is not set: POST /billing/webhooks takes no events of that account"));
         }
         if account.prices.is_empty() {
             let name = names.prices.name;
-            warnings.push(format!("{name} is not set: nobody can check out, and no event of Stripe names a plan"));
+            warnings.push(format!(
+                "{name} is not set: nobody can check out, and no event of Stripe names a plan"
+            ));
         }
     }
     let is_test = stripe.live.as_ref().is_some_and(|account| !account.is_live());
     if config.is_production && is_test {
-        warnings.push("stripe.secret_key is a key of Stripe's test mode: no money moves in project live".to_owned());
+        warnings.push(
+            "stripe.secret_key is a key of Stripe's test mode: no money moves in project live".to_owned(),
+        );
     }
     warnings
 }

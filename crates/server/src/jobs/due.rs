@@ -100,7 +100,12 @@ impl Jobs {
         Ok((run, collected))
     }
 
-    pub(super) async fn begin_run(&self, project: ProjectId, job: &str, now: Timestamp) -> Result<JobRun, JobError> {
+    pub(super) async fn begin_run(
+        &self,
+        project: ProjectId,
+        job: &str,
+        now: Timestamp,
+    ) -> Result<JobRun, JobError> {
         let run = JobRun {
             id: JobRunId::from_bits(random::id_bits(self.clock.real())?),
             project,

@@ -35,7 +35,8 @@ impl Jobs {
 
     async fn is_reconciled(&self, project: ProjectId, now: Timestamp) -> Result<bool, JobError> {
         let one = Limit::new(1).unwrap_or_default();
-        let last = job_runs::list(&self.db, project, Some(RECONCILE), None, one).await?.items.into_iter().next();
+        let last =
+            job_runs::list(&self.db, project, Some(RECONCILE), None, one).await?.items.into_iter().next();
         let since = match last {
             Some(last) => last.started_at,
             None => projects::get(&self.db, project).await?.created_at,
@@ -48,8 +49,10 @@ impl Jobs {
         let outcome = match account.reconcile(&self.db).await {
             Ok(looked) => {
                 let result = if looked.new == 0 { RunResult::Succeeded } else { RunResult::Failed };
-                let text =
-                    format!("{} charges, {} differences, {} new", looked.here, looked.differences, looked.new);
+                let text = format!(
+                    "{} charges, {} differences, {} new",
+                    looked.here, looked.differences, looked.new
+                );
                 (result, text)
             }
             Err(error) => (RunResult::Failed, error.to_string()),

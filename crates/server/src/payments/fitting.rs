@@ -56,7 +56,10 @@ mod tests {
         let fitted = fitting(lines(251)).expect("fits");
         assert_eq!((fitted.len(), &fitted[..199]), (200, &lines(199)[..]));
         let last = &fitted[199];
-        assert_eq!((last.description.as_str(), last.amount.minor()), ("52 further charges", (200..=251).sum()));
+        assert_eq!(
+            (last.description.as_str(), last.amount.minor()),
+            ("52 further charges", (200..=251).sum())
+        );
         assert_eq!((last.period.start, last.period.end), (line(200).period.start, line(251).period.end));
         let total: i128 = fitted.iter().map(|line| line.amount.minor()).sum();
         assert_eq!(total, (1..=251).sum());

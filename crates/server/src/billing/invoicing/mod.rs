@@ -190,7 +190,9 @@ impl Invoicing {
         let closing = closings::first_due(&self.db, project).await?;
         let charge = provider_charges::first_due(&self.db, project).await?;
         let draft = match &self.provider {
-            Some(provider) if provider.serves(project) => stripe::invoices::first_due(&self.db, project).await?,
+            Some(provider) if provider.serves(project) => {
+                stripe::invoices::first_due(&self.db, project).await?
+            }
             _ => None,
         };
         Ok(closing.into_iter().chain(charge).chain(draft).min())

@@ -25,7 +25,10 @@ fn an_account_is_read_under_either_name() {
     assert!(!live.is_live() && stripe.test.is_none());
     let prices: Vec<String> =
         live.prices.iter().map(|(plan, price)| format!("{}={price}", plan.as_str())).collect();
-    assert_eq!((prices.join(" "), live.webhook_secrets.len()), ("basic=price_1 pro=price_2 team=price_3".into(), 2));
+    assert_eq!(
+        (prices.join(" "), live.webhook_secrets.len()),
+        ("basic=price_1 pro=price_2 team=price_3".into(), 2)
+    );
 }
 
 #[test]

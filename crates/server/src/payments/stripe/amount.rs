@@ -9,9 +9,8 @@ const IN_WHOLES: [&str; 1] = ["MGA"];
 /// Counted in thousandths, of which only tens are taken.
 const IN_TENS: [&str; 5] = ["BHD", "JOD", "KWD", "OMR", "TND"];
 /// Without minor units, counted as they are.
-const WHOLE: [&str; 14] = [
-    "BIF", "CLP", "DJF", "GNF", "JPY", "KMF", "KRW", "PYG", "RWF", "VND", "VUV", "XAF", "XOF", "XPF",
-];
+const WHOLE: [&str; 14] =
+    ["BIF", "CLP", "DJF", "GNF", "JPY", "KMF", "KRW", "PYG", "RWF", "VND", "VUV", "XAF", "XOF", "XPF"];
 
 /// An amount as it is sent.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -173,10 +173,16 @@ impl Client {
     }
 
     /// What an answer that is no success means.
-    fn refusal(&self, status: StatusCode, body: &Value, (wait, advice): (Option<i64>, Option<bool>)) -> Attempt {
+    fn refusal(
+        &self,
+        status: StatusCode,
+        body: &Value,
+        (wait, advice): (Option<i64>, Option<bool>),
+    ) -> Attempt {
         let text = |name: &str| body.pointer(&format!("/error/{name}")).and_then(Value::as_str);
         let secret = self.secret.expose();
-        let said = text("message").map_or_else(|| format!("status {}", status.as_u16()), |text| shown(text, secret));
+        let said =
+            text("message").map_or_else(|| format!("status {}", status.as_u16()), |text| shown(text, secret));
         let code = text("code").or_else(|| text("type")).map(|code| shown(code, secret));
         // The key was sent with something else before: whether that made anything is not told.
         let is_of_key = text("type") == Some("idempotency_error");

@@ -92,9 +92,8 @@ fn read_told(event_type: &str, (id, at): (&str, i64), object: &Value) -> Option<
         "invoice.payment_succeeded" | "invoice.payment_failed" => {
             let is_paid = event_type == "invoice.payment_succeeded";
             let subscription = object.get("subscription").and_then(name_of);
-            let subscription = subscription.or_else(|| {
-                object.pointer("/parent/subscription_details/subscription").and_then(name_of)
-            });
+            let subscription = subscription
+                .or_else(|| object.pointer("/parent/subscription_details/subscription").and_then(name_of));
             let minor = object.get(if is_paid { "amount_paid" } else { "amount_due" });
             let payment = Payment {
                 invoice: name_of(object)?,
@@ -131,7 +130,8 @@ mod tests {
     use serde_json::json;
 
     fn read(event_type: &str, object: &Value) -> Option<Event> {
-        let event = json!({"id": "evt_1", "type": event_type, "created": 1_700_000_000, "data": {"object": object}});
+        let event =
+            json!({"id": "evt_1", "type": event_type, "created": 1_700_000_000, "data": {"object": object}});
         Event::read(event.to_string().as_bytes())
     }
 
@@ -144,7 +144,10 @@ mod tests {
         });
         let told = |object| read("invoice.payment_succeeded", object).expect("an event").told.expect("told");
         assert_eq!(told(&old), told(&new));
-        assert_eq!((told(&old).subscription.as_deref(), told(&old).fact), (Some("sub_1"), Fact::Paid(1_700_000_000)));
+        assert_eq!(
+            (told(&old).subscription.as_deref(), told(&old).fact),
+            (Some("sub_1"), Fact::Paid(1_700_000_000))
+        );
     }
 
     #[test]

@@ -219,7 +219,11 @@ mod tests {
 
     #[test]
     fn what_was_never_in_force_changes_nothing() {
-        let facts = [snapshot(10, 0, "incomplete", "pro"), Fact::Failed(11), snapshot(12, 1, "incomplete_expired", "pro")];
+        let facts = [
+            snapshot(10, 0, "incomplete", "pro"),
+            Fact::Failed(11),
+            snapshot(12, 1, "incomplete_expired", "pro"),
+        ];
         assert_eq!(known(&facts).target(), None);
         assert_eq!(known(&[snapshot(12, 2, "canceled", "pro")]).target(), None);
     }

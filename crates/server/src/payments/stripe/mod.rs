@@ -6,8 +6,8 @@ mod client;
 mod error;
 mod event;
 mod facts;
-mod record;
 mod reconcile;
+mod record;
 mod signature;
 
 pub use account::Account;

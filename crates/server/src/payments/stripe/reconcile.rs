@@ -72,8 +72,13 @@ impl Account {
                 found.push(missing_here(name, one, now));
             }
         }
-        let mut looked =
-            Looked { since, here: here.len() as u64, there: there.len() as u64, is_whole, ..Looked::default() };
+        let mut looked = Looked {
+            since,
+            here: here.len() as u64,
+            there: there.len() as u64,
+            is_whole,
+            ..Looked::default()
+        };
         looked.differences = found.len() as u64;
         let gone = self.gone(db, now, &found).await?;
         looked.resolved = gone.len() as u64;
@@ -114,7 +119,12 @@ impl Account {
     }
 
     /// An item that the list does not have: whether Stripe knows it by name.
-    async fn look_at(&self, item: &Item, name: &str, now: Timestamp) -> Result<Option<Difference>, CallError> {
+    async fn look_at(
+        &self,
+        item: &Item,
+        name: &str,
+        now: Timestamp,
+    ) -> Result<Option<Difference>, CallError> {
         let missing = Difference {
             kind: Kind::MissingThere,
             item: name.to_owned(),

@@ -65,7 +65,8 @@ mod tests {
 
     #[test]
     fn one_good_signature_is_enough() {
-        let check = |header: &str, secrets: &[&'static str]| verify(BODY, header, secrets.iter().copied(), 1_000_000);
+        let check =
+            |header: &str, secrets: &[&'static str]| verify(BODY, header, secrets.iter().copied(), 1_000_000);
         let good = header("a", 1_000_000);
         assert_eq!(check(&good, &["a"]), Ok(()));
         assert_eq!(check(&good, &["new", "a"]), Ok(()));

@@ -122,8 +122,11 @@ pub async fn sent(
     since: Timestamp,
     (after, limit): (Option<(Timestamp, &ChargeId)>, u32),
 ) -> Result<Vec<Item>> {
-    let mut query =
-        sql!("select * from stripe_items where project_id = $1 and sent_at is not null and sent_at >= $2", project, since);
+    let mut query = sql!(
+        "select * from stripe_items where project_id = $1 and sent_at is not null and sent_at >= $2",
+        project,
+        since
+    );
     if let Some((at, id)) = after {
         query = query.push(" and (sent_at, charge_id) > (?, ?)", [at.into(), id.into()]);
     }

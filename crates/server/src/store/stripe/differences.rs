@@ -160,10 +160,16 @@ pub async fn list(
     }
     if let Some(after) = after {
         let (kind, item) = after.id.split_once(' ').unwrap_or_default();
-        query = query.push(" and (first_seen_at, kind, item) > (?, ?, ?)", [after.time.into(), kind.into(), item.into()]);
+        query = query.push(
+            " and (first_seen_at, kind, item) > (?, ?, ?)",
+            [after.time.into(), kind.into(), item.into()],
+        );
     }
-    let rows = on.all(query.push(" order by first_seen_at, kind, item limit ?", [limit.probe().into()])).await?;
-    let cursor =
-        |one: &Difference| Cursor { time: one.first_seen_at, id: format!("{} {}", one.kind.as_str(), one.item) };
+    let rows =
+        on.all(query.push(" order by first_seen_at, kind, item limit ?", [limit.probe().into()])).await?;
+    let cursor = |one: &Difference| Cursor {
+        time: one.first_seen_at,
+        id: format!("{} {}", one.kind.as_str(), one.item),
+    };
     Ok(Page::new(row::each(rows, from_row)?, limit, cursor))
 }
