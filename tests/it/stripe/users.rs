@@ -64,6 +64,26 @@ pub fn subscription(customer: &str, status: &str, price: &str) -> Value {
     })
 }
 
+/// Events of a subscription, each with the tier and the status that it leaves the user with.
+fn life(customer: &str) -> [(&'static str, Value, [&'static str; 2]); 5] {
+    let invoice = |id: &str, amount: i64| {
+        json!({
+            "id": id, "customer": customer, "subscription": "sub_1", "currency": "usd",
+            "amount_paid": amount, "amount_due": amount,
+        })
+    };
+    let updated = "customer.subscription.updated";
+    let begun = subscription(customer, "incomplete", "price_pro");
+    let basic = subscription(customer, "active", "price_basic");
+    [
+        ("customer.subscription.created", begun, ["free_trial", "trialing"]),
+        ("invoice.payment_succeeded", invoice("in_1", 2900), ["pro", "active"]),
+        (updated, basic.clone(), ["basic", "active"]),
+        ("invoice.payment_failed", invoice("in_2", 900), ["basic", "past_due"]),
+        (updated, basic, ["basic", "active"]),
+    ]
+}
+
 on_both_servers!(a_user_checks_out_and_stripe_decides_about_the_tier);
 async fn a_user_checks_out_and_stripe_decides_about_the_tier(setup: Setup) {
     let user = User::start(setup).await;
@@ -80,43 +100,12 @@ async fn a_user_checks_out_and_stripe_decides_about_the_tier(setup: Setup) {
     assert_eq!(user.front.asked_of("POST /v1/customers")[0].param("email"), Some("ann@example.com"));
     let customer = user.customer();
     let at = now();
-    for (number, event_type, object, stands) in [
-        (
-            1,
-            "customer.subscription.created",
-            subscription(&customer, "incomplete", "price_pro"),
-            ("free_trial", "trialing"),
-        ),
-        (
-            2,
-            "invoice.payment_succeeded",
-            json!({"id": "in_1", "customer": customer, "subscription": "sub_1", "amount_paid": 2900, "currency": "usd"}),
-            ("pro", "active"),
-        ),
-        (
-            3,
-            "customer.subscription.updated",
-            subscription(&customer, "active", "price_basic"),
-            ("basic", "active"),
-        ),
-        (
-            4,
-            "invoice.payment_failed",
-            json!({"id": "in_2", "customer": customer, "subscription": "sub_1", "amount_due": 900, "currency": "usd"}),
-            ("basic", "past_due"),
-        ),
-        (
-            5,
-            "customer.subscription.updated",
-            subscription(&customer, "active", "price_basic"),
-            ("basic", "active"),
-        ),
-    ] {
-        let event =
-            signed(WEBHOOK_SECRET, &format!("evt_{number}"), event_type, (at - 60 + number, at), &object);
+    for (number, (event_type, object, [tier, status])) in (1..).zip(life(&customer)) {
+        let made = (at - 60 + number, at);
+        let event = signed(WEBHOOK_SECRET, &format!("evt_{number}"), event_type, made, &object);
         let answer = send(&user.server, &event).await;
         assert_eq!(answer.parts(), (200, json!({"received": true, "eventType": event_type})), "{number}");
-        assert_eq!(user.stands().await, (stands.0.to_owned(), stands.1.to_owned()), "{number}");
+        assert_eq!(user.stands().await, (tier.to_owned(), status.to_owned()), "{number}");
     }
     let listed = user.server.get(&format!("/v1/subscriptions?customer={}", user.id)).await.json();
     let shown: Vec<_> = listed["data"]
