@@ -16,6 +16,7 @@ mod native;
 mod openapi;
 mod plans;
 mod store;
+mod stripe;
 mod support;
 mod tidy;
 mod tools;

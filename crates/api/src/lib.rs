@@ -24,6 +24,7 @@ pub mod plan;
 pub mod query;
 pub mod rejected_event;
 pub mod revenue;
+pub mod stripe;
 pub mod subject;
 pub mod subscription;
 pub mod test_clock;

@@ -22,6 +22,7 @@ use crate::ingest::record::{RecordError, Recorder};
 use crate::ingest::rejections::Rejections;
 use crate::jobs::{self, Jobs, Moving, Schedule, Scheduler, Trigger};
 use crate::mail::{self, Mailer, TransportError};
+use crate::payments::stripe::Stripe;
 use crate::random::{self, NoRandomness};
 use crate::store::projects::{self, Project};
 use crate::store::webhook_endpoints::{self, Source};
@@ -160,7 +161,7 @@ impl Server {
         let waker = Waker::default();
         let (webhooks, sending) = prepare_webhooks(&config, &db, &clock, &vault, &waker)?;
         let mailer = Mailer::new(vault.clone());
-        let billing = Billing::new((&db, &clock), &recorder, (&waker, &mailer), &config.billing, None);
+        let billing = prepare_billing(&config, (&db, &clock), &recorder, (&waker, &mailer))?;
         let people = people::prepare(&config, (&db, &clock), (&vault, mailer), &billing, address)?;
         let (documents, accounts, mailing) = people;
         let resets = Resets::start(Arc::clone(&accounts));
@@ -259,6 +260,23 @@ impl Server {
 fn start_own_traffic(config: &Config, (db, clock): (&Db, &Clock), recorder: &Recorder) -> Option<OwnTraffic> {
     let wanted = config.traffic.meter_own_api;
     wanted.then(|| OwnTraffic::start(db.clone(), recorder.clone(), clock.clone()))
+}
+
+/// What looks after what customers have, with Stripe where an account is configured.
+fn prepare_billing(
+    config: &Config,
+    (db, clock): (&Db, &Clock),
+    recorder: &Recorder,
+    outlets: (&Waker, &Mailer),
+) -> Result<Billing, StartError> {
+    let billing = Billing::new((db, clock), recorder, outlets, &config.billing, None);
+    let settings = &config.stripe;
+    if settings.live.is_none() && settings.test.is_none() {
+        return Ok(billing);
+    }
+    let stripe = Stripe::new(db, clock, settings, config.billing.payment_days);
+    let stripe = stripe.map_err(|error| StartError::Other(error.to_string()))?;
+    Ok(billing.with_stripe(stripe, &config.billing))
 }
 
 /// What decides about limits.

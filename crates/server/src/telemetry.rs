@@ -79,6 +79,13 @@ fn describe() {
     describe_counter!("service_auth_attempts_total", "Secrets and tokens that services sent, by result.");
     describe_gauge!("active_sessions", "Sessions that are open.");
     describe_histogram!("session_duration_seconds", "How long sessions lasted that were ended.");
+    describe_counter!("stripe_webhook_total", "Events of Stripe, by type and by what came of them.");
+    describe_histogram!("stripe_webhook_seconds", "How long events of Stripe took.");
+    describe_counter!("payment_total", "Payments that Stripe told of, by status and plan.");
+    describe_counter!(
+        "payment_amount_total",
+        "What was paid, in the currency's minor units as Stripe counts, by plan and currency."
+    );
     describe_counter!("email_sent_total", "Attempts at sending mails, by type and status.");
     describe_gauge!("email_queue", "Mails that are to be sent.");
     describe_counter!("job_runs_total", "Runs of jobs, by job and result.");

@@ -20,6 +20,12 @@ async fn key(server: &Server, scopes: &[&str]) -> Value {
     made.json()
 }
 
+/// Whether a route may answer that Stripe is not configured.
+fn needs_stripe(pattern: &str) -> bool {
+    ["/billing/create-checkout", "/billing/portal", "/billing/webhooks", "/v1/stripe/reconcile"]
+        .contains(&pattern)
+}
+
 /// Every route of the OpenAPI document: method, path and the scope it asks for; `person` or
 /// `service` where no key will do.
 fn described() -> Vec<(String, String, Option<String>)> {

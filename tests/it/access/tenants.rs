@@ -180,6 +180,7 @@ async fn lists_show_the_own_project_only() {
         "/v1/webhook-deliveries",
         "/v1/invitations",
         "/v1/members",
+        "/v1/stripe/differences",
     ];
     for path in lists {
         let listed = ask(&server, TEST_KEY, "GET", path, None).await.json();

@@ -124,7 +124,10 @@ async fn a_provider_takes_each_charge_once_and_one_that_is_declined_keeps_no_oth
     let [(_, charge)] = due.as_slice() else { panic!("{due:?}") };
     let asked = Collectible {
         idempotency_key: charge.id.to_string(),
+        project: charge.project,
+        customer_id: charge.customer.clone(),
         customer: charge.external_id.clone(),
+        closing: (charge.subscription.clone(), charge.ordinal),
         amount: charge.amount,
         description: charge.description.clone(),
         period: charge.period,

@@ -7,6 +7,7 @@ pub mod messages;
 pub mod plans;
 pub mod revenue;
 pub mod standing;
+pub mod stripe;
 pub mod subscriptions;
 pub mod tier;
 pub mod trials;
@@ -17,6 +18,7 @@ use crate::config;
 use crate::ingest::record::Recorder;
 use crate::mail::Mailer;
 use crate::payments::Provider;
+use crate::payments::stripe::Stripe;
 use crate::store::Db;
 use crate::webhooks::dispatcher::Waker;
 use debts::Debts;
@@ -27,6 +29,7 @@ use revenue::Revenues;
 use standing::{StandingReader, Standings};
 use std::fmt;
 use std::sync::Arc;
+use stripe::StripeEvents;
 use subscriptions::Subscriptions;
 use trials::Trials;
 use wallet::Wallets;
@@ -50,6 +53,8 @@ pub struct Billing {
     pub wallets: Wallets,
     /// Trials of those who register.
     pub trials: Trials,
+    /// What Stripe tells; none where it is not asked.
+    pub stripe: Option<StripeEvents>,
 }
 
 impl fmt::Debug for Billing {
@@ -100,7 +105,23 @@ impl Billing {
             terms,
             provider,
         };
-        Self { standings, standing, subscriptions, invoicing, revenues, debts, wallets, trials }
+        Self { standings, standing, subscriptions, invoicing, revenues, debts, wallets, trials, stripe: None }
+    }
+
+    /// The same with Stripe, which collects where it has an account, and tells.
+    pub fn with_stripe(mut self, stripe: Stripe, settings: &config::Billing) -> Self {
+        let stripe = Arc::new(stripe);
+        let provider: Arc<dyn Provider> = Arc::<Stripe>::clone(&stripe);
+        self.stripe = Some(StripeEvents {
+            db: self.invoicing.db.clone(),
+            clock: self.invoicing.clock.clone(),
+            subscriptions: self.subscriptions.clone(),
+            standing: self.standing.clone(),
+            end_plan: settings.trial_end_plan(),
+            stripe,
+        });
+        self.invoicing.provider = Some(provider);
+        self
     }
 }
 

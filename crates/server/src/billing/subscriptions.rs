@@ -1,9 +1,11 @@
 //! Subscriptions begin, change and end, by somebody or by themselves.
 mod coupons;
 mod error;
+mod follow;
 mod write;
 
 pub use error::SubscriptionError;
+pub use follow::{Followed, Following, Wanted};
 
 use super::invoicing::Terms;
 use super::plans::Plans;

@@ -12,6 +12,7 @@ mod seller;
 mod services;
 mod settings;
 mod strength;
+mod stripe;
 mod system;
 mod traffic;
 mod workspace;
@@ -33,6 +34,7 @@ pub use reader::{Problem, SettingDoc, Sources};
 pub use secret::{Secret, shown_url};
 pub use seller::Seller;
 pub use services::{Service, Services};
+pub use stripe::{Pages, Stripe, StripeAccount};
 pub use system::{Definitions, FileWebhook};
 pub use traffic::Traffic;
 pub use workspace::Workspace;
@@ -83,6 +85,8 @@ pub struct Config {
     pub webhooks: Webhooks,
     /// What customers have where nobody says otherwise.
     pub billing: Billing,
+    /// How Stripe is used.
+    pub stripe: Stripe,
     /// What is metered of the server itself.
     pub traffic: Traffic,
     /// What system B's usage costs, as it estimates.

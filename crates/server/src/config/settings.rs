@@ -3,7 +3,7 @@ use super::reader::{Reader, named};
 use super::{
     Config, Definitions, Events, FileWebhook, Http, Ingest, Jobs, KEY_BYTES_MAX, Log, MetricsAccess,
     Networks, SECRET_CHARS_MIN, Secret, Webhooks, auth, billing, mail, rates, services, shown_url, strength,
-    traffic, workspace,
+    stripe, traffic, workspace,
 };
 use crate::clock;
 use std::net::SocketAddr;
@@ -62,24 +62,17 @@ pub(super) fn read_settings(reader: &mut Reader<'_>, definitions: Definitions) -
         ingest: read_ingest(reader),
         webhooks: read_webhooks(reader),
         billing: billing::read_billing(reader),
+        stripe: stripe::read_stripe(reader),
         traffic: traffic::read_traffic(reader),
         workspace: workspace::read_workspace(reader),
         events: read_events(reader),
-        jobs: Jobs {
-            aggregate_cron: reader.value(
-                named(
-                    "jobs.aggregate_cron",
-                    "When completed periods are aggregated: a cron expression, in UTC.",
-                ),
-                "*/15 * * * *".to_owned(),
-                "a cron expression",
-            ),
-        },
+        jobs: read_jobs(reader),
         metrics: read_metrics(reader),
         log: read_log(reader),
         definitions,
     };
     check(reader, &config);
+    stripe::settle(reader, &mut config);
     let page = config.auth.frontend_url.as_deref().and_then(origin);
     config.http.cors_origins.extend(page);
     config
@@ -109,6 +102,12 @@ fn read_keys(reader: &mut Reader<'_>) -> [Option<Secret>; 3] {
         named("bootstrap_test_api_key", "An administrator key of project test."),
     ]
     .map(|setting| reader.optional(setting.secret(), "a text"))
+}
+
+fn read_jobs(reader: &mut Reader<'_>) -> Jobs {
+    let about =
+        named("jobs.aggregate_cron", "When completed periods are aggregated: a cron expression, in UTC.");
+    Jobs { aggregate_cron: reader.value(about, "*/15 * * * *".to_owned(), "a cron expression") }
 }
 
 fn read_webhooks(reader: &mut Reader<'_>) -> Webhooks {
@@ -341,6 +340,7 @@ pub(super) fn warnings(config: &Config) -> Vec<String> {
     }
     warnings.extend(strength::warnings(config));
     warnings.extend(services::warnings(&config.services));
+    warnings.extend(stripe::warnings(config));
     warnings.extend(mail::warnings(&config.mail, config.auth.public_url.is_some()));
     if config.webhooks.dry_run {
         warnings.push("dry run: webhooks are logged and recorded, but not sent".to_owned());

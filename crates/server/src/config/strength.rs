@@ -25,7 +25,7 @@ const DISTINCT_CHARS_MIN: usize = 8;
 const MAKE_ONE: &str = "make one with `openssl rand -hex 32`";
 
 /// Whether a text was left in its place by whoever copied an example.
-fn is_placeholder(text: &str) -> bool {
+pub(super) fn is_placeholder(text: &str) -> bool {
     let lower = text.to_ascii_lowercase();
     let distinct: BTreeSet<char> = lower.chars().collect();
     WORDS.iter().any(|word| lower.contains(word)) || distinct.len() < DISTINCT_CHARS_MIN
@@ -135,14 +135,10 @@ pub(super) fn warnings(config: &Config) -> Vec<String> {
 }
 
 /// Variables of earlier set-ups that nothing reads here, and what that means.
-const UNUSED: [(&str, &str); 7] = [
+const UNUSED: [(&str, &str); 3] = [
     ("JWT_REFRESH_SECRET", "refresh tokens are random and need no key"),
     ("SERVICE_JWT_SECRET", "tokens of services are signed with jwt_secret"),
     ("REDIS_URL", "this version uses no Redis"),
-    ("STRIPE_SECRET_KEY", "this version does not call Stripe"),
-    ("STRIPE_WEBHOOK_SECRET", "this version takes no webhooks of Stripe"),
-    ("STRIPE_BASIC_PRICE_ID", "this version does not call Stripe"),
-    ("STRIPE_PRO_PRICE_ID", "this version does not call Stripe"),
 ];
 
 /// Variables that are set and have no effect.

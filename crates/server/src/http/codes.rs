@@ -1,7 +1,7 @@
 //! The codes of problems, for programs: none is ever renamed.
 
 /// Each code with what it means. `/docs` lists them, and `type` of a problem leads there.
-pub const CODES: [(&str, &str); 36] = [
+pub const CODES: [(&str, &str); 37] = [
     ("malformed", "The request cannot be read: no JSON, no UTF-8, nested too deep, a body that ended early."),
     ("unauthenticated", "No credential, or one that is unknown, revoked or expired."),
     ("forbidden", "The key lacks the scope that the route asks for."),
@@ -43,6 +43,7 @@ pub const CODES: [(&str, &str); 36] = [
     ("invalid", "Fields are wrong; `errors` lists all of them."),
     ("busy", "Temporarily unavailable: try again after `Retry-After`."),
     ("disk_full", "The disk is full: nothing is lost, and nothing is accepted until space returns."),
+    ("stripe_unavailable", "Stripe is not configured for the project, or does not answer."),
     ("internal", "The server failed; its log has the details under the request id."),
 ];
 

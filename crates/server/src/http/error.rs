@@ -141,6 +141,13 @@ impl ApiError {
         Self { retry_after_s: Some(1), ..error }
     }
 
+    /// 503: Stripe is not there.
+    pub fn stripe_unavailable(detail: impl Into<String>) -> Self {
+        let (code, title) = ("stripe_unavailable", "Stripe is not available");
+        let error = Self::new(StatusCode::SERVICE_UNAVAILABLE, code, title, detail);
+        Self { retry_after_s: Some(60), ..error }
+    }
+
     /// 507: the disk is full; nothing is lost, nothing is accepted.
     pub fn disk_full() -> Self {
         let detail = "the disk is full: send it again when there is space";

@@ -1,10 +1,12 @@
 //! Whether the server is alive, ready, and what it depends on.
 use super::state::App;
+use crate::clock::Stopwatch;
 use crate::events::{Health, SEGMENT_BYTES};
 use crate::store::projects;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use reckoner_domain::time::SECOND;
 use rustix::fs::statvfs;
 use serde_json::{Value, json};
 use std::sync::atomic::Ordering;
@@ -12,6 +14,8 @@ use std::sync::atomic::Ordering;
 /// Free bytes of the data directory's disk below which it counts as full: databases need room to
 /// write, beyond what the event log has set aside.
 const DISK_FREE_BYTES_MIN: u64 = 4 * 1024 * 1024;
+/// How long what was found of Stripe is taken for true, in microseconds.
+const STRIPE_MICROS: i64 = 30 * SECOND;
 
 /// Each dependency: healthy or not, how long it took to answer, and why not.
 #[utoipa::path(
@@ -44,8 +48,11 @@ pub async fn health(State(app): State<App>) -> (StatusCode, Json<Value>) {
             json!({"status": "unhealthy", "error": "the data directory cannot be looked at"})
         }
     };
-    let healthy =
-        [&database, &events, &disk].iter().all(|check| check.get("status") == Some(&json!("healthy")));
+    let stripe = stripe(&app).await;
+    let unhealthy = json!("unhealthy");
+    let checks = [&database, &events, &disk, &stripe];
+    // What is not configured is unknown, and has no part in the verdict.
+    let healthy = checks.iter().all(|check| check.get("status") != Some(&unhealthy));
     let (code, status) =
         if healthy { (StatusCode::OK, "healthy") } else { (StatusCode::SERVICE_UNAVAILABLE, "unhealthy") };
     let body = json!({
@@ -53,9 +60,26 @@ pub async fn health(State(app): State<App>) -> (StatusCode, Json<Value>) {
         "service": "reckoner",
         "version": env!("CARGO_PKG_VERSION"),
         "timestamp": app.clock.real().to_millis_text(),
-        "checks": {"database": database, "events": events, "disk": disk},
+        "checks": {"database": database, "events": events, "disk": disk, "stripe": stripe},
     });
     (code, Json(body))
+}
+
+fn millis(watch: Stopwatch) -> u64 {
+    u64::try_from(watch.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Whether Stripe answers, as it was found a moment ago; unknown where it is not configured.
+async fn stripe(app: &App) -> Value {
+    let Some(events) = &app.billing.stripe else { return json!({"status": "unknown"}) };
+    let watch = Stopwatch::start();
+    for account in events.stripe.accounts() {
+        if let Err(error) = account.answers(STRIPE_MICROS).await {
+            tracing::warn!(%error, "Stripe is unhealthy");
+            return json!({"status": "unhealthy", "latencyMs": millis(watch), "error": "Stripe does not answer"});
+        }
+    }
+    json!({"status": "healthy", "latencyMs": millis(watch)})
 }
 
 /// Whether the process answers at all.

@@ -138,6 +138,8 @@ fn billing() -> OpenApiRouter<App> {
         .routes(routes!(v1::wallets::release))
         .routes(routes!(v1::wallets::deduct_held))
         .routes(routes!(v1::revenue::get))
+        .routes(routes!(v1::stripe::reconcile))
+        .routes(routes!(v1::stripe::list_differences))
         .routes(routes!(v1::invoices::upcoming))
         .routes(routes!(v1::invoices::documents::upcoming_html))
         .routes(routes!(v1::invoices::documents::upcoming_pdf))
@@ -227,6 +229,10 @@ fn system_d() -> OpenApiRouter<App> {
         .routes(routes!(d::usage::history::stats))
         .routes(routes!(d::usage::history::timeseries))
         .routes(routes!(d::usage::history::history))
+        .routes(routes!(d::billing::create_checkout))
+        .routes(routes!(d::billing::portal))
+        .routes(routes!(d::billing::usage))
+        .routes(routes!(d::billing::webhooks))
 }
 
 /// 404, in the form of the path.

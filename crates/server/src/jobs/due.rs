@@ -111,7 +111,12 @@ impl Jobs {
         Ok((run, collected))
     }
 
-    async fn begin_run(&self, project: ProjectId, job: &str, now: Timestamp) -> Result<JobRun, JobError> {
+    pub(super) async fn begin_run(
+        &self,
+        project: ProjectId,
+        job: &str,
+        now: Timestamp,
+    ) -> Result<JobRun, JobError> {
         let run = JobRun {
             id: JobRunId::from_bits(random::id_bits(self.clock.real())?),
             project,
@@ -124,7 +129,7 @@ impl Jobs {
         Ok(run)
     }
 
-    async fn end_run(
+    pub(super) async fn end_run(
         &self,
         run: JobRun,
         now: Timestamp,

@@ -1,6 +1,7 @@
 //! Small things done now and then: uses of keys are written down, what has expired is removed.
 use super::Jobs;
 use crate::auth::keys::Keys;
+use crate::billing::stripe::StripeEvents;
 use crate::store::webhook_endpoints::Moment;
 use crate::store::{
     Result, idempotency, job_runs, level_snapshots, login_failures, mails, one_time_tokens, projects,
@@ -25,6 +26,10 @@ pub async fn run(jobs: &Jobs, keys: &Keys, webhook_days: u32) {
     }
     if let Err(error) = idempotency::purge(&jobs.db, jobs.clock.real()).await {
         tracing::warn!(%error, "expired idempotency keys could not be removed");
+    }
+    let before = jobs.clock.real().plus_micros(-RUNS_DAYS * DAY);
+    if let Err(error) = StripeEvents::purge(&jobs.db, before).await {
+        tracing::warn!(%error, "old calls and events of Stripe could not be removed");
     }
     if let Err(error) = purge_accounts(jobs).await {
         tracing::warn!(%error, "old sessions, tokens and mails could not be removed");

@@ -57,6 +57,7 @@ impl Scheduler {
                 run_due(&jobs).await;
                 jobs.carry_out_erasures().await;
                 drop_old_events(&jobs, kept, &mut dropped_at).await;
+                jobs.reconcile_due().await;
                 housekeeping::run(&jobs, &keys, kept.webhook_days).await;
             }
         });

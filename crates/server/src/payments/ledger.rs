@@ -32,7 +32,7 @@ impl Provider for Ledger {
     fn collect<'a>(&'a self, charge: &'a Collectible) -> BoxFuture<'a, Result<String, Declined>> {
         async move {
             if self.declines.lock().contains(&charge.customer) {
-                return Err(Declined("the customer's card was declined".to_owned()));
+                return Err(Declined::charge("the customer's card was declined"));
             }
             let mut taken = self.taken.lock();
             taken.entry(charge.idempotency_key.clone()).or_insert_with(|| charge.clone());

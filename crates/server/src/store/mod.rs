@@ -51,6 +51,7 @@ mod scope;
 pub mod sessions;
 pub mod settings;
 pub mod snapshot;
+pub mod stripe;
 pub mod subjects;
 pub mod subscription_coupons;
 pub mod subscriptions;

@@ -4,6 +4,7 @@ use super::{Invoicing, InvoicingError, Known, Result};
 use crate::billing::messages::{self, Message};
 use crate::billing::wallet::{Movement, OfInvoice, of_invoice};
 use crate::clock;
+use crate::payments::{Line, fitting};
 use crate::random;
 use crate::store::audit::{self, Change, SYSTEM};
 use crate::store::closings::{self, ClosedPeriod, Cursor};
@@ -15,7 +16,7 @@ use crate::store::wallets::{self, Stored as Wallet};
 use crate::store::{StoreError, Tx};
 use reckoner_domain::billing_period::Closing;
 use reckoner_domain::id::{ChargeId, InvoiceId, ProjectId, SubscriptionId};
-use reckoner_domain::invoice::{FinalInvoice, Header, InvoiceStatus};
+use reckoner_domain::invoice::{FinalInvoice, Header, InvoiceStatus, Line as InvoiceLine};
 use reckoner_domain::money::Money;
 use reckoner_domain::subscription::Collection;
 use reckoner_domain::time::{HOUR, Timestamp};
@@ -323,8 +324,13 @@ impl Invoicing {
         bill: &Bill,
         now: Timestamp,
     ) -> Result<()> {
-        let lines = bill.draft.lines.iter().filter_map(|line| Some((line, line.net?)));
-        for (position, (line, net)) in (0_u32..).zip(lines.filter(|(_, net)| !net.is_zero())) {
+        let line = |line: &InvoiceLine| {
+            let amount = line.net.filter(|net| !net.is_zero())?;
+            let period = line.period.unwrap_or(Window { start: now, end: now });
+            Some(Line { amount, description: line.description.clone(), period })
+        };
+        let lines = fitting(bill.draft.lines.iter().filter_map(line).collect())?;
+        for (position, line) in (0_u32..).zip(lines) {
             let charge = ProviderCharge {
                 id: ChargeId::from_bits(random::id_bits(self.clock.real())?),
                 project: stored.project,
@@ -333,9 +339,9 @@ impl Invoicing {
                 subscription: stored.id.clone(),
                 ordinal,
                 position,
-                amount: net,
-                description: line.description.clone(),
-                period: line.period.unwrap_or(Window { start: now, end: now }),
+                amount: line.amount,
+                description: line.description,
+                period: line.period,
                 made_at: now,
             };
             provider_charges::insert(tx, &charge).await?;

@@ -26,7 +26,7 @@ use crate::payments::Provider;
 use crate::random::NoRandomness;
 use crate::store::closings::{self, Cursor};
 use crate::store::subscriptions::{self, Stored};
-use crate::store::{Db, StoreError, provider_charges};
+use crate::store::{Db, StoreError, provider_charges, stripe};
 use reckoner_domain::billing_period::{Closing, Phase, PlanVersion};
 use reckoner_domain::credit_note::CreditError;
 use reckoner_domain::id::{ProjectId, SubscriptionId};
@@ -213,7 +213,14 @@ impl Invoicing {
     /// The first instant at which there is something to close or to collect in a project.
     pub async fn first_due(&self, project: ProjectId) -> std::result::Result<Option<Timestamp>, StoreError> {
         let closing = closings::first_due(&self.db, project).await?;
-        Ok(closing.into_iter().chain(provider_charges::first_due(&self.db, project).await?).min())
+        let charge = provider_charges::first_due(&self.db, project).await?;
+        let draft = match &self.provider {
+            Some(provider) if provider.serves(project) => {
+                stripe::invoices::first_due(&self.db, project).await?
+            }
+            _ => None,
+        };
+        Ok(closing.into_iter().chain(charge).chain(draft).min())
     }
 
     /// Since when events of a project are still needed to bill by; `None` where none are.

@@ -44,11 +44,25 @@ impl Subscriptions {
 
     /// Writes down what fell due until `now`, step by step.
     pub(super) async fn settle(&self, tx: &mut Tx, stored: Stored, now: Timestamp) -> Result<Stored> {
+        let mut noted = Vec::new();
+        let settled = self.settle_noting(tx, stored, now, &mut noted).await?;
+        audit::write(tx, &self.clock, noted).await?;
+        Ok(settled)
+    }
+
+    /// The same; what the record of changes is to say is left to the caller.
+    pub(super) async fn settle_noting(
+        &self,
+        tx: &mut Tx,
+        stored: Stored,
+        now: Timestamp,
+        noted: &mut Vec<audit::Change>,
+    ) -> Result<Stored> {
         let steps = steps_until(&mut *tx, &self.plans, &stored, now).await?;
         let mut settled = stored;
         for step in steps {
             let change = Change { before: settled, after: step.subscription, at: step.at };
-            settled = self.write(tx, SYSTEM, change).await?;
+            settled = self.write_noting(tx, SYSTEM, change, noted).await?;
         }
         Ok(settled)
     }
@@ -67,6 +81,20 @@ impl Subscriptions {
     }
 
     async fn write(&self, tx: &mut Tx, by: &str, change: Change) -> Result<Stored> {
+        let mut noted = Vec::new();
+        let stored = self.write_noting(tx, by, change, &mut noted).await?;
+        audit::write(tx, &self.clock, noted).await?;
+        Ok(stored)
+    }
+
+    /// Writes a change down; what the record of changes is to say is left to the caller.
+    pub(super) async fn write_noting(
+        &self,
+        tx: &mut Tx,
+        by: &str,
+        change: Change,
+        noted: &mut Vec<audit::Change>,
+    ) -> Result<Stored> {
         let Change { before, after, at } = change;
         if after == before.subscription {
             return Ok(before);
@@ -78,8 +106,7 @@ impl Subscriptions {
             self.note_closing(tx, &before).await?;
         }
         let stored = Stored { subscription: after, ended_at, version: before.version + 1, ..before.clone() };
-        let change = self.tell(tx, by, Some(&before), &stored).await?;
-        audit::write(tx, &self.clock, vec![change]).await?;
+        noted.push(self.tell(tx, by, Some(&before), &stored).await?);
         Ok(stored)
     }
 

@@ -45,7 +45,7 @@ pub const READ_BY_D: [&str; 6] = ["stats", "tokens", "storage", "tier", "quota",
 
 /// Whether a path is one of system D's, which has an error body of its own.
 pub fn is_of_system_d(method: &str, path: &str) -> bool {
-    if path.starts_with("/auth/") || path.starts_with("/trials/") {
+    if ["/auth/", "/trials/", "/billing/"].iter().any(|prefix| path.starts_with(prefix)) {
         return true;
     }
     let Some(name) = path.strip_prefix("/usage/") else { return false };

@@ -59,8 +59,12 @@ pub fn complete(mut document: Value) -> Value {
         "name": "usage of users",
         "description": "What users of accounts used: the paths of system D, with its own error bodies.",
     });
-    document["tags"] =
-        tags.into_iter().chain([own, workspaces, analytics, accounts, services, usage]).collect();
+    let payments = json!({
+        "name": "payments",
+        "description": "What Stripe collects: the paths of system D, with its own error bodies, and what differs there.",
+    });
+    let others = [own, workspaces, analytics, accounts, services, usage, payments];
+    document["tags"] = tags.into_iter().chain(others).collect();
     document["servers"] = json!([{"url": "/"}]);
     document["components"]["headers"] = headers();
     if let Some(schemas) = document["components"]["schemas"].as_object_mut() {

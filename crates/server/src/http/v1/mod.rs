@@ -22,6 +22,7 @@ pub mod meters;
 pub mod plans;
 pub mod rejected_events;
 pub mod revenue;
+pub mod stripe;
 pub mod subjects;
 pub mod subscription_coupons;
 pub mod subscriptions;

@@ -1,5 +1,6 @@
 //! System D: accounts, and what their customers use.
 pub mod account;
+pub mod billing;
 pub mod browser;
 pub mod factor;
 pub mod membership;
@@ -45,7 +46,7 @@ pub struct Refused {
 }
 
 impl Refused {
-    fn new(status: StatusCode, message: impl Into<String>) -> Self {
+    pub(super) fn new(status: StatusCode, message: impl Into<String>) -> Self {
         Self { status, message: message.into(), is_plain: true, retry_after_s: None }
     }
 

@@ -32,7 +32,12 @@ impl Days {
 }
 
 /// What the user used in these windows; rows only where there is usage, and none where no meter counts it.
-async fn used(app: &App, own: &Own, resource: Resource, windows: Vec<Window>) -> Result<Vec<Row>, Refused> {
+pub(in super::super) async fn used(
+    app: &App,
+    own: &Own,
+    resource: Resource,
+    windows: Vec<Window>,
+) -> Result<Vec<Row>, Refused> {
     let catalogue = app.recorder.catalogues.of(own.project());
     let found = catalogue.get(resource.as_str());
     let meter = found.or_else(|| catalogue.reading(resource.as_str()).and_then(|mut meters| meters.next()));

@@ -66,7 +66,8 @@ pub struct Own {
 }
 
 impl Own {
-    fn project(&self) -> ProjectId {
+    /// The project that the call acts on.
+    pub fn project(&self) -> ProjectId {
         self.caller.project
     }
 }
