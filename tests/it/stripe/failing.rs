@@ -46,7 +46,7 @@ async fn billed(server: &Server) -> String {
     last.expect("a run")["result"].as_str().expect("it ended").to_owned()
 }
 
-fn failure(status: u16, kind: &str, message: &str) -> Instead {
+pub fn failure(status: u16, kind: &str, message: &str) -> Instead {
     let body = json!({"error": {"type": kind, "message": message}});
     Instead { status, headers: vec![("retry-after", "0")], body }
 }

@@ -9,8 +9,12 @@ use parking_lot::Mutex;
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+
+/// For how long anybody would wait.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A request as it came.
 #[derive(Clone, Debug)]
@@ -112,7 +116,9 @@ impl Front {
 
     /// Waits until so many answers were held back in all.
     pub async fn held(&self, times: u32) {
-        self.held.subscribe().wait_for(|held| *held >= times).await.expect("it runs");
+        let mut held = self.held.subscribe();
+        let waiting = held.wait_for(|held| *held >= times);
+        tokio::time::timeout(PATIENCE, waiting).await.expect("it never came").expect("it runs");
     }
 
     /// Asks what is behind it.

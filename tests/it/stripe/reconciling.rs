@@ -1,11 +1,11 @@
 //! What Stripe has, held against what is written down.
 use super::events::{billing, customer};
-use super::failing::agreeable;
+use super::failing::{agreeable, failure};
 use super::front::Front;
 use crate::clock::world::{LIVE, World, at};
 use crate::support::database::on_both;
 use parking_lot::Mutex;
-use reckoner_domain::id::{ChargeId, SubscriptionId};
+use reckoner_domain::id::ChargeId;
 use reckoner_domain::money::Money;
 use reckoner_domain::time::HOUR;
 use reckoner_domain::window::Window;
@@ -22,16 +22,25 @@ const START: &str = "2026-03-01T00:00:00Z";
 
 /// Charges of a customer, sent to Stripe.
 async fn sent(world: &World, billing: &Billing, count: u32) -> Vec<ChargeId> {
+    let provider = Arc::clone(&billing.stripe.as_ref().expect("Stripe").stripe);
+    let charges = charges(world, billing, count).await;
+    for charge in &charges {
+        provider.collect(&collectible(charge)).await.expect("taken");
+    }
+    charges.into_iter().map(|charge| charge.id).collect()
+}
+
+/// Charges of a customer, written down.
+async fn charges(world: &World, billing: &Billing, count: u32) -> Vec<ProviderCharge> {
     let customer = customer(world, billing, 1).await;
     let subscription = last_of(&world.db, LIVE, &customer.external_id).await.expect("read").expect("one").id;
     let period = Window { start: at(START), end: at("2026-04-01T00:00:00Z") };
-    let provider = Arc::clone(&billing.stripe.as_ref().expect("Stripe").stripe);
-    let mut ids = Vec::new();
+    let mut charges = Vec::new();
     for position in 0..count {
         let id = ChargeId::from_bits(u128::from(position) + 1);
         let amount = Money::parse("5.00", "USD".parse().expect("a currency")).expect("an amount");
         let charge = ProviderCharge {
-            id: id.clone(),
+            id,
             project: LIVE,
             customer: customer.id.clone(),
             external_id: customer.external_id.clone(),
@@ -46,19 +55,18 @@ async fn sent(world: &World, billing: &Billing, count: u32) -> Vec<ChargeId> {
         let mut tx = world.db.begin().await.expect("begins");
         provider_charges::insert(&mut tx, &charge).await.expect("stored");
         tx.commit().await.expect("committed");
-        provider.collect(&collectible(&charge, &subscription)).await.expect("taken");
-        ids.push(id);
+        charges.push(charge);
     }
-    ids
+    charges
 }
 
-fn collectible(charge: &ProviderCharge, subscription: &SubscriptionId) -> Collectible {
+fn collectible(charge: &ProviderCharge) -> Collectible {
     Collectible {
         idempotency_key: charge.id.to_string(),
         project: charge.project,
         customer_id: charge.customer.clone(),
         customer: charge.external_id.clone(),
-        closing: (subscription.clone(), charge.ordinal),
+        closing: (charge.subscription.clone(), charge.ordinal),
         amount: charge.amount,
         description: charge.description.clone(),
         period: charge.period,
@@ -128,4 +136,36 @@ async fn what_differs_is_listed_and_what_is_mended_is_not(db: Db) {
     assert_eq!(differences(&world, false).await, expected);
     // Nothing was changed at Stripe by looking.
     assert!(front.asked().iter().filter(|one| one.method == "POST").count() <= 3 + 2);
+}
+
+on_both!(what_stripe_did_without_an_answer_is_found_there_after_its_key_is_forgotten);
+async fn what_stripe_did_without_an_answer_is_found_there_after_its_key_is_forgotten(db: Db) {
+    let world = World::new(db, START).await;
+    super::events::with_plans(&world).await;
+    let front = Front::start(None).await;
+    let items = Arc::new(Mutex::new(Vec::<Value>::new()));
+    let listed = Arc::clone(&items);
+    front.answering(move |asked| match asked.what().as_str() {
+        "GET /v1/invoiceitems" => Some(json!({"data": *listed.lock(), "has_more": false})),
+        _ => agreeable(asked),
+    });
+    let billing = billing(&world, &front.url);
+    let charges = charges(&world, &billing, 2).await;
+    let provider = Arc::clone(&billing.stripe.as_ref().expect("Stripe").stripe);
+    // Of two charges one was made before the connection broke.
+    for charge in &charges {
+        front.instead("POST /v1/invoiceitems", std::iter::repeat_n(failure(500, "api_error", "lost"), 3));
+        let declined = provider.collect(&collectible(charge)).await.expect_err("no answer");
+        assert!(declined.is_passing, "{declined}");
+        world.clock.move_real(HOUR);
+    }
+    let mark = json!({"reckoner_request": charges[0].id.as_str()});
+    items.lock().push(json!({"id": "ii_made", "metadata": mark}));
+    world.clock.move_real(13 * HOUR);
+    let asked = front.asked_of("POST /v1/invoiceitems").len();
+    assert_eq!(provider.collect(&collectible(&charges[0])).await, Ok("ii_made".to_owned()));
+    assert_eq!(front.asked_of("POST /v1/invoiceitems").len(), asked, "it is there");
+    let second = &charges[1].id;
+    assert_eq!(provider.collect(&collectible(&charges[1])).await, Ok(format!("ii_{second}:2")));
+    assert_eq!(front.asked_of("POST /v1/invoiceitems").len(), asked + 1);
 }
