@@ -136,7 +136,7 @@ impl Owing {
             && at <= now
         {
             notices.push((at, *notice));
-            self.told += 1;
+            self.told = self.told.saturating_add(1);
         }
         notices
     }

@@ -46,7 +46,7 @@ struct Row {
     ended_at: Option<i64>,
 }
 
-fn from_row(row: Row) -> Result<Given> {
+fn from_row(row: &Row) -> Result<Given> {
     let until = row.until_closing.map(|until| row::sequence("until_closing", until)).transpose()?;
     Ok(Given {
         number: row::count("number", row.number)?,
@@ -68,7 +68,7 @@ pub async fn list(on: impl Exec, project: ProjectId, id: &SubscriptionId) -> Res
         project,
         id
     );
-    row::each(on.all(query).await?, from_row)
+    row::each(on.all(query).await?, |row| from_row(&row))
 }
 
 /// Adds a coupon to a subscription that is held.

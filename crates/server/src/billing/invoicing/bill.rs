@@ -39,7 +39,7 @@ pub(super) struct Bill {
     /// How many entries the customer's wallet had when it was looked at.
     pub wallet_entries: u64,
     /// Whom it is made out to.
-    pub bill_to: BillTo,
+    pub made_out_to: BillTo,
     /// The subscription's coupons that it uses up.
     pub exhausted: Vec<u32>,
 }
@@ -108,7 +108,7 @@ impl Invoicing {
             draft,
             adjusted,
             wallet_entries,
-            bill_to: details.bill_to,
+            made_out_to: details.bill_to,
             exhausted: exhausted(&coupons),
         }))
     }

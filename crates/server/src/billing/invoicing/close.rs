@@ -271,7 +271,7 @@ impl Invoicing {
             finalized_at: now,
             due_at: now.plus_micros(self.terms.payment_micros),
             time_zone_data: clock::time_zone_data().to_owned(),
-            bill_to: bill.bill_to.clone(),
+            bill_to: bill.made_out_to.clone(),
         };
         let status = if totals.due.is_zero() { InvoiceStatus::Paid } else { InvoiceStatus::Finalized };
         let invoice = StoredInvoice {

@@ -91,7 +91,7 @@ impl Subscriptions {
             "coupon_version": given.version,
             "customer": stored.external_id,
         });
-        let change = audit::Change::new(Some(whose.project), &whose.by, action, &stored.id).after(details);
+        let change = audit::Change::new(Some(whose.project), whose.by, action, &stored.id).after(details);
         audit::write(&mut tx, &self.clock, vec![change]).await?;
         tx.commit().await
     }

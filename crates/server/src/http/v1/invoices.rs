@@ -228,7 +228,7 @@ impl From<InvoicingError> for ApiError {
         let text = error.to_string();
         match error {
             InvoicingError::Store(StoreError::NotFound) => Self::not_found("invoice"),
-            InvoicingError::Store(error) => error.into(),
+            InvoicingError::Store(error) | InvoicingError::Debt(DebtError::Store(error)) => error.into(),
             InvoicingError::Events(error) => error.into(),
             InvoicingError::Subscription(error) => error.into(),
             InvoicingError::Wallet(error) => error.into(),
@@ -237,7 +237,6 @@ impl From<InvoicingError> for ApiError {
             InvoicingError::NotCreditable(_)
             | InvoicingError::HasCreditNotes
             | InvoicingError::State { .. } => Self::conflict("invoice_state", text),
-            InvoicingError::Debt(DebtError::Store(error)) => error.into(),
             InvoicingError::Debt(_)
             | InvoicingError::Money(_)
             | InvoicingError::Overflow

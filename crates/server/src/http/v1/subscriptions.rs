@@ -394,10 +394,11 @@ impl From<SubscriptionError> for ApiError {
             SubscriptionError::NoSuchPlan => Self::field("plan", "is not the key of a plan"),
             SubscriptionError::NoSuchVersion => Self::field("plan_version", "is not a version of the plan"),
             SubscriptionError::Archived => Self::field("plan", "is archived"),
-            SubscriptionError::Currency { .. } => Self::conflict("currency_differs", text),
+            SubscriptionError::Currency { .. } | SubscriptionError::CouponCurrency { .. } => {
+                Self::conflict("currency_differs", text)
+            }
             SubscriptionError::NoSuchCoupon => Self::field("coupon", "is not the key of a coupon"),
             SubscriptionError::CouponArchived => Self::field("coupon", "is archived"),
-            SubscriptionError::CouponCurrency { .. } => Self::conflict("currency_differs", text),
             SubscriptionError::CouponNotGiven => Self::not_found("coupon of the subscription"),
             SubscriptionError::CouponGiven | SubscriptionError::TooManyCoupons | SubscriptionError::Over => {
                 Self::conflict("subscription_state", text)
