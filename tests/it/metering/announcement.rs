@@ -111,7 +111,11 @@ async fn an_aggregation_tells_how_its_webhook_fared() {
     let mut receiver = Receiver::start().await;
     receiver.then([Reply::Status(500)]);
     let server = setup(&receiver.url).start();
-    close_a_day(&server, &[("sum", "1")]).await;
+    server.freeze("2026-01-12T09:30:00Z").await;
+    let sent = send(&server, "/usage/sum", r#"{"customerId":"a","value":1}"#).await;
+    assert_eq!(sent.status, 201, "{}", sent.text);
+    // No further than the day's end, when it is told of: the clock must not pass the retry on its way.
+    assert_eq!(server.advance("2026-01-13T00:00:00Z").await, 1);
     receiver.hit().await;
     let failed = status(&server, |status| status["attempts"] == json!(1)).await;
     assert_eq!(names(&failed), ["attempts", "delivered", "lastAttemptAt", "lastError"]);
