@@ -269,7 +269,8 @@ pub async fn get(on: impl Exec, project: ProjectId, id: &SubscriptionId) -> Resu
 /// The last subscription of a customer, by its own id, which may be over.
 pub async fn last_of(on: impl Exec, project: ProjectId, external_id: &str) -> Result<Option<Stored>> {
     let query = sql!(
-        "select s.*, c.external_id from customers c join subscriptions s on s.customer_id = c.id
+        "select s.*, c.external_id
+         from customers c join subscriptions s on s.project_id = c.project_id and s.customer_id = c.id
          where c.project_id = $1 and c.external_id = $2
          order by case when s.ended_at is null then 1 else 0 end desc, s.created_at desc, s.id desc limit 1",
         project,
