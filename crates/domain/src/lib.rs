@@ -43,6 +43,7 @@ pub mod quota;
 pub mod rate;
 pub mod ratio;
 pub mod rollup;
+mod sealed;
 pub mod share;
 pub mod sketch;
 pub mod source;

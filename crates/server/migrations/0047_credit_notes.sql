@@ -10,7 +10,9 @@ create table credit_notes (
     issued_at bigint not null,
     content text not null,
     hash text not null,
-    unique (project_id, number)
+    dedupe_key bytewise_text not null,
+    unique (project_id, number),
+    unique (project_id, dedupe_key)
 );
 create index credit_notes_of_invoice on credit_notes (invoice_id, number);
 create index credit_notes_of_customer on credit_notes (project_id, customer_id, number);

@@ -1,18 +1,21 @@
 //! Any number of workers close each period once and have each charge collected once, wherever one dies.
 use crate::clock::world::{LIVE, World, at};
 use crate::support::database::on_both;
+use reckoner_domain::credit_note::CreditedLine;
 use reckoner_domain::id::CustomerId;
 use reckoner_domain::key::PlanKey;
+use reckoner_domain::money::Money;
 use reckoner_domain::plan::{Plan, PlanForm};
 use reckoner_domain::problem::Problems;
 use reckoner_domain::subscription::{AfterTrial, Collection};
 use reckoner_domain::time::{DAY, HOUR};
+use reckoner_server::billing::invoicing::{InvoicingError, NewCreditNote};
 use reckoner_server::billing::subscriptions::New;
 use reckoner_server::events::ListFilter;
 use reckoner_server::jobs::Jobs;
 use reckoner_server::payments::{Collectible, Provider};
 use reckoner_server::store::audit::SYSTEM;
-use reckoner_server::store::{Db, Limit, catalog, customers, invoices, provider_charges};
+use reckoner_server::store::{Db, Limit, StoreError, catalog, customers, invoices, provider_charges};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::Barrier;
@@ -158,6 +161,37 @@ async fn the_database_itself_refuses_to_change_a_final_invoice(db: Db) {
         };
         let text = refused.expect_err(statement).to_string();
         assert!(text.contains("a final invoice never changes"), "{statement}: {text}");
+    }
+}
+
+on_both!(a_credit_note_is_issued_once_under_its_key_and_never_changes);
+async fn a_credit_note_is_issued_once_under_its_key_and_never_changes(db: Db) {
+    let world = world(db, Collection::Reckoner).await;
+    race(&world).await;
+    let limit = Limit::new(1).expect("in range");
+    let all = invoices::Filter::default();
+    let listed = invoices::list(&world.db, LIVE, &all, None, limit).await.expect("listed");
+    let invoice = listed.items.first().expect("an invoice");
+    let billing = world.billing();
+    let issue = async || {
+        let amount = Money::parse("4.00", "USD".parse().expect("a currency")).expect("an amount");
+        let lines = vec![CreditedLine { line: 0, amount }];
+        let new = NewCreditNote { lines, reason: None, outside: false, dedupe_key: "key:k".to_owned() };
+        billing.invoicing.issue_credit_note(&SYSTEM, (LIVE, &invoice.id), new).await
+    };
+    assert_eq!(issue().await.expect("issued").note.header().number, 1);
+    // Sent again after a crash that lost the answer: it changes nothing, and leaves no number out.
+    let again = issue().await.expect_err("it is there");
+    assert!(matches!(again, InvoicingError::Store(StoreError::Conflict)), "{again}");
+    let after = invoices::get(&world.db, LIVE, &invoice.id).await.expect("there");
+    assert_eq!((after.credited.amount(), after.left().amount()), ("4.00".to_owned(), "6.00".to_owned()));
+    for statement in ["update credit_notes set total = '0'", "delete from credit_notes"] {
+        let refused = match &world.db {
+            Db::Sqlite { writer, .. } => sqlx::query(statement).execute(writer).await.map(drop),
+            Db::Postgres(pool) => sqlx::query(statement).execute(pool).await.map(drop),
+        };
+        let text = refused.expect_err(statement).to_string();
+        assert!(text.contains("a credit note never changes"), "{statement}: {text}");
     }
 }
 

@@ -1,12 +1,10 @@
 //! Credit notes as they were issued: content that never changes, and its hash.
 use super::CreditNote;
 use crate::billing_details::BillTo;
-use crate::json::canonical;
-use crate::money::Money;
+use crate::money::{Money, MoneyError};
+use crate::sealed::seal;
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
-use std::fmt::Write;
 
 /// What a credit note says beside what it gives back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,7 +41,7 @@ pub struct Settlement {
 impl Settlement {
     /// Takes a total off what is left to pay, as far as that goes; the rest goes into the wallet, or is paid back by
     /// other means.
-    pub fn of(total: Money, left: Money, outside: bool) -> Result<Self, crate::money::MoneyError> {
+    pub fn of(total: Money, left: Money, outside: bool) -> Result<Self, MoneyError> {
         let invoice = total.least(left)?;
         let rest = total.minus(invoice)?;
         let nothing = Money::zero(total.currency());
@@ -87,11 +85,7 @@ impl IssuedCreditNote {
     }
 
     fn of(content: Content) -> Self {
-        let text = canonical(&serde_json::to_value(&content).unwrap_or_default());
-        let hash = Sha256::digest(text.as_bytes()).iter().fold(String::new(), |mut hex, byte| {
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        });
+        let (text, hash) = seal(&content);
         Self { content, text, hash }
     }
 

@@ -3,12 +3,10 @@ use super::assemble::{Draft, Totals};
 use super::line::Line;
 use super::tax::{TaxMode, TaxRate};
 use crate::billing_details::BillTo;
-use crate::json::canonical;
+use crate::sealed::{seal, sha256_hex};
 use crate::time::Timestamp;
 use crate::window::Window;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
-use std::fmt::Write;
 
 /// What an invoice says beside its lines.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,8 +76,7 @@ impl FinalInvoice {
     }
 
     fn of(content: Content) -> Self {
-        let text = canonical(&serde_json::to_value(&content).unwrap_or_default());
-        let hash = sha256_hex(&text);
+        let (text, hash) = seal(&content);
         Self { content, text, hash }
     }
 
@@ -117,11 +114,4 @@ impl FinalInvoice {
     pub fn hash(&self) -> &str {
         &self.hash
     }
-}
-
-fn sha256_hex(text: &str) -> String {
-    Sha256::digest(text.as_bytes()).iter().fold(String::new(), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
 }

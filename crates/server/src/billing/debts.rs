@@ -6,7 +6,7 @@ use crate::clock::Clock;
 use crate::mail::{About, MailError, Mailer, PaymentOverdue, Template};
 use crate::store::audit::{self, Change, SYSTEM};
 use crate::store::billing_standings::{self, Standing, Unpaid};
-use crate::store::{Db, StoreError, Tx, memberships};
+use crate::store::{Db, StoreError, Tx, customers, memberships};
 use crate::webhooks::dispatcher::Waker;
 use reckoner_domain::billing_status::{BillingStatus, Notice, Owing, suspended_at};
 use reckoner_domain::id::{CustomerId, ProjectId};
@@ -59,21 +59,24 @@ impl Debts {
     pub async fn settle(
         &self,
         tx: &mut Tx,
-        (project, customer): (ProjectId, &CustomerId),
+        project: ProjectId,
+        (customer, external_id): (&CustomerId, &str),
         now: Timestamp,
         noted: &mut Vec<Change>,
     ) -> Result<(), DebtError> {
-        let mut standing = billing_standings::lock(tx, project, customer).await?;
+        let owing = billing_standings::lock(tx, project, customer).await?;
+        let (customer, external_id) = (customer.clone(), external_id.to_owned());
+        let mut standing = Standing { customer, external_id, owing };
         self.tell(tx, project, &mut standing, now, noted).await?;
         let before = standing.owing;
-        let first = billing_standings::unpaid(&mut *tx, project, customer, 1).await?;
+        let first = billing_standings::unpaid(&mut *tx, project, &standing.customer, 1).await?;
         standing.owing = before.with_unpaid(first.first().map(|invoice| invoice.due_at), now);
         if standing.owing.told == 0 && before.status_told() != BillingStatus::Active {
             let restored = Changed { from: before.status_told(), to: BillingStatus::Active, at: now };
             self.tell_status(tx, project, (&standing, before), restored, noted).await?;
         }
         self.tell(tx, project, &mut standing, now, noted).await?;
-        billing_standings::put(tx, customer, &standing.owing).await?;
+        billing_standings::put(tx, &standing.customer, &standing.owing).await?;
         Ok(())
     }
 
@@ -114,7 +117,9 @@ impl Debts {
         now: Timestamp,
     ) -> Result<u64, DebtError> {
         let mut tx = self.db.begin().await?;
-        let mut standing = billing_standings::lock(&mut tx, project, customer).await?;
+        let owing = billing_standings::lock(&mut tx, project, customer).await?;
+        let external_id = customers::get(&mut tx, project, customer).await?.external_id;
+        let mut standing = Standing { customer: customer.clone(), external_id, owing };
         let mut noted = Vec::new();
         let notices = self.tell(&mut tx, project, &mut standing, now, &mut noted).await?;
         billing_standings::put(&mut tx, customer, &standing.owing).await?;

@@ -67,25 +67,18 @@ pub async fn of_customer(on: impl Exec, project: ProjectId, external_id: &str) -
     row.map_or(Ok(Owing::default()), |(due_since, told)| owing(due_since, told))
 }
 
-/// How a customer stands, held until the transaction ends.
-pub async fn lock(tx: &mut Tx, project: ProjectId, customer: &CustomerId) -> Result<Standing> {
+/// Since when a customer owes, held until the transaction ends.
+pub async fn lock(tx: &mut Tx, project: ProjectId, customer: &CustomerId) -> Result<Owing> {
+    // What is there is written as it is: that holds it too.
     let query = sql!(
         "insert into billing_standings (customer_id, project_id, told) values ($1, $2, 0)
-         on conflict (customer_id) do nothing",
+         on conflict (customer_id) do update set told = billing_standings.told
+         returning due_since, told",
         customer,
         project
     );
-    tx.run(query).await?;
-    let held = sql!("select told from billing_standings where customer_id = $1", customer);
-    let _: (i64,) = tx.one(held.locking()).await?;
-    let query = sql!(
-        "select s.customer_id, c.external_id, s.due_since, s.told
-         from billing_standings s join customers c on c.id = s.customer_id
-         where s.project_id = $1 and s.customer_id = $2",
-        project,
-        customer
-    );
-    from_row(tx.one(query).await?)
+    let (due_since, told): (Option<i64>, i64) = tx.one(query).await?;
+    owing(due_since, told)
 }
 
 /// Writes down how a customer stands. Whoever does so holds it.

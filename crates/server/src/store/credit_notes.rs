@@ -57,13 +57,13 @@ fn from_row(row: Row) -> Result<Stored> {
     })
 }
 
-/// Stores a credit note.
-pub async fn insert(tx: &mut Tx, stored: &Stored) -> Result<()> {
+/// Stores a credit note; [`StoreError::Conflict`] where one with its key is there.
+pub async fn insert(tx: &mut Tx, stored: &Stored, dedupe_key: &str) -> Result<()> {
     let total = stored.note.note().total;
     let query = sql!(
         "insert into credit_notes
-           (id, project_id, customer_id, invoice_id, number, currency, total, issued_at, content, hash)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+           (id, project_id, customer_id, invoice_id, number, currency, total, issued_at, content, hash, dedupe_key)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
         &stored.id,
         stored.project,
         &stored.customer,
@@ -73,7 +73,8 @@ pub async fn insert(tx: &mut Tx, stored: &Stored) -> Result<()> {
         total.amount(),
         stored.note.header().issued_at,
         stored.note.text(),
-        stored.note.hash()
+        stored.note.hash(),
+        dedupe_key
     );
     tx.run(query).await.map(drop)
 }

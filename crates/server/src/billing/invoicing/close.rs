@@ -290,7 +290,7 @@ impl Invoicing {
         invoices::insert(tx, &invoice).await?;
         self.move_wallet(tx, &invoice, wallet, now).await?;
         self.tell(tx, SYSTEM, (None, &invoice), noted).await?;
-        self.debts.settle(tx, (stored.project, &stored.customer), now, noted).await?;
+        self.debts.settle(tx, stored.project, (&stored.customer, &stored.external_id), now, noted).await?;
         self.mail(tx, &invoice).await?;
         Ok(Some(invoice.id))
     }

@@ -21,6 +21,8 @@ pub struct NewCreditNote {
     pub reason: Option<String>,
     /// Whether what was paid already is paid back by other means than the wallet.
     pub outside: bool,
+    /// Unique in the project: a second one is refused.
+    pub dedupe_key: String,
 }
 
 impl Invoicing {
@@ -63,11 +65,11 @@ impl Invoicing {
             invoice: id.clone(),
             note: IssuedCreditNote::new(note, header, settlement),
         };
-        credit_notes::insert(&mut tx, &stored).await?;
+        credit_notes::insert(&mut tx, &stored, &new.dedupe_key).await?;
         let mut noted = Vec::new();
         self.tell_of_credit(&mut tx, by, &stored, &mut noted).await?;
         self.take_off(&mut tx, by, (invoice, settlement), now, &mut noted).await?;
-        self.debts.settle(&mut tx, (project, &stored.customer), now, &mut noted).await?;
+        self.debts.settle(&mut tx, project, (&stored.customer, &stored.external_id), now, &mut noted).await?;
         audit::write(&mut tx, &self.clock, noted).await?;
         tx.commit().await?;
         self.debts.noticed(project, &stored.external_id);

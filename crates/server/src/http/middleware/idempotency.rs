@@ -7,7 +7,7 @@ use crate::http::body;
 use crate::http::error::ApiError;
 use crate::http::extract::BODY_BYTES_MAX;
 use crate::http::state::App;
-use crate::random;
+use crate::random::{self, NoRandomness};
 use crate::store::idempotency::{self, Answer, Began};
 use crate::webhooks::vault::{Purpose, Secret};
 use axum::body::{Body, Bytes};
@@ -23,6 +23,15 @@ use tracing::Instrument;
 
 /// The header of the request.
 pub const HEADER: HeaderName = HeaderName::from_static("idempotency-key");
+/// What a request that moves money is told by: by its key, which stays the same when it is sent again after a crash,
+/// even where its answer was lost; without one each request is another.
+pub fn once(app: &App, headers: &HeaderMap) -> Result<String, NoRandomness> {
+    match headers.get(HEADER).and_then(|value| value.to_str().ok()) {
+        Some(key) => Ok(format!("key:{key}")),
+        None => Ok(format!("request:{}", random::uuid_text(app.clock.real())?)),
+    }
+}
+
 /// The header of an answer that was given before.
 pub const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 /// Most characters of a key.

@@ -95,3 +95,18 @@ fn to_api(stored: &Stored) -> Result<StoredBillingDetails, ApiError> {
     let details = rewritten(&BillingDetailsForm::from(&stored.details))?;
     Ok(StoredBillingDetails { details, version: stored.version })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wire_and_domain_write_the_same_fields() {
+        let every_field = r#"{"name":"n","email":"a@b","address":["l"],"tax_id":"i","tax_mode":"inclusive",
+            "taxes":[{"key":"k","name":"n","percent":"1"}]}"#;
+        let form: BillingDetailsForm = serde_json::from_str(every_field).expect("a form");
+        let wire: ApiDetails = serde_json::from_str(every_field).expect("on the wire");
+        assert_eq!(rewritten::<BillingDetailsForm>(&wire).ok(), Some(form.clone()));
+        assert_eq!(rewritten::<ApiDetails>(&form).ok(), Some(wire));
+    }
+}

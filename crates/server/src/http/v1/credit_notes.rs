@@ -1,15 +1,17 @@
 //! `/v1/credit-notes`, and those of an invoice.
+use super::customers::{self, Narrowed};
 use super::invoices::{bill_to, money, read_id};
 use crate::billing::invoicing::{InvoicingError, NewCreditNote};
 use crate::http::error::{ApiError, choice_error, field_error};
 use crate::http::extract::{By, Json as JsonBody, Params};
+use crate::http::middleware::idempotency;
 use crate::http::pagination;
 use crate::http::state::App;
 use crate::store::credit_notes::{self as stored, Filter, Stored};
-use crate::store::{StoreError, customers, invoices};
+use crate::store::{StoreError, invoices};
 use axum::Json;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use reckoner_api::credit_note::{
     CreditNote as ApiCreditNote, CreditedLine as ApiLine, CreditedTax, LineToCredit,
     NewCreditNote as ApiNewCreditNote,
@@ -64,14 +66,8 @@ pub async fn list(
 ) -> Result<Json<List<ApiCreditNote>>, ApiError> {
     let (limit, after) = pagination::page(params.limit.as_deref(), params.cursor.as_deref(), faults)?;
     let nothing = || Ok(Json(List { data: Vec::new(), next_cursor: None }));
-    let customer = match params.customer.as_deref() {
-        None => None,
-        Some(name) => match customers::find(&app.db, caller.project, name).await {
-            Ok(customer) => Some(customer.id),
-            Err(StoreError::NotFound) => return nothing(),
-            Err(error) => return Err(error.into()),
-        },
-    };
+    let named = customers::narrowed(&app, &caller, params.customer.as_deref()).await?;
+    let Some(Narrowed(customer)) = named else { return nothing() };
     let invoice = match params.invoice.as_deref().map(InvoiceId::parse) {
         None => None,
         Some(Ok(id)) => Some(id),
@@ -118,7 +114,7 @@ pub async fn get(
         (status = 401, body = Problem, content_type = "application/problem+json"),
         (status = 403, body = Problem, content_type = "application/problem+json"),
         (status = 404, body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "It is void", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "It is void, or the request was done before", body = Problem, content_type = "application/problem+json"),
         (status = 413, body = Problem, content_type = "application/problem+json"),
         (status = 415, body = Problem, content_type = "application/problem+json"),
         (status = 422, body = Problem, content_type = "application/problem+json"),
@@ -129,6 +125,7 @@ pub async fn issue(
     State(app): State<App>,
     By(caller): By,
     Path(id): Path<String>,
+    headers: HeaderMap,
     JsonBody(body): JsonBody<ApiNewCreditNote>,
 ) -> Result<(StatusCode, Json<ApiCreditNote>), ApiError> {
     let id = read_id(&id)?;
@@ -146,7 +143,12 @@ pub async fn issue(
     if !errors.is_empty() {
         return Err(ApiError::invalid(errors));
     }
-    let new = NewCreditNote { lines, reason: body.reason, outside: refund == "outside" };
+    let new = NewCreditNote {
+        lines,
+        reason: body.reason,
+        outside: refund == "outside",
+        dedupe_key: idempotency::once(&app, &headers)?,
+    };
     let issued = app.billing.invoicing.issue_credit_note(&caller.actor, (caller.project, &id), new).await?;
     Ok((StatusCode::CREATED, Json(to_api(&issued))))
 }

@@ -7,6 +7,7 @@ use crate::http::pagination;
 use crate::http::state::App;
 use crate::ingest::draft::{CUSTOMER_ID_PREFIX, text_fault};
 use crate::random;
+use crate::store::StoreError;
 use crate::store::audit;
 use crate::store::changes;
 use crate::store::customers::{self, Customer, Details, Filter};
@@ -207,11 +208,24 @@ pub async fn find_or_make(app: &App, caller: &Caller, name: &str) -> Result<Cust
     find(app, caller, name).await
 }
 
+/// The customer that a list is narrowed to, where it is.
+pub struct Narrowed(pub Option<CustomerId>);
+
+/// The customer that a list names; `None` where there is no such customer, and so nothing to list.
+pub async fn narrowed(app: &App, caller: &Caller, name: Option<&str>) -> Result<Option<Narrowed>, ApiError> {
+    let Some(name) = name else { return Ok(Some(Narrowed(None))) };
+    match customers::find(&app.db, caller.project, name).await {
+        Ok(customer) => Ok(Some(Narrowed(Some(customer.id)))),
+        Err(StoreError::NotFound) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// The customer of this name.
 pub async fn find(app: &App, caller: &Caller, name: &str) -> Result<Customer, ApiError> {
     let found = customers::find(&app.db, caller.project, name).await;
     found.map_err(|error| match error {
-        crate::store::StoreError::NotFound => ApiError::not_found("customer"),
+        StoreError::NotFound => ApiError::not_found("customer"),
         error => error.into(),
     })
 }

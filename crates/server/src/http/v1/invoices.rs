@@ -4,6 +4,7 @@ mod wire;
 
 pub use wire::{bill_to, money};
 
+use super::customers::{self, Narrowed};
 use crate::billing::debts::DebtError;
 use crate::billing::invoicing::{InvoicingError, Upcoming};
 use crate::http::error::{ApiError, choice_error};
@@ -11,7 +12,7 @@ use crate::http::extract::{By, Params};
 use crate::http::pagination;
 use crate::http::state::App;
 use crate::store::invoices::{self as stored, Filter};
-use crate::store::{StoreError, customers, subscriptions};
+use crate::store::{StoreError, subscriptions};
 use axum::Json;
 use axum::extract::{Path, State};
 use reckoner_api::error::Problem;
@@ -64,14 +65,8 @@ pub async fn list(
     }
     let (limit, after) = pagination::page(params.limit.as_deref(), params.cursor.as_deref(), faults)?;
     let nothing = || Ok(Json(List { data: Vec::new(), next_cursor: None }));
-    let customer = match params.customer.as_deref() {
-        None => None,
-        Some(name) => match customers::find(&app.db, caller.project, name).await {
-            Ok(customer) => Some(customer.id),
-            Err(StoreError::NotFound) => return nothing(),
-            Err(error) => return Err(error.into()),
-        },
-    };
+    let named = customers::narrowed(&app, &caller, params.customer.as_deref()).await?;
+    let Some(Narrowed(customer)) = named else { return nothing() };
     let subscription = match params.subscription.as_deref().map(SubscriptionId::parse) {
         None => None,
         Some(Ok(id)) => Some(id),

@@ -1,14 +1,15 @@
 //! `/v1/subscriptions`.
 mod wire;
 
+use super::customers::{self, Narrowed};
 use crate::auth::caller::Caller;
 use crate::billing::subscriptions::{New, SubscriptionError, Whose};
 use crate::http::error::{ApiError, choice_error, field_error};
 use crate::http::extract::{By, Change, Json as JsonBody, Params};
 use crate::http::pagination;
 use crate::http::state::App;
+use crate::store::StoreError;
 use crate::store::subscriptions::{self as stored, Filter, Stored};
-use crate::store::{StoreError, customers};
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -69,13 +70,9 @@ pub async fn list(
         faults.push(choice_error("status", &SubscriptionStatus::NAMES));
     }
     let (limit, after) = pagination::page(params.limit.as_deref(), params.cursor.as_deref(), faults)?;
-    let customer = match params.customer.as_deref() {
-        None => None,
-        Some(name) => match customers::find(&app.db, caller.project, name).await {
-            Ok(customer) => Some(customer.id),
-            Err(StoreError::NotFound) => return Ok(Json(List { data: Vec::new(), next_cursor: None })),
-            Err(error) => return Err(error.into()),
-        },
+    let named = customers::narrowed(&app, &caller, params.customer.as_deref()).await?;
+    let Some(Narrowed(customer)) = named else {
+        return Ok(Json(List { data: Vec::new(), next_cursor: None }));
     };
     let filter = Filter {
         customer: customer.as_ref(),

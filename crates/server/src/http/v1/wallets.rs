@@ -1,4 +1,5 @@
 //! `/v1/customers/{customer}/wallet`.
+use super::customers;
 use super::invoices::money;
 use crate::auth::caller::Caller;
 use crate::billing::wallet::{Asked, Movement, MovementError};
@@ -7,8 +8,6 @@ use crate::http::extract::{By, Json as JsonBody, Params};
 use crate::http::middleware::idempotency;
 use crate::http::pagination;
 use crate::http::state::App;
-use crate::random;
-use crate::store::customers::{self, Customer};
 use crate::store::wallets::{self as stored, Entry};
 use axum::Json;
 use axum::extract::{Path, State};
@@ -43,7 +42,7 @@ pub async fn get(
     By(caller): By,
     Path(name): Path<String>,
 ) -> Result<Json<ApiWallet>, ApiError> {
-    let customer = find(&app, &caller, &name).await?;
+    let customer = customers::find(&app, &caller, &name).await?;
     let wallet = app.billing.wallets.get(&customer).await?;
     let now = app.clock.of_project(caller.project);
     let available = wallet.as_ref().map(|one| one.wallet.available_at(now)).transpose();
@@ -75,7 +74,7 @@ pub async fn entries(
     Params(params, faults): Params<PageParams>,
 ) -> Result<Json<List<WalletEntry>>, ApiError> {
     let (limit, before) = pagination::page(params.limit.as_deref(), params.cursor.as_deref(), faults)?;
-    let customer = find(&app, &caller, &name).await?;
+    let customer = customers::find(&app, &caller, &name).await?;
     let page = stored::entries(&app.db, caller.project, &customer.id, before.as_ref(), limit).await?;
     Ok(Json(pagination::to_api_list(page, |entry| to_api(&entry))))
 }
@@ -275,14 +274,6 @@ pub async fn deduct_held(
     pass(&app, &caller, (&name, &headers), body.description, Movement::DeductHeld(hold, amount)).await
 }
 
-async fn find(app: &App, caller: &Caller, name: &str) -> Result<Customer, ApiError> {
-    let found = customers::find(&app.db, caller.project, name).await;
-    found.map_err(|error| match error {
-        crate::store::StoreError::NotFound => ApiError::not_found("customer"),
-        error => error.into(),
-    })
-}
-
 async fn pass(
     app: &App,
     caller: &Caller,
@@ -290,12 +281,8 @@ async fn pass(
     description: Option<String>,
     movement: Movement,
 ) -> Result<(StatusCode, Json<WalletEntry>), ApiError> {
-    let customer = find(app, caller, name).await?;
-    // Of a request that is sent again after a crash the wallet knows, even where its answer was lost.
-    let dedupe_key = match headers.get(idempotency::HEADER).and_then(|value| value.to_str().ok()) {
-        Some(key) => format!("key:{key}"),
-        None => format!("request:{}", random::uuid_text(app.clock.real())?),
-    };
+    let customer = customers::find(app, caller, name).await?;
+    let dedupe_key = idempotency::once(app, headers)?;
     let asked = Asked { by: &caller.actor, customer: &customer, description, dedupe_key };
     let (_, entry) = app.billing.wallets.pass(asked, movement).await?;
     Ok((StatusCode::CREATED, Json(to_api(&entry))))
