@@ -8,8 +8,14 @@ use std::path::Path;
 
 const CUSTOMER: &str = "ada@example.com";
 /// What is personal of the customer.
-const PERSONAL: [&str; 5] =
-    [CUSTOMER, "Ada Lovelace", "device-of-ada", "workshop of ada", "reader@example.org"];
+const PERSONAL: [&str; 6] = [
+    CUSTOMER,
+    "Ada Lovelace",
+    "device-of-ada",
+    "workshop of ada",
+    "12 Analytical Lane",
+    "reader@example.org",
+];
 const PASSWORD: &str = "correct horse battery";
 
 fn setup() -> Setup {
@@ -56,6 +62,9 @@ async fn fill(server: &Server) {
         server.request(Method::PATCH, &format!("/v1/customers/{CUSTOMER}"), crate::support::server::TEST_KEY);
     let changed = changed.header("idempotency-key", "one").json(&change).send().await;
     assert_eq!(Answer::of(changed).await.status, 200);
+    let details = json!({"name": "Ada Lovelace", "address": ["12 Analytical Lane"], "email": CUSTOMER});
+    let put = server.put(&format!("/v1/customers/{CUSTOMER}/billing-details"), details).await;
+    assert_eq!(put.status, 200, "{}", put.text);
     server.advance("2026-01-13T00:15:00Z").await;
 }
 
@@ -113,7 +122,7 @@ async fn nothing_in_the_data_directory_tells_who_an_erased_customer_was() {
     let mut server = setup().start();
     fill(&server).await;
     let before = (shown(&server, CUSTOMER).await, shown(&server, "zoe").await);
-    for text in &PERSONAL[..4] {
+    for text in &PERSONAL[..5] {
         assert!(!files_with(&server.data_dir(), text).is_empty(), "{text}");
     }
     let pseudonym = erase(&server, CUSTOMER, CUSTOMER).await;

@@ -52,8 +52,8 @@ pub async fn html(
 
 /// Get a final invoice as PDF.
 ///
-/// The same invoice gives the same bytes as long as its status, its customer's name and what is set of the
-/// seller stay. With `If-None-Match` it is sent only if it has changed.
+/// The same invoice gives the same bytes as long as its status, what is set of the seller and, where it does not
+/// say whom it is made out to, its customer's name stay. With `If-None-Match` it is sent only if it has changed.
 #[utoipa::path(
     get, path = "/v1/invoices/{id}/pdf", operation_id = "get_invoice_pdf", tag = "invoices",
     params(("id" = String, Path, description = "`inv_...`")),
