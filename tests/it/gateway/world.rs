@@ -78,6 +78,8 @@ impl Gateway {
         let mut command = Command::new(env!("CARGO_BIN_EXE_reckoner"));
         command.args(["gateway", "--listen", "127.0.0.1:0", "--upstream", upstream, "--server", server]);
         command.args(["--key", TEST_KEY, "--log-level", "error", "--spill-dir"]).arg(spill).args(more);
+        // A machine that is busy with other tests is no server out of reach.
+        command.args(["--decision-timeout-s", "60"]);
         let mut child = command.stdout(Stdio::piped()).spawn().expect("the gateway starts");
         let line = first_line(&mut child);
         let url = line

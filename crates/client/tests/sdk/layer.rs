@@ -101,7 +101,8 @@ async fn beyond_the_limit_callers_are_told_how_they_stand() {
     let standin = Standin::start().await;
     standin.with(|inner| inner.limit = Some(5));
     let tracker = tracker(&standin);
-    let limiter = Limiter::builder(standin.client(), tracker.clone()).start();
+    let limiter =
+        Limiter::builder(standin.client(), tracker.clone()).decision_timeout(Duration::from_secs(30)).start();
     let app = app(MeterLayer::new(tracker.clone()).enforce(limiter.clone()).upgrade_url("/pay"));
     let mut left = Vec::new();
     for _ in 0..5 {

@@ -88,6 +88,9 @@ pub struct GatewayArgs {
     /// What to do while the Reckoner server is out of reach and nothing is left that was taken ahead.
     #[arg(long, value_name = "WHAT", value_enum, default_value = "allow")]
     pub when_away: Away,
+    /// Seconds to wait for a decision before the Reckoner server counts as out of reach.
+    #[arg(long, value_name = "S", default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=600))]
+    pub decision_timeout_s: u64,
     /// Where refused callers are sent to.
     #[arg(long, value_name = "URL", default_value = "/dashboard/billing")]
     pub upgrade_url: String,
@@ -178,6 +181,7 @@ fn settings(args: GatewayArgs) -> Result<Settings, CliError> {
             Away::Allow => WhenAway::Allow,
             Away::Refuse => WhenAway::Refuse,
         },
+        decision_timeout: Duration::from_secs(args.decision_timeout_s),
         upgrade_url: args.upgrade_url,
         take_request_ids: !args.new_request_ids,
         times: Times {

@@ -48,6 +48,8 @@ pub struct Settings {
     pub lease_units: u64,
     /// What to do while the Reckoner server is out of reach.
     pub when_away: WhenAway,
+    /// The longest wait for a decision.
+    pub decision_timeout: Duration,
     /// Where refused callers are sent to.
     pub upgrade_url: String,
     /// Whether callers may name their requests.
@@ -112,8 +114,11 @@ impl Gateway {
             .upgrade_url(settings.upgrade_url)
             .take_request_ids(settings.take_request_ids);
         let limiter = settings.calls_meter.as_ref().map(|_| {
-            let builder = Limiter::builder(client, tracker.clone()).when_away(settings.when_away);
-            builder.lease_units(settings.lease_units).start()
+            Limiter::builder(client, tracker.clone())
+                .when_away(settings.when_away)
+                .decision_timeout(settings.decision_timeout)
+                .lease_units(settings.lease_units)
+                .start()
         });
         if let (Some(limiter), Some(meter)) = (&limiter, settings.calls_meter) {
             layer = layer.enforce(limiter.clone()).calls_meter(meter);
