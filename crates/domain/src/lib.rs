@@ -42,6 +42,7 @@ pub mod proration;
 pub mod quota;
 pub mod rate;
 pub mod ratio;
+pub mod resource_invoice;
 pub mod rollup;
 mod sealed;
 pub mod share;

@@ -205,3 +205,46 @@ async fn an_invoice_is_paid_withdrawn_or_given_up_on(setup: Setup) {
     let wrong = server.get("/v1/invoices?status=open").await;
     assert_eq!((wrong.status.as_u16(), &wrong.json()["errors"][0]["field"]), (422, &json!("status")));
 }
+
+/// Lines name the aggregation of exactly their time; what is billed for ever takes no figures from elsewhere.
+#[tokio::test]
+async fn a_line_leads_to_its_aggregation_and_its_time_is_locked() {
+    let periods = json!({"periods": ["daily", "monthly"], "events": {"api.calls": {"op": "sum"}}});
+    let server = Setup::default().system(periods).start();
+    server.freeze("2026-01-01T00:00:00Z").await;
+    let plan = json!({
+        "key": "calls", "currency": "USD", "interval": "month", "base_price": "0", "billing": "calendar",
+        "prices": [{"model": "per_unit", "meter": "api.calls", "unit_price": "0.01"}],
+    });
+    assert_eq!(server.post("/v1/plans", plan).await.status, 201);
+    subscribe(&server, "acme", "calls").await;
+    used(&server, "a", "acme", 300, "2026-01-01T00:00:00Z").await;
+    server.advance("2026-02-01T02:00:00Z").await;
+    let invoice = invoices(&server, "acme").await.pop().expect("an invoice");
+    assert_eq!(shown(&invoice), "finalized 3.00: usage 3.00 api.calls");
+    let id = invoice["lines"][0]["aggregation"].as_str().expect("an aggregation");
+    assert_eq!(id, "acme_monthly_202601");
+    let aggregation = server.get(&format!("/v1/aggregations/{id}")).await.json();
+    assert_eq!((&aggregation["values"]["api.calls"], &aggregation["revision"]), (&json!("300"), &json!(1)));
+    // Known too late: it is an adjustment, and the aggregation stays what the invoice was made of.
+    used(&server, "late", "acme", 50, "2026-01-15T00:00:00Z").await;
+    server.advance("2026-02-01T03:00:00Z").await;
+    assert_eq!(server.get(&format!("/v1/aggregations/{id}")).await.json(), aggregation);
+    let of_day = |day: u32| {
+        json!({"customer": "acme", "period": "daily", "period_key": format!("202601{day:02}"),
+            "period_start": format!("2026-01-{day:02}T00:00:00Z"), "period_end": format!("2026-01-{:02}T00:00:00Z", day + 1),
+            "values": {"api.calls": "7"}, "event_counts": {"api.calls": 1}, "event_count": 1})
+    };
+    let sent = json!({"aggregations": [of_day(20), of_day(21)]});
+    let refused = server.post("/v1/aggregations/import", sent).await;
+    let (status, problem) = refused.parts();
+    assert_eq!((status, &problem["code"]), (409, &json!("BILLING_PERIOD_LOCKED")), "{problem}");
+    assert_eq!(problem["errors"].as_array().map(Vec::len), Some(2));
+    assert_eq!(server.get("/v1/aggregations/acme_daily_20260120").await.status, 404);
+    server.advance("2026-03-01T02:00:00Z").await;
+    let next = invoices(&server, "acme").await.pop().expect("an invoice");
+    let adjusted =
+        "finalized 0.50: usage 0.00 api.calls, adjustment 0.50 api.calls, 2026-01-01 to 2026-02-01";
+    assert_eq!(shown(&next), adjusted);
+    assert_eq!(next["lines"][1]["aggregation"], id);
+}

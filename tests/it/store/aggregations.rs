@@ -223,7 +223,7 @@ async fn what_was_imported_is_never_overwritten(db: Db) {
     for (one, created, conflicts) in [(&new, 1, 0), (&new, 0, 0), (&other, 0, 1)] {
         let mut tx = db.begin().await.expect("begins");
         let taken = store::import(&mut tx, LIVE, std::slice::from_ref(one), at(3)).await.expect("imported");
-        assert_eq!((taken.created, taken.conflicts.len()), (created, conflicts));
+        assert_eq!((taken.created.len(), taken.conflicts.len()), (created, conflicts));
         tx.commit().await.expect("committed");
     }
     let stored = store::get(&db, LIVE, "acme_daily_20260114").await.expect("there");

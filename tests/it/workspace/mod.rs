@@ -1,5 +1,6 @@
 //! System B's endpoints, as its clients see them, and what is behind them.
 mod events;
+mod invoices;
 mod own_traffic;
 mod storage;
 mod summary;

@@ -1,7 +1,7 @@
 //! The codes of problems, for programs: none is ever renamed.
 
 /// Each code with what it means. `/docs` lists them, and `type` of a problem leads there.
-pub const CODES: [(&str, &str); 37] = [
+pub const CODES: [(&str, &str); 38] = [
     ("malformed", "The request cannot be read: no JSON, no UTF-8, nested too deep, a body that ended early."),
     ("unauthenticated", "No credential, or one that is unknown, revoked or expired."),
     ("forbidden", "The key lacks the scope that the route asks for."),
@@ -13,6 +13,10 @@ pub const CODES: [(&str, &str); 37] = [
     ("event_conflict", "The event's id is taken by an event with other content."),
     ("event_void", "The event is void and cannot be amended."),
     ("aggregation_conflict", "Aggregations of these ids exist with other content; nothing was imported."),
+    (
+        "BILLING_PERIOD_LOCKED",
+        "What is billed for ever is not calculated anew: changes of it are adjustments.",
+    ),
     ("clock_not_frozen", "Only a frozen test clock can be advanced."),
     ("clock_backwards", "The test clock would move back, and the project has events."),
     ("key_ended", "The API key is revoked or has expired, and is not replaced: make a new one."),

@@ -179,6 +179,10 @@ fn system_b() -> OpenApiRouter<App> {
         .routes(routes!(b::summary::summary))
         .routes(routes!(b::aggregations::list))
         .routes(routes!(b::aggregations::calculate))
+        .routes(routes!(b::invoices::list))
+        .routes(routes!(b::invoices::generate))
+        .routes(routes!(b::invoices::finalize))
+        .routes(routes!(b::invoices::pay))
         .routes(routes!(b::dashboard::dashboard))
 }
 

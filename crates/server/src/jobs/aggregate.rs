@@ -3,7 +3,7 @@ use super::figures::{self, Computed, Meters, span_of};
 use super::plan::{Task, Who};
 use super::run::{JobError, Turn};
 use super::view::View;
-use super::{AGGREGATE, Jobs, payload};
+use super::{AGGREGATE, Jobs, frozen, payload};
 use crate::random;
 use crate::store::Tx;
 use crate::store::aggregations::{self, Applied, Candidate, Outcome};
@@ -106,7 +106,10 @@ impl Jobs {
         let meters = Meters::new(self.catalogues.of(project), meters::archived(&self.db, project).await?);
         let mut run = Run { project, now, turn, meters, done: Done::default(), retries: BTreeMap::new() };
         for task in &tasks {
-            self.run_task(&mut run, task, view.through_sequence).await?;
+            for (part, as_of) in frozen::parts(&self.db, project, task).await? {
+                self.run_task(&mut run, &part, (view.through_sequence, as_of)).await?;
+            }
+            run.done.periods += 1;
         }
         let Run { done, retries, .. } = run;
         let ending = Ending {
@@ -140,7 +143,12 @@ impl Jobs {
         Ok(job_retries::put(tx, job, &retries, now).await?)
     }
 
-    async fn run_task(&self, run: &mut Run<'_>, task: &Task, through: u64) -> Result<(), JobError> {
+    async fn run_task(
+        &self,
+        run: &mut Run<'_>,
+        task: &Task,
+        through: (u64, Option<Timestamp>),
+    ) -> Result<(), JobError> {
         self.keep(run.turn).await?;
         let mut expected = aggregations::open_customers(&self.db, run.project, &span_of(task)).await?;
         expected.retain(|customer| task.who.has(customer));
@@ -157,9 +165,7 @@ impl Jobs {
                 run.retries.insert(id, retry);
             }
         }
-        self.store(run, candidates).await?;
-        run.done.periods += 1;
-        Ok(())
+        self.store(run, candidates).await
     }
 
     /// Stores aggregations and their webhooks, both or neither.

@@ -5,6 +5,7 @@ use crate::events::{Events, EventsError, Row};
 use crate::store::aggregations::{Candidate, Figure, Figures, InForce, Span};
 use reckoner_domain::id::ProjectId;
 use reckoner_domain::meter::{Aggregation, Catalogue, Meter, MeterKey};
+use reckoner_domain::time::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -44,16 +45,17 @@ pub struct Computed {
 }
 
 /// Computes a task's aggregations; those `expected` to be there have one even without events, since all
-/// of theirs may be void by now. What fails for some customers does not keep the others.
+/// of theirs may be void by now. Only what was received until `as_of` counts, where that is said. What fails for
+/// some customers does not keep the others.
 pub async fn compute(
     events: &Events,
     project: ProjectId,
     meters: &Meters,
     (task, expected): (&Task, Vec<String>),
-    through_sequence: u64,
+    (through_sequence, as_of): (u64, Option<Timestamp>),
 ) -> Result<Computed, EventsError> {
     let catalogue = &meters.catalogue;
-    let mut reader = Reader::new(events, project, task);
+    let mut reader = Reader::new(events, project, task, as_of);
     let none = |customer: String| (customer, Gathered::default());
     let mut gathered: BTreeMap<String, Gathered> = expected.into_iter().map(none).collect();
     if let Who::Only(customers) = &task.who {

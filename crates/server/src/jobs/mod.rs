@@ -6,6 +6,7 @@ mod clear;
 mod due;
 mod erase;
 mod figures;
+mod frozen;
 mod housekeeping;
 mod payload;
 mod plan;

@@ -35,6 +35,28 @@ impl Who {
             Self::Only(customers) => customers.contains(customer),
         }
     }
+
+    /// The same without some of them.
+    pub fn without<'a>(&self, some: impl ExactSizeIterator<Item = &'a String>) -> Self {
+        if some.len() == 0 {
+            return self.clone();
+        }
+        match self {
+            Self::AllBut(others) => {
+                Self::AllBut(Arc::new(others.iter().cloned().chain(some.cloned()).collect()))
+            }
+            Self::Only(customers) => {
+                let some: BTreeSet<&str> = some.map(String::as_str).collect();
+                let kept = customers.iter().filter(|one| !some.contains(one.as_str())).cloned();
+                Self::Only(Arc::new(kept.collect()))
+            }
+        }
+    }
+
+    /// Whether it is nobody.
+    pub fn is_nobody(&self) -> bool {
+        matches!(self, Self::Only(customers) if customers.is_empty())
+    }
 }
 
 /// What there is to look at.

@@ -4,6 +4,7 @@ use super::plan::{Task, Who};
 use crate::events::{Events, EventsError, GroupBy, Row, UsageQuery};
 use reckoner_domain::id::ProjectId;
 use reckoner_domain::meter::Meter;
+use reckoner_domain::time::Timestamp;
 use reckoner_domain::window::Window;
 use std::collections::BTreeMap;
 
@@ -23,14 +24,15 @@ pub struct Reader<'a> {
     project: ProjectId,
     window: Window,
     who: &'a Who,
+    as_of: Option<Timestamp>,
     failed: Failed,
 }
 
 impl<'a> Reader<'a> {
-    /// Nothing has been read.
-    pub fn new(events: &'a Events, project: ProjectId, task: &'a Task) -> Self {
+    /// Nothing has been read; only what was received until `as_of` is to be.
+    pub fn new(events: &'a Events, project: ProjectId, task: &'a Task, as_of: Option<Timestamp>) -> Self {
         let window = Window { start: task.span.start, end: task.span.end };
-        Self { events, project, window, who: &task.who, failed: Failed::new() }
+        Self { events, project, window, who: &task.who, as_of, failed: Failed::new() }
     }
 
     /// The customers that failed for any meter.
@@ -61,6 +63,7 @@ impl<'a> Reader<'a> {
         let mut query = UsageQuery::new(self.project, meter.clone(), vec![self.window]);
         query.group_by = vec![GroupBy::Customer];
         query.customers = customers;
+        query.as_of = self.as_of;
         let mut rows = self.events.query(query).await?;
         let concerns = |row: &Row| row.customer.as_deref().is_some_and(|customer| self.who.has(customer));
         rows.retain(|row| row.events > 0 && concerns(row));

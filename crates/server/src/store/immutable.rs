@@ -11,6 +11,10 @@ create trigger if not exists credit_notes_refuse_update before update on credit_
     begin select raise(abort, 'a credit note never changes'); end;
 create trigger if not exists credit_notes_refuse_delete before delete on credit_notes
     begin select raise(abort, 'a credit note never changes'); end;
+create trigger if not exists final_workspace_invoices_refuse_update before update on final_workspace_invoices
+    begin select raise(abort, 'a final invoice never changes'); end;
+create trigger if not exists final_workspace_invoices_refuse_delete before delete on final_workspace_invoices
+    begin select raise(abort, 'a final invoice never changes'); end;
 ";
 
 /// For PostgreSQL.
@@ -27,4 +31,8 @@ create or replace trigger credit_notes_refuse_change before update or delete on 
     for each row execute function refuse_change_of_credit_note();
 create or replace trigger credit_notes_refuse_truncate before truncate on credit_notes
     for each statement execute function refuse_change_of_credit_note();
+create or replace trigger final_workspace_invoices_refuse_change before update or delete on final_workspace_invoices
+    for each row execute function refuse_change();
+create or replace trigger final_workspace_invoices_refuse_truncate before truncate on final_workspace_invoices
+    for each statement execute function refuse_change();
 ";

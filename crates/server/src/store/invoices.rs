@@ -106,6 +106,8 @@ pub enum Series {
     Invoice,
     /// Credit notes.
     CreditNote,
+    /// Invoices of system B.
+    WorkspaceInvoice,
 }
 
 impl Series {
@@ -113,6 +115,7 @@ impl Series {
         match self {
             Self::Invoice => "invoice",
             Self::CreditNote => "credit_note",
+            Self::WorkspaceInvoice => "workspace_invoice",
         }
     }
 }

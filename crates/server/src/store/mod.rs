@@ -29,6 +29,7 @@ pub mod job_retries;
 pub mod job_runs;
 pub mod leases;
 pub mod level_snapshots;
+pub mod locks;
 pub mod login_failures;
 pub mod mails;
 pub mod memberships;
@@ -66,6 +67,7 @@ pub mod webhook_messages;
 pub mod webhook_purge;
 pub mod webhook_queue;
 pub mod webhook_status;
+pub mod workspace_invoices;
 
 pub use db::{Db, Engine, PoolState, Tx};
 pub use error::{Result, StoreError};

@@ -4,6 +4,7 @@ use super::terms::exhausted;
 use super::usage::Priced;
 use super::{Invoicing, Result};
 use crate::store::StoreError;
+use crate::store::aggregations;
 use crate::store::closings::{self, ClosedPeriod};
 use crate::store::subscriptions::Stored;
 use crate::store::wallets;
@@ -12,10 +13,11 @@ use reckoner_domain::billing_details::{BillTo, BillingDetails};
 use reckoner_domain::billing_period::{BillingPeriod, Closing, Part, Phase, PlanVersion};
 use reckoner_domain::id::MeterId;
 use reckoner_domain::invoice::{
-    Charge, Draft, LineKind, Source, Taxes, base_charges, change_charges, draft, usage_charge,
+    Charge, Draft, LineKind, Metering, Source, Taxes, base_charges, change_charges, draft, usage_charge,
 };
 use reckoner_domain::key::{PriceKey, TaxKey};
 use reckoner_domain::money::{Money, MoneyError};
+use reckoner_domain::plan::Plan;
 use reckoner_domain::price::Charges;
 use reckoner_domain::ratio::Ratio;
 use reckoner_domain::share::Share;
@@ -203,6 +205,7 @@ impl Invoicing {
     ) -> Result<Vec<Charge>> {
         let plan = self.plan(stored, &part.plan).await?;
         let mut charges = Vec::new();
+        let aggregation = self.aggregation_of(stored, &plan, part.window).await?;
         for price in &plan.prices {
             let Charges::Metered { meter, metered } = &price.charges else { continue };
             let billed = before
@@ -210,10 +213,20 @@ impl Invoicing {
                 .find(|one| one.source.price.as_ref() == Some(&price.key) && one.part == part.window);
             let meter_version = billed.and_then(Charged::meter);
             let priced = Priced { stored, period, part, plan: &plan, metered, meter, meter_version };
-            let metering = self.metering(&priced).await?;
+            let metering = Metering { aggregation: aggregation.clone(), ..self.metering(&priced).await? };
             charges.extend(usage_charge(&plan, price, metering, part.window, part.share, taxes)?);
         }
         Ok(charges)
+    }
+}
+
+impl Invoicing {
+    /// The aggregation of exactly a part of a period, where it is a calendar period that is aggregated and is over.
+    async fn aggregation_of(&self, stored: &Stored, plan: &Plan, part: Window) -> Result<Option<String>> {
+        if !plan.prices.iter().any(|price| matches!(price.charges, Charges::Metered { .. })) {
+            return Ok(None);
+        }
+        Ok(aggregations::of_time(&self.db, stored.project, &stored.external_id, part).await?)
     }
 }
 

@@ -269,7 +269,7 @@ impl Invoicing {
                 .as_ref()
                 .map_or(Window { start: closing.at, end: closing.at }, |p| p.window),
             finalized_at: now,
-            due_at: now.plus_micros(self.terms.payment_micros),
+            due_at: self.due_at(now),
             time_zone_data: clock::time_zone_data().to_owned(),
             bill_to: bill.made_out_to.clone(),
         };

@@ -233,6 +233,11 @@ impl Invoicing {
         Ok(since.map(|since| since.plus_micros(-RESET_DAYS * DAY)))
     }
 
+    /// When an invoice that becomes final at an instant is to be paid.
+    pub fn due_at(&self, finalized_at: Timestamp) -> Timestamp {
+        finalized_at.plus_micros(self.terms.payment_micros)
+    }
+
     /// A subscription as it is written down.
     pub(super) async fn stored(&self, project: ProjectId, id: &SubscriptionId) -> Result<Stored> {
         Ok(subscriptions::get(&self.db, project, id).await?)

@@ -5,8 +5,10 @@ use crate::http::error::{ApiError, choice_error, field_error};
 use crate::http::extract::{By, Json as JsonBody};
 use crate::http::state::App;
 use crate::ingest::draft::{CUSTOMER_ID_PREFIX, text_fault};
+use crate::store::Db;
 use crate::store::aggregations::{self, Figure, Figures, NewImport, Span};
 use crate::store::audit::{self, Change};
+use crate::store::locks;
 use crate::store::webhook_status::Status;
 use axum::Json;
 use axum::extract::State;
@@ -15,9 +17,11 @@ use reckoner_api::aggregation::{ImportedAggregations, NewAggregation, NewAggrega
 use reckoner_api::error::{FieldError, Problem};
 use reckoner_domain::decimal::Decimal;
 use reckoner_domain::event::CUSTOMER_BYTES_MAX;
+use reckoner_domain::id::ProjectId;
 use reckoner_domain::meter::MeterKey;
 use reckoner_domain::period::Period;
 use reckoner_domain::time::Timestamp;
+use reckoner_domain::window::Window;
 use serde_json::json;
 use std::collections::BTreeSet;
 
@@ -38,7 +42,7 @@ const ERROR_BYTES_MAX: usize = 1_024;
         (status = 400, body = Problem, content_type = "application/problem+json"),
         (status = 401, body = Problem, content_type = "application/problem+json"),
         (status = 403, body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "Aggregations of these ids exist with other content", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "Aggregations of these ids exist with other content, or are of times that are billed for ever", body = Problem, content_type = "application/problem+json"),
         (status = 413, body = Problem, content_type = "application/problem+json"),
         (status = 415, body = Problem, content_type = "application/problem+json"),
         (status = 422, body = Problem, content_type = "application/problem+json"),
@@ -82,17 +86,55 @@ pub async fn import(
         let detail = format!("{} aggregations are there with other content", taken.conflicts.len());
         return Err(ApiError::conflict("aggregation_conflict", detail).with_errors(errors.collect()));
     }
-    if taken.created > 0 {
+    if let Some(error) =
+        locked(&app.db, caller.project, new.iter().filter(|one| taken.created.contains(&one.id()))).await?
+    {
+        tx.rollback().await?;
+        return Err(error);
+    }
+    let imported = taken.created.len() as u64;
+    let unchanged = count as u64 - imported;
+    if imported > 0 {
         let change =
             Change::new(Some(caller.project), &caller.actor, "aggregations.imported", "aggregations");
-        let change =
-            change.after(json!({"imported": taken.created, "unchanged": count as u64 - taken.created}));
+        let change = change.after(json!({"imported": imported, "unchanged": unchanged}));
         audit::write(&mut tx, &app.clock, vec![change]).await?;
     }
     tx.commit().await?;
     let customers: BTreeSet<String> = new.into_iter().map(|one| one.customer).collect();
     app.recorder.ensure_customers(caller.project, customers.into_iter().collect()).await?;
-    Ok(Json(ImportedAggregations { imported: taken.created, unchanged: count as u64 - taken.created }))
+    Ok(Json(ImportedAggregations { imported, unchanged }))
+}
+
+/// Why days and months that are billed for ever get no figures from elsewhere.
+async fn locked<'a>(
+    db: &Db,
+    project: ProjectId,
+    new: impl Iterator<Item = &'a NewImport> + Clone + Send,
+) -> Result<Option<ApiError>, ApiError> {
+    let new = new.filter(|one| matches!(one.span.period.as_str(), "daily" | "monthly"));
+    let (Some(start), Some(end)) =
+        (new.clone().map(|one| one.span.start).min(), new.clone().map(|one| one.span.end).max())
+    else {
+        return Ok(None);
+    };
+    let customers: BTreeSet<String> = new.clone().map(|one| one.customer.clone()).collect();
+    let customers: Vec<String> = customers.into_iter().collect();
+    let locks = locks::overlapping(db, project, Window { start, end }, Some(&customers)).await?;
+    let is_locked = |one: &&NewImport| {
+        let window = Window { start: one.span.start, end: one.span.end };
+        locks.iter().any(|lock| lock.customer == one.customer && lock.covers(window))
+    };
+    let errors: Vec<FieldError> = new
+        .filter(is_locked)
+        .map(|one| field_error("aggregations", format!("{} is of a time that is billed for ever", one.id())))
+        .collect();
+    if errors.is_empty() {
+        return Ok(None);
+    }
+    metrics::counter!("billing_lock_errors_total").increment(1);
+    let detail = format!("{} aggregations are of times that are billed for ever", errors.len());
+    Ok(Some(ApiError::conflict("BILLING_PERIOD_LOCKED", detail).with_errors(errors)))
 }
 
 /// Checks aggregations and notes everything that is wrong with them.

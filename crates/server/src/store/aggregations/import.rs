@@ -70,8 +70,8 @@ impl NewImport {
 /// What an import came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Taken {
-    /// How many are new.
-    pub created: u64,
+    /// The ids of those that are new.
+    pub created: BTreeSet<String>,
     /// The ids that are there with other content.
     pub conflicts: BTreeSet<String>,
 }
@@ -102,7 +102,7 @@ pub async fn import(tx: &mut Tx, project: ProjectId, new: &[NewImport], now: Tim
     let known = find_many(&mut *tx, project, &known).await?;
     let differs = |stored: &Aggregation| by_id.get(&stored.id).is_some_and(|one| !one.is(stored));
     let conflicts = known.into_iter().filter(differs).map(|stored| stored.id).collect();
-    Ok(Taken { created: created.len() as u64, conflicts })
+    Ok(Taken { created, conflicts })
 }
 
 fn to_row(project: ProjectId, id: &str, new: &NewImport, now: Timestamp) -> Result<Vec<Val>> {

@@ -8,6 +8,7 @@ use super::{Aggregation, Span, from_row};
 use crate::sql;
 use reckoner_domain::id::ProjectId;
 use reckoner_domain::time::Timestamp;
+use reckoner_domain::window::Window;
 
 /// Ids of one statement.
 const IDS_MAX: usize = 1_000;
@@ -103,4 +104,23 @@ pub async fn count(on: impl Exec, project: ProjectId) -> Result<u64> {
 /// Deletes every aggregation of a project and says how many there were.
 pub async fn delete_all(on: impl Exec, project: ProjectId) -> Result<u64> {
     on.run(sql!("delete from aggregations where project_id = $1", project)).await
+}
+
+/// The completed aggregation of exactly a time, where there is one.
+pub async fn of_time(
+    on: impl Exec,
+    project: ProjectId,
+    customer: &str,
+    window: Window,
+) -> Result<Option<String>> {
+    let query = sql!(
+        "select id from aggregations
+         where project_id = $1 and customer = $2 and period_start = $3 and period_end = $4 and complete
+         order by id limit 1",
+        project,
+        customer,
+        window.start,
+        window.end
+    );
+    Ok(on.opt::<(String,)>(query).await?.map(|(id,)| id))
 }

@@ -5,7 +5,7 @@ mod list;
 
 pub use apply::{Announcement, Applied, Candidate, InForce, Outcome, apply, apply_many};
 pub use import::{Imported, NewImport, Taken, import};
-pub use list::{Filter, count, count_current, delete_all, find_many, get, list, open_customers};
+pub use list::{Filter, count, count_current, delete_all, find_many, get, list, of_time, open_customers};
 
 use super::error::Result;
 use super::row;

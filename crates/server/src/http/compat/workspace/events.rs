@@ -86,7 +86,7 @@ impl Asking {
     pub async fn list(&self, app: &App, (limit, offset): (usize, usize)) -> Result<Value, Response> {
         let now = app.clock.of_project(self.caller.project);
         let (events, project) = (&app.events, self.caller.project);
-        let reader = Reader { events, project, meters: &self.meters, owner: &self.owner, now };
+        let reader = Reader { events, project, meters: &self.meters, owner: &self.owner, now, as_of: None };
         let total = reader.counts(&self.asked).await.map_err(failed)?.total;
         let mut feed = self.feed(app, limit.saturating_add(offset));
         feed.skip(offset).await.map_err(failed)?;

@@ -10,6 +10,7 @@ use reckoner_domain::id::{MeterId, ProjectId};
 use reckoner_domain::json::Path;
 use reckoner_domain::meter::{Aggregation, Meter, MeterKey};
 use reckoner_domain::ratio::Ratio;
+use reckoner_domain::resource_invoice::PerResource;
 use reckoner_domain::sum::Overflow;
 use reckoner_domain::time::Timestamp;
 use reckoner_domain::window::Window;
@@ -27,6 +28,8 @@ pub struct Reader<'a> {
     pub owner: &'a Owner,
     /// The project's time: what was held is known until then.
     pub now: Timestamp,
+    /// Only what was received until then.
+    pub as_of: Option<Timestamp>,
 }
 
 /// What was used in a window.
@@ -54,6 +57,11 @@ pub struct Cost {
 }
 
 impl Figures {
+    /// GB, GB-months and units, in the order of invoices.
+    pub fn billed(&self) -> PerResource<Ratio> {
+        [gigabytes(self.traffic_bytes), gigabytes(self.storage_bytes), self.compute_units]
+    }
+
     /// What it costs at these rates. What is below zero costs nothing.
     pub fn cost(&self, rates: &Workspace) -> Result<Cost, Overflow> {
         let of = |quantity: Ratio, rate| quantity.max(Ratio::ZERO).times(Ratio::from(rate));
@@ -111,6 +119,7 @@ impl Reader<'_> {
         UsageQuery {
             customers: self.owner.organization.iter().cloned().collect(),
             subjects: self.owner.workspace.iter().cloned().collect(),
+            as_of: self.as_of,
             ..UsageQuery::new(self.project, meter, windows)
         }
     }

@@ -3,12 +3,14 @@
 //! A workspace is a subject; whose usage its events are, [`crate::ingest`] finds out. An organisation is a
 //! customer.
 pub mod aggregations;
+mod billed;
 pub mod dashboard;
 mod document;
 pub mod events;
 pub mod export;
 mod feed;
 mod figures;
+pub mod invoices;
 mod months;
 mod numbers;
 pub mod record;
@@ -36,8 +38,13 @@ const OFFSET_MAX: usize = 100_000;
 
 /// Whether a route is one of system B.
 pub fn is_route(pattern: &str) -> bool {
-    const ROOTS: [&str; 4] =
-        ["/api/usage/events", "/api/usage/summary", "/api/usage/aggregations", "/api/usage/dashboard"];
+    const ROOTS: [&str; 5] = [
+        "/api/usage/events",
+        "/api/usage/summary",
+        "/api/usage/aggregations",
+        "/api/usage/dashboard",
+        "/api/usage/invoices",
+    ];
     ROOTS.iter().any(|root| pattern.starts_with(root))
 }
 

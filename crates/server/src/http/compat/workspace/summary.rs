@@ -55,7 +55,7 @@ pub async fn of_month(
     (months, month): (&Months, &Month),
 ) -> Result<Value, Response> {
     let (project, now) = (caller.project, app.clock.of_project(caller.project));
-    let reader = Reader { events: &app.events, project, meters, owner, now };
+    let reader = Reader { events: &app.events, project, meters, owner, now, as_of: None };
     let total = reader.of(&[month.window]).await.map_err(failed)?;
     let total = total.first().copied().unwrap_or_default();
     let days = months.days(month.window);
