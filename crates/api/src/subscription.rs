@@ -1,4 +1,6 @@
 //! Subscriptions.
+use crate::invoice::Money;
+use crate::plan::FieldChange;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -102,4 +104,81 @@ pub struct Phase {
     pub plan_version: u32,
     /// Where it stood.
     pub status: String,
+}
+
+/// Open subscriptions that are to get another plan or version.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SubscriptionMove {
+    /// Open subscriptions to this plan, by its key.
+    pub plan: String,
+    /// Only to this version of it.
+    pub plan_version: Option<u32>,
+    /// The plan that they get; another version of the same when absent.
+    pub to_plan: Option<String>,
+    /// The version that they get; the newest when absent.
+    pub to_version: Option<u32>,
+    /// When: `now` or `period_end`. When absent, as a single change of plan: a plan whose monthly base price is no
+    /// lower begins now, another one at the end of the period.
+    pub when: Option<String>,
+    /// Only say what it would change; true when absent.
+    pub dry_run: Option<bool>,
+    /// Most subscriptions of this call: 1 to 1,000, by default 50.
+    #[schema(minimum = 1, maximum = 1000)]
+    pub limit: Option<u32>,
+    /// `next_cursor` of the call before.
+    pub cursor: Option<String>,
+}
+
+/// What a move changes, or would change.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct SubscriptionsMoved {
+    /// Whether nothing was changed.
+    pub dry_run: bool,
+    /// The plan that subscriptions get.
+    pub to_plan: String,
+    /// Its version.
+    pub to_version: u32,
+    /// What they have when the call begins, by version.
+    pub from: Vec<MovedVersion>,
+    /// Their base prices per month, without coupons.
+    pub monthly_base_before: Money,
+    /// The same with the plan that they get.
+    pub monthly_base_after: Money,
+    /// What comes of each of this call, in the order of making.
+    pub data: Vec<MovedSubscription>,
+    /// Go on with it where it is not null: there are more.
+    pub next_cursor: Option<String>,
+}
+
+/// Subscriptions to a version that is left.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct MovedVersion {
+    /// The version.
+    pub plan_version: u32,
+    /// How many open subscriptions have it.
+    pub subscriptions: u64,
+    /// What the plan that they get has otherwise.
+    pub fields: Vec<FieldChange>,
+}
+
+/// What comes of moving a subscription.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct MovedSubscription {
+    /// `sub_...`
+    pub id: String,
+    /// The customer's own id.
+    pub customer: String,
+    /// The version that it had.
+    pub plan_version: u32,
+    /// `moved`, `scheduled`, `skipped` or `failed`.
+    pub outcome: String,
+    /// When it gets the plan, where that is scheduled.
+    pub scheduled_at: Option<String>,
+    /// Why it stays as it is.
+    pub reason: Option<String>,
+    /// What its next invoice comes to as it is, tax included; only in a dry run, null where there is none.
+    pub next_invoice_before: Option<Money>,
+    /// The same if it is moved.
+    pub next_invoice_after: Option<Money>,
 }

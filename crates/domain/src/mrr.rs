@@ -4,7 +4,7 @@ use crate::currency::Currency;
 use crate::money::{Money, MoneyError};
 use crate::proration::BaseFee;
 use crate::ratio::Ratio;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A subscription that counts: active or past due.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +32,17 @@ pub struct Movements {
     pub contraction: Money,
     /// Of customers that have none any more, above zero.
     pub churn: Money,
+}
+
+/// How many customers bring revenue.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Customers {
+    /// At the earlier instant.
+    pub before: u64,
+    /// At the later one.
+    pub now: u64,
+    /// Of those before, how many bring none any more.
+    pub lost: u64,
 }
 
 /// What a subscription adds: its base fee without the recurring coupons, percent before amount, at
@@ -71,6 +82,29 @@ impl<'a> Revenue<'a> {
             round(customers.values().copied(), *currency)
         };
         self.0.iter().map(total).collect()
+    }
+
+    /// Twelve months of a currency's revenue, the exact sum rounded once.
+    pub fn annual(&self, currency: Currency) -> Result<Money, MoneyError> {
+        let months = Ratio::from_count(12);
+        let amounts = self.0.get(&currency).into_iter().flat_map(BTreeMap::values);
+        let year = amounts.copied().try_fold(Ratio::ZERO, Ratio::plus)?.times(months)?;
+        Money::rounded(year, currency)
+    }
+
+    /// How many customers bring revenue of a currency, and how many of those of `before` bring none any more.
+    pub fn customers_since(&self, before: &Self, currency: Currency) -> Customers {
+        let paying = |revenue: &Self| -> BTreeSet<&str> {
+            let all = revenue.0.get(&currency).into_iter().flatten();
+            all.filter(|(_, amount)| !amount.is_zero()).map(|(customer, _)| *customer).collect()
+        };
+        let (had, has) = (paying(before), paying(self));
+        let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+        Customers {
+            before: count(had.len()),
+            now: count(has.len()),
+            lost: count(had.difference(&has).count()),
+        }
     }
 
     /// How the revenue of a currency moved from `before` to this.

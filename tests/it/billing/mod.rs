@@ -4,6 +4,7 @@ mod debts;
 mod discounts;
 mod invoices;
 mod life;
+mod moves;
 mod overage;
 mod wallets;
 mod workers;

@@ -150,11 +150,25 @@ async fn revenue_moves_as_customers_come_and_go() {
     let revenue = server.get("/v1/revenue?from=2026-01-19T00:00:00Z").await.json();
     let usd = |amount: &str| json!({"amount": amount, "currency": "USD"});
     let expected = json!({
-        "mrr": usd("598.00"), "new": usd("49.00"), "expansion": usd("451.00"), "contraction": usd("0.00"), "churn": usd("500.00"),
+        "mrr": usd("598.00"), "arr": usd("7176.00"), "mrr_before": usd("598.00"), "revenue_churn_rate": "0.836120401337792642",
+        "customers_before": 3, "customers": 3, "customers_lost": 1, "customer_churn_rate": "0.333333333333333333",
+        "new": usd("49.00"), "expansion": usd("451.00"), "contraction": usd("0.00"), "churn": usd("500.00"),
     });
     assert_eq!((&revenue["data"][0], &revenue["to"]), (&expected, &json!("2026-01-20T00:00:00.000000Z")));
-    let wrong = server.get("/v1/revenue?from=x&to=y").await.json();
-    assert_eq!(wrong["errors"].as_array().map(Vec::len), Some(2));
+    for path in ["/v1/revenue", "/v1/revenue/meters"] {
+        let wrong = server.get(&format!("{path}?from=x&to=y")).await.json();
+        assert_eq!(wrong["errors"].as_array().map(Vec::len), Some(2), "{path}");
+    }
+    // What usage brought, by meter: of periods that were closed in the time.
+    let event = json!({"customer": "stays", "meter": "api.calls", "value": 105_000, "id": "of-stays"});
+    assert_eq!(server.post("/v1/events", event).await.status, 201);
+    server.advance("2026-02-11T00:00:00Z").await;
+    let by_meter =
+        async |query: &str| server.get(&format!("/v1/revenue/meters{query}")).await.json()["data"].take();
+    let charged = json!([{"meter": "api.calls", "charged": usd("5.00"), "periods": 2}]);
+    assert_eq!(by_meter("?from=2026-02-10T13:00:00Z").await, charged);
+    assert_eq!(by_meter("?to=2026-02-10T13:00:00Z").await, json!([]));
+    assert_eq!(server.get("/v1/revenue/meters?from=2020-01-01T00:00:00Z").await.status, 422);
 }
 
 #[tokio::test]

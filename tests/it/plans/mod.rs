@@ -12,7 +12,7 @@ use crate::support::server::Server;
 use serde_json::{Value, json};
 
 /// The sample catalogue of system C with the meter that it counts by.
-fn analytics() -> Value {
+pub(crate) fn analytics() -> Value {
     let text = reckoner_domain::catalog::SAMPLES[0].1;
     let mut catalog: Value = serde_json::from_str(text).expect("JSON");
     catalog["meters"] = json!([{"key": "api.calls", "aggregation": "sum"}]);

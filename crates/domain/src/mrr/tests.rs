@@ -40,6 +40,8 @@ fn every_interval_counts_by_the_month_and_the_sum_is_rounded_once() {
     // Three times 10/12 = 2.5; each alone would be 0.83.
     let thirds = ["a", "b", "c"].map(|customer| plain(customer, fee("10", "USD", Interval::Year)));
     assert_eq!(totals(thirds.to_vec()), ["2.50 USD"]);
+    let year = Revenue::of(thirds).and_then(|revenue| revenue.annual("USD".parse().expect("a currency")));
+    assert_eq!(year.expect("fits").to_string(), "30.00 USD");
 }
 
 #[test]
@@ -89,6 +91,9 @@ fn movements_hold_each_customer_against_itself() {
     let expected =
         Movements { new: money("500"), expansion: money("44"), contraction: money("40"), churn: money("29") };
     assert_eq!(moved, expected);
+    let customers = after.customers_since(&before, money("0").currency());
+    assert_eq!(customers, Customers { before: 5, now: 5, lost: 1 });
+    assert_eq!(after.annual(money("0").currency()), Ok(money("7236")));
     let euro = fee("7", "EUR", Interval::Month).amount;
     let nothing = Money::zero(euro.currency());
     let moved = after.movements_since(&before, euro.currency());

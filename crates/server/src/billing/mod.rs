@@ -4,6 +4,7 @@ pub mod debts;
 pub mod invoicing;
 pub mod levels;
 pub mod messages;
+pub mod moves;
 pub mod plans;
 pub mod revenue;
 pub mod standing;
@@ -23,6 +24,7 @@ use crate::store::Db;
 use crate::webhooks::dispatcher::Waker;
 use debts::Debts;
 use invoicing::{Invoicing, Terms};
+use moves::Moves;
 use plans::Plans;
 use reckoner_domain::time::{DAY, MINUTE};
 use revenue::Revenues;
@@ -106,6 +108,11 @@ impl Billing {
             provider,
         };
         Self { standings, standing, subscriptions, invoicing, revenues, debts, wallets, trials, stripe: None }
+    }
+
+    /// What moves many subscriptions to another plan.
+    pub fn moves(&self) -> Moves<'_> {
+        Moves { subscriptions: &self.subscriptions, invoicing: &self.invoicing }
     }
 
     /// The same with Stripe, which collects where it has an account, and tells.

@@ -1,14 +1,16 @@
 //! Monthly recurring revenue of a project, and how it moved.
+use super::invoicing::Charged;
 use super::plans::Plans;
 use crate::clock::Clock;
-use crate::store::{Db, StoreError, catalog, overview, subscription_coupons};
+use crate::store::{Db, StoreError, catalog, closings, meters, overview, subscription_coupons};
 use reckoner_domain::coupon::Coupon;
 use reckoner_domain::currency::Currency;
-use reckoner_domain::id::{ProjectId, SubscriptionId};
+use reckoner_domain::id::{MeterId, ProjectId, SubscriptionId};
 use reckoner_domain::money::{Money, MoneyError};
-use reckoner_domain::mrr::{Movements, Recurring, Revenue};
+use reckoner_domain::mrr::{Customers, Movements, Recurring, Revenue};
 use reckoner_domain::plan::Plan;
 use reckoner_domain::time::Timestamp;
+use reckoner_domain::window::Window;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -36,8 +38,35 @@ pub enum RevenueError {
 pub struct Figure {
     /// At the later instant.
     pub mrr: Money,
+    /// Twelve times that.
+    pub arr: Money,
     /// How it moved since the earlier one.
     pub movements: Movements,
+    /// What it was at the earlier one.
+    pub before: Money,
+    /// Who brings it.
+    pub customers: Customers,
+}
+
+/// What the usage of a meter was charged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OfMeter {
+    /// The amount, without tax.
+    pub charged: Money,
+    /// Of how many prices in closed periods.
+    pub periods: u64,
+}
+
+impl OfMeter {
+    fn none(currency: Currency) -> Self {
+        Self { charged: Money::zero(currency), periods: 0 }
+    }
+
+    fn add(&mut self, net: Money) -> Result<(), MoneyError> {
+        self.charged = self.charged.plus(net)?;
+        self.periods += 1;
+        Ok(())
+    }
 }
 
 /// Subscriptions that brought revenue, each with its plan and the coupons that count against it.
@@ -68,13 +97,64 @@ impl Revenues {
         currencies.sort_unstable();
         currencies.dedup();
         let (before, now) = (before.revenue()?, now.revenue()?);
-        let totals = now.totals()?;
+        let (totals, earlier) = (now.totals()?, before.totals()?);
+        let of = |totals: &[Money], currency| {
+            let total = totals.iter().find(|total| total.currency() == currency).copied();
+            total.unwrap_or(Money::zero(currency))
+        };
         let figure = |currency: Currency| {
-            let mrr = totals.iter().find(|total| total.currency() == currency).copied();
-            let movements = now.movements_since(&before, currency)?;
-            Ok(Figure { mrr: mrr.unwrap_or(Money::zero(currency)), movements })
+            Ok(Figure {
+                mrr: of(&totals, currency),
+                arr: now.annual(currency)?,
+                movements: now.movements_since(&before, currency)?,
+                before: of(&earlier, currency),
+                customers: now.customers_since(&before, currency),
+            })
         };
         currencies.into_iter().map(figure).collect()
+    }
+
+    /// What periods that were closed in a time charged for the usage of each meter, adjustments included.
+    pub async fn by_meter(
+        &self,
+        project: ProjectId,
+        window: Window,
+    ) -> Result<BTreeMap<(String, Currency), OfMeter>, RevenueError> {
+        let mut found: BTreeMap<(MeterId, Currency), OfMeter> = BTreeMap::new();
+        let mut after = None;
+        loop {
+            let page = closings::charges_in(&self.db, project, window, after.as_ref()).await?;
+            for charges in page.charges {
+                let charged: Vec<Charged> =
+                    serde_json::from_str(&charges).map_err(|error| StoreError::corrupt("charges", error))?;
+                for one in charged {
+                    let Some(meter) = one.source.meter else { continue };
+                    let currency = one.net.currency();
+                    let of = found.entry((meter, currency)).or_insert_with(|| OfMeter::none(currency));
+                    of.add(one.net)?;
+                }
+            }
+            if page.last.is_none() {
+                break;
+            }
+            after = page.last;
+        }
+        // Versions of a meter are one meter.
+        let mut by_key: BTreeMap<(String, Currency), OfMeter> = BTreeMap::new();
+        let keys: BTreeMap<MeterId, String> = match found.is_empty() {
+            true => BTreeMap::new(),
+            false => {
+                let all = meters::list_all_versions(&self.db, project).await?.into_iter();
+                all.map(|stored| (stored.meter.id, stored.meter.key.to_string())).collect()
+            }
+        };
+        for ((meter, currency), of) in found {
+            let key = keys.get(&meter).cloned().unwrap_or_else(|| meter.to_string());
+            let sum = by_key.entry((key, currency)).or_insert_with(|| OfMeter::none(currency));
+            sum.charged = sum.charged.plus(of.charged)?;
+            sum.periods += of.periods;
+        }
+        Ok(by_key)
     }
 
     /// Revenue at this moment, one figure for each currency.

@@ -12,6 +12,7 @@ use super::plans::Plans;
 use super::standing::{Standings, settled};
 use crate::clock::Clock;
 use crate::random;
+use crate::store::Exec;
 use crate::store::customers::Customer;
 use crate::store::subscriptions::{self, Stored};
 use crate::store::{Db, StoreError, Tx, audit, catalog};
@@ -110,7 +111,7 @@ impl Subscriptions {
     pub async fn begin_new(&self, tx: &mut Tx, by: &(dyn Display + Sync), new: New) -> Result<Begun> {
         let project = new.customer.project;
         let now = self.clock.of_project(project);
-        let plan = self.find_plan(tx, project, &new.plan).await?;
+        let plan = self.find_plan(&mut *tx, project, &new.plan).await?;
         self.check_currency(tx, &new.customer, &plan).await?;
         let since = new.started_at.unwrap_or(now);
         let mut subscription = Subscription::start(&plan, since, new.zone, new.collection);
@@ -155,15 +156,7 @@ impl Subscriptions {
         if old.currency != new.currency {
             return Err(SubscriptionError::Currency { has: old.currency, wants: new.currency });
         }
-        let same = (key, version) == (&new.key, new.version);
-        let next = match when.map_or_else(|| timing(old.base_fee(), new.base_fee()), Ok)? {
-            _ if same && !subscription.status.is_over() => subscription.unscheduled(),
-            Timing::Now => subscription.moved_to(&new, now)?,
-            Timing::PeriodEnd => {
-                let action = ScheduledAction::Change { plan: new.key.clone(), version: new.version };
-                subscription.schedule(action, now)?
-            }
-        };
+        let next = changed(subscription, (&old, &new), when, now)?;
         self.end(tx, &whose, Change { before: stored, after: next, at: now }).await
     }
 
@@ -239,13 +232,13 @@ impl Subscriptions {
     }
 
     /// The version of a plan that somebody asks for: one that may be had.
-    async fn find_plan(
+    pub(super) async fn find_plan(
         &self,
-        tx: &mut Tx,
+        on: impl Exec,
         project: ProjectId,
         (key, version): &(PlanKey, Option<u32>),
     ) -> Result<Arc<Plan>> {
-        let versions = catalog::versions::<Plan>(&mut *tx, project, key.as_str()).await?;
+        let versions = catalog::versions::<Plan>(on, project, key.as_str()).await?;
         let Some(newest) = versions.first() else { return Err(SubscriptionError::NoSuchPlan) };
         if newest.archived_at.is_some() {
             return Err(SubscriptionError::Archived);
@@ -264,6 +257,24 @@ impl Subscriptions {
             _ => Ok(()),
         }
     }
+}
+
+/// What a subscription becomes that gets another plan: at once, or scheduled.
+pub(super) fn changed(
+    subscription: &Subscription,
+    (old, new): (&Plan, &Plan),
+    when: Option<Timing>,
+    now: Timestamp,
+) -> Result<Subscription> {
+    let same = (&old.key, old.version) == (&new.key, new.version);
+    Ok(match when.map_or_else(|| timing(old.base_fee(), new.base_fee()), Ok)? {
+        _ if same && !subscription.status.is_over() => subscription.unscheduled(),
+        Timing::Now => subscription.moved_to(new, now)?,
+        Timing::PeriodEnd => {
+            let action = ScheduledAction::Change { plan: new.key.clone(), version: new.version };
+            subscription.schedule(action, now)?
+        }
+    })
 }
 
 /// Whether its trial has just ended.

@@ -233,3 +233,53 @@ pub async fn last_closed(
     );
     on.opt(query).await?.map(from_row).transpose()
 }
+
+/// Rows of a page of charges.
+const CHARGES_AT_ONCE: u32 = 1_000;
+
+/// What some closed periods were charged.
+pub struct ChargesPage {
+    /// The charges of each, as JSON.
+    pub charges: Vec<String>,
+    /// The last of them; none where there are no more.
+    pub last: Option<(Timestamp, SubscriptionId, u64)>,
+}
+
+#[derive(sqlx::FromRow)]
+struct ChargesRow {
+    closed_at: i64,
+    subscription_id: String,
+    ordinal: i64,
+    charges: String,
+}
+
+/// What was charged in periods that were closed in a time, after one of them.
+pub async fn charges_in(
+    on: impl Exec,
+    project: ProjectId,
+    window: Window,
+    after: Option<&(Timestamp, SubscriptionId, u64)>,
+) -> Result<ChargesPage> {
+    let mut query = sql!(
+        "select closed_at, subscription_id, ordinal, charges from closed_periods
+         where project_id = $1 and closed_at >= $2 and closed_at < $3",
+        project,
+        window.start,
+        window.end
+    );
+    if let Some((at, id, ordinal)) = after {
+        query = query.push(
+            " and (closed_at, subscription_id, ordinal) > (?, ?, ?)",
+            [(*at).into(), id.into(), (*ordinal).into()],
+        );
+    }
+    let query = query.push(" order by closed_at, subscription_id, ordinal limit ?", [CHARGES_AT_ONCE.into()]);
+    let rows: Vec<ChargesRow> = on.all(query).await?;
+    let last = rows.last().filter(|_| rows.len() == CHARGES_AT_ONCE as usize);
+    let last = last.map(|row| {
+        let place = (row::time("closed_at", row.closed_at)?, row::id(row.subscription_id.clone())?);
+        Ok::<_, super::StoreError>((place.0, place.1, row::sequence("ordinal", row.ordinal)?))
+    });
+    let last = last.transpose()?;
+    Ok(ChargesPage { charges: rows.into_iter().map(|row| row.charges).collect(), last })
+}

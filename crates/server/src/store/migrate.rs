@@ -13,6 +13,9 @@ const BYTEWISE_TEXT: &str = "do $$ begin
     create domain bytewise_text as text collate \"C\";
 exception when duplicate_object or unique_violation then null; end $$";
 
+/// Lets one process after the other make triggers.
+const HOLD_TRIGGERS: &str = "select pg_advisory_xact_lock(hashtext('reckoner triggers'))";
+
 /// A migration may take its time, unlike what the pool's connections do.
 const NO_TIMEOUTS: &str =
     "set statement_timeout = 0; set lock_timeout = 0; set idle_in_transaction_session_timeout = 0";
@@ -32,7 +35,11 @@ pub(super) async fn postgres(options: &PgConnectOptions) -> Result<()> {
     connection.execute(NO_TIMEOUTS).await?;
     connection.execute(BYTEWISE_TEXT).await?;
     MIGRATOR.run_direct(None, &mut connection, false).await?;
-    connection.execute(sqlx::raw_sql(immutable::POSTGRES)).await?;
+    let mut transaction = connection.begin().await?;
+    // Two that make one function again at once would fail.
+    transaction.execute(HOLD_TRIGGERS).await?;
+    transaction.execute(sqlx::raw_sql(immutable::POSTGRES)).await?;
+    transaction.commit().await?;
     connection.close().await?;
     Ok(())
 }

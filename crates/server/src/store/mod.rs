@@ -55,6 +55,7 @@ pub mod snapshot;
 pub mod stripe;
 pub mod subjects;
 pub mod subscription_coupons;
+pub mod subscription_moves;
 pub mod subscriptions;
 mod token_hash;
 pub mod trials;

@@ -62,7 +62,7 @@ pub struct Filter<'a> {
 }
 
 #[derive(sqlx::FromRow)]
-struct Row {
+pub(super) struct Row {
     id: String,
     project_id: i64,
     customer_id: String,
@@ -128,7 +128,7 @@ fn scheduled(at: Option<i64>, plan: Option<String>, version: Option<i64>) -> Res
     Ok(Some(Scheduled { at, action }))
 }
 
-fn from_row(row: Row) -> Result<Stored> {
+pub(super) fn from_row(row: Row) -> Result<Stored> {
     let subscription = Subscription {
         plan: plan_key(&row.plan_key)?,
         plan_version: row::count("plan_version", row.plan_version)?,

@@ -181,7 +181,13 @@ impl Invoicing {
     /// What the next invoice of a subscription would be if its period ended as it is: usage so far, and the
     /// fees of the next period.
     pub async fn upcoming(&self, stored: Stored) -> Result<Option<Upcoming>> {
+        self.upcoming_if(stored, None).await
+    }
+
+    /// The same if the subscription became something else at an instant.
+    pub async fn upcoming_if(&self, stored: Stored, more: Option<Phase>) -> Result<Option<Upcoming>> {
         let mut known = self.known(stored).await?;
+        known.phases.extend(more);
         let Some(closing) = Closing::next(&known.phases, known.cursor.billed_until) else { return Ok(None) };
         // What is scheduled for the end of the period decides what follows it.
         for step in steps_until(&self.db, &self.plans, &known.stored, closing.at).await? {

@@ -144,7 +144,7 @@ impl Subscriptions {
     ) -> Result<Stored> {
         if let Some(plan) = wanted.plan.as_ref().filter(|plan| **plan != ours.subscription.plan) {
             let project = following.customer.project;
-            let new = self.find_plan(open.tx, project, &(plan.clone(), None)).await?;
+            let new = self.find_plan(&mut *open.tx, project, &(plan.clone(), None)).await?;
             self.check_currency(open.tx, following.customer, &new).await?;
             let after = ours.subscription.moved_to(&new, now)?;
             ours = self.become_noted(open, following.by, ours, after, now).await?;

@@ -189,14 +189,18 @@ pub fn changed(app: &App, project: ProjectId) {
     app.recorder.used.set_limited(project, true);
 }
 
+/// A field that differs, as the API shows it.
+pub fn field_change(Difference { field, before, after }: Difference) -> FieldChange {
+    FieldChange { field, before, after }
+}
+
 fn to_api(change: EntryChange) -> CatalogChange {
-    let field = |Difference { field, before, after }| FieldChange { field, before, after };
     CatalogChange {
         kind: change.kind.to_owned(),
         key: change.key,
         action: change.action.as_str().to_owned(),
         version: change.version,
         subscriptions_staying: change.subscriptions_staying,
-        fields: change.fields.into_iter().map(field).collect(),
+        fields: change.fields.into_iter().map(field_change).collect(),
     }
 }

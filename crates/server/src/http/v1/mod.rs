@@ -25,6 +25,7 @@ pub mod revenue;
 pub mod stripe;
 pub mod subjects;
 pub mod subscription_coupons;
+pub mod subscription_moves;
 pub mod subscriptions;
 pub mod test_clock;
 pub mod time;

@@ -356,7 +356,8 @@ fn read_key(text: &str, errors: &mut Vec<FieldError>) -> Option<PlanKey> {
     PlanKey::parse(text).map_err(|error| errors.push(field_error("plan", error.to_string()))).ok()
 }
 
-fn read_timing(text: Option<&str>, errors: &mut Vec<FieldError>) -> Option<Timing> {
+/// When something is to happen, as requests name it; what is wrong is noted.
+pub fn read_timing(text: Option<&str>, errors: &mut Vec<FieldError>) -> Option<Timing> {
     match text? {
         "now" => Some(Timing::Now),
         "period_end" => Some(Timing::PeriodEnd),
