@@ -1,7 +1,7 @@
 //! What is true of whole families of routes, written into the document once: credentials, headers,
 //! answers that any request may get.
 #![expect(clippy::indexing_slicing, reason = "the document is of our own making, and a test reads it whole")]
-use super::values;
+use super::{exports, values};
 use crate::auth::access::{Access, required};
 use crate::auth::caller::services_may;
 use crate::http::codes::CODES;
@@ -111,6 +111,7 @@ fn complete_operation(method: &str, path: &str, operation: &mut Value) {
             let name = parameter["name"].as_str().unwrap_or_default().to_owned();
             values::tell("parameters", &name, &mut parameter["schema"]);
         }
+        exports::complete(operation);
     }
     let Some(responses) = operation.get_mut("responses").and_then(Value::as_object_mut) else { return };
     if path.starts_with("/v1/") {
