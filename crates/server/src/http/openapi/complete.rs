@@ -111,7 +111,6 @@ fn complete_operation(method: &str, path: &str, operation: &mut Value) {
             let name = parameter["name"].as_str().unwrap_or_default().to_owned();
             values::tell("parameters", &name, &mut parameter["schema"]);
         }
-        exports::complete(operation);
     }
     let Some(responses) = operation.get_mut("responses").and_then(Value::as_object_mut) else { return };
     if path.starts_with("/v1/") {
@@ -135,6 +134,9 @@ fn complete_operation(method: &str, path: &str, operation: &mut Value) {
     }
     for (status, response) in responses {
         complete_response(status, response);
+    }
+    if path.starts_with("/v1/") {
+        exports::complete(operation);
     }
 }
 
