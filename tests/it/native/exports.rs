@@ -56,7 +56,7 @@ fn cell(row: &Value, column: &str) -> Option<String> {
         "currency" => &row["amount"]["currency"],
         "share_part_s" => &row["share"]["part_s"],
         "share_whole_s" => &row["share"]["whole_s"],
-        _ if row[column]["currency"].is_string() => &row[column]["amount"],
+        _ if row[column]["amount"].is_string() => &row[column]["amount"],
         _ => &row[column],
     };
     match value {
