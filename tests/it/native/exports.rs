@@ -81,8 +81,13 @@ fn same(row: &Value, (column, kind): (&str, &str), found: Option<&str>) {
     assert!(equal, "{column}: {expected:?} is {found:?} in {row}");
 }
 
-/// The columns of a Parquet file with their types, and its rows; `None` where nobody can read it.
-fn read_parquet(file: &[u8]) -> Option<(Vec<(String, String)>, Vec<Vec<Option<String>>>)> {
+/// A column's name and type.
+type Column = (String, String);
+/// A row as text.
+type Row = Vec<Option<String>>;
+
+/// The columns of a Parquet file, and its rows; `None` where nobody can read it.
+fn read_parquet(file: &[u8]) -> Option<(Vec<Column>, Vec<Row>)> {
     let Some(python) = variable(PYTHON) else {
         println!("skipped: {PYTHON} is not set; ./test.sh sets it");
         return None;

@@ -25,7 +25,7 @@ const PRECISION: u8 = 38;
 pub struct Writer {
     columns: &'static [Column],
     schema: SchemaRef,
-    writer: ArrowWriter<Vec<u8>>,
+    file: ArrowWriter<Vec<u8>>,
 }
 
 impl Writer {
@@ -38,8 +38,8 @@ impl Writer {
             .set_max_row_group_row_count(Some(GROUP_ROWS))
             .set_max_row_group_bytes(Some(GROUP_BYTES))
             .build();
-        let writer = ArrowWriter::try_new(Vec::new(), Arc::clone(&schema), Some(properties))?;
-        Ok(Self { columns, schema, writer })
+        let file = ArrowWriter::try_new(Vec::new(), Arc::clone(&schema), Some(properties))?;
+        Ok(Self { columns, schema, file })
     }
 
     /// Writes rows; answers the bytes that are there to be sent.
@@ -53,14 +53,14 @@ impl Writer {
             }
         }
         let columns = builders.into_iter().map(Builder::finish).collect();
-        self.writer.write(&RecordBatch::try_new(Arc::clone(&self.schema), columns)?)?;
-        self.writer.sync()?;
-        Ok(std::mem::take(self.writer.inner_mut()))
+        self.file.write(&RecordBatch::try_new(Arc::clone(&self.schema), columns)?)?;
+        self.file.sync()?;
+        Ok(std::mem::take(self.file.inner_mut()))
     }
 
     /// Ends the file; answers its last bytes.
     pub fn finish(self) -> Result<Vec<u8>, ParquetError> {
-        self.writer.into_inner()
+        self.file.into_inner()
     }
 }
 
