@@ -112,9 +112,11 @@ pub struct AggregationParams {
     pub from: Option<String>,
     /// Periods that start before this time.
     pub to: Option<String>,
-    /// Most aggregations of a page: 1 to 1,000, by default 50.
+    /// Everything as one answer: `csv`, `json` (an array), `ndjson` or `parquet`; else as `Accept` says.
+    pub format: Option<String>,
+    /// Most aggregations of a page: 1 to 1,000, by default 50. Not for exports.
     #[param(value_type = Option<u32>, minimum = 1, maximum = 1000)]
     pub limit: Option<String>,
-    /// `next_cursor` of the page before.
+    /// `next_cursor` of the page before. Not for exports.
     pub cursor: Option<String>,
 }

@@ -198,6 +198,8 @@ pub struct EventParams {
     pub to: Option<String>,
     /// What comes first: `time` (by default) the newest event time, `sequence` the last commit.
     pub order: Option<String>,
+    /// Everything as one answer: `csv`, `json` (an array), `ndjson` or `parquet`; else as `Accept` says.
+    pub format: Option<String>,
     /// Most events of a page: 1 to 1,000, by default 50. Not for exports.
     #[param(value_type = Option<u32>, minimum = 1, maximum = 1000)]
     pub limit: Option<String>,

@@ -111,6 +111,28 @@ pub struct InvoiceLine {
     pub aggregation: Option<String>,
 }
 
+/// A line of a final invoice, with what its invoice says of itself.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct BilledLine {
+    /// The invoice: `inv_...`
+    pub invoice: String,
+    /// Its number.
+    pub invoice_number: u64,
+    /// How it stands: `finalized`, `paid`, `void` or `uncollectible`.
+    pub invoice_status: String,
+    /// The place of the line in it, from 0.
+    pub line: u64,
+    /// The customer's own id.
+    pub customer: String,
+    /// `sub_...`
+    pub subscription: String,
+    /// When the invoice became final.
+    pub finalized_at: String,
+    /// What the line says.
+    #[serde(flatten)]
+    pub billed: InvoiceLine,
+}
+
 /// Seconds of a part, and of the whole billing period.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct InvoiceShare {

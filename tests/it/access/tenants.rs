@@ -184,6 +184,8 @@ async fn lists_show_the_own_project_only() {
         "/v1/level-snapshots",
         "/v1/erasures",
         "/v1/aggregations",
+        "/v1/invoices",
+        "/v1/invoice-lines",
         "/v1/webhook-endpoints",
         "/v1/webhook-deliveries",
         "/v1/invitations",
@@ -193,6 +195,11 @@ async fn lists_show_the_own_project_only() {
     for path in lists {
         let listed = ask(&server, TEST_KEY, "GET", path, None).await.json();
         assert_eq!(listed, json!({"data": [], "next_cursor": null}), "{path}");
+    }
+    for path in ["/v1/events", "/v1/aggregations", "/v1/invoices", "/v1/invoice-lines"] {
+        let path = format!("{path}?format=json");
+        assert_ne!(ask(&server, LIVE_KEY, "GET", &path, None).await.json(), json!([]), "{path}");
+        assert_eq!(ask(&server, TEST_KEY, "GET", &path, None).await.json(), json!([]), "{path}");
     }
     for path in ["/events", "/aggregations"] {
         assert_eq!(ask(&server, TEST_KEY, "GET", path, None).await.json(), json!([]), "{path}");

@@ -1,4 +1,5 @@
 //! Events as one stream.
+use crate::support::command::reckoner;
 use crate::support::server::{Answer, Server, TEST_KEY};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Decimal128Type, TimestampMicrosecondType};
@@ -102,6 +103,8 @@ async fn an_export_has_every_event_once_as_the_list_has_it() {
     lines.sort_by_key(by_sequence);
     listed.sort_by_key(by_sequence);
     assert_eq!(lines, listed);
+    let array = export(&server, "format=json&order=time", "*/*").await;
+    assert_eq!(array.json(), json!(ordered));
     assert_eq!(read_parquet(export_bytes(&server, "").await), listed.iter().map(as_row).collect::<Vec<_>>());
     let some = export_bytes(&server, "filter[region]=eu&customer=acme").await;
     assert_eq!(read_parquet(some).len(), ROWS.div_ceil(2));
@@ -146,7 +149,7 @@ async fn a_line_stays_a_line_and_a_cell_a_cell() {
     let table = export(&server, "", CSV).await.text;
     let mut reader = csv::Reader::from_reader(table.as_bytes());
     let head: Vec<&str> =
-        "id,customer,meter,value,time,subject,properties,source_context,received_at,sequence"
+        "id,customer,meter,value,time,subject,properties,source_context,received_at,sequence,amended_at"
             .split(',')
             .collect();
     assert_eq!(reader.headers().expect("a head").iter().collect::<Vec<_>>(), head);
@@ -154,9 +157,28 @@ async fn a_line_stays_a_line_and_a_cell_a_cell() {
     let [row] = rows.as_slice() else { panic!("{table}") };
     for (name, cell) in head.iter().zip(row) {
         match &event[*name] {
+            Value::Null => assert_eq!(cell, "", "{name}"),
             Value::String(text) => assert_eq!(cell, text, "{name}"),
             other => assert_eq!(&serde_json::from_str::<Value>(cell).expect("JSON"), other, "{name}"),
         }
+    }
+}
+
+#[tokio::test]
+async fn what_is_exported_can_be_imported() {
+    let server = Server::start();
+    server.freeze("2026-01-14T09:30:00Z").await;
+    let event = |value: u32| json!({"id": "e", "customer": "acme", "meter": "api.calls", "value": value, "time": "2026-01-14T09:00:00Z"});
+    assert_eq!(server.post("/v1/events", event(1)).await.status, 201);
+    let amended = server.put("/v1/events/e", event(2)).await;
+    assert_eq!(amended.status, 200, "{}", amended.text);
+    for format in ["csv", "ndjson", "json"] {
+        let text = export(&server, &format!("format={format}"), "*/*").await.text;
+        assert!(text.contains("amended_at"), "{text}");
+        let file = server.dir().join(format!("events.{format}"));
+        std::fs::write(&file, text).expect("written");
+        let ended = reckoner(&["import", &file.display().to_string(), "--dry-run", "--json"], &[]);
+        assert_eq!((ended.code, &ended.json()["accepted"]), (0, &json!(1)), "{format}: {ended:?}");
     }
 }
 

@@ -3,6 +3,7 @@ mod corrections;
 mod customers;
 mod erasing;
 mod export;
+mod exports;
 mod idempotency;
 mod imported;
 mod keys;

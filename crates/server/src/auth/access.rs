@@ -164,6 +164,7 @@ pub const ROUTES: &[(&str, &str, Access)] = &[
     ("GET", "/v1/subscriptions/{id}/upcoming-invoice/html", READ),
     ("GET", "/v1/subscriptions/{id}/upcoming-invoice/pdf", READ),
     ("GET", "/v1/invoices", READ),
+    ("GET", "/v1/invoice-lines", READ),
     ("GET", "/v1/invoices/{id}", READ),
     ("GET", "/v1/invoices/{id}/html", READ),
     ("GET", "/v1/invoices/{id}/pdf", READ),

@@ -6,6 +6,7 @@ pub mod compat;
 pub mod csv;
 pub mod docs;
 pub mod error;
+pub mod export;
 pub mod extract;
 pub mod health;
 pub mod inflate;

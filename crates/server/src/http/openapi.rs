@@ -1,5 +1,6 @@
 //! The OpenAPI 3.1 document, made from the code.
 mod complete;
+mod exports;
 mod values;
 
 pub use values::DELIVERY_STATES;

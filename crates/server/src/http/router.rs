@@ -146,6 +146,7 @@ fn billing() -> OpenApiRouter<App> {
         .routes(routes!(v1::invoices::documents::upcoming_html))
         .routes(routes!(v1::invoices::documents::upcoming_pdf))
         .routes(routes!(v1::invoices::list))
+        .routes(routes!(v1::invoices::lines::list))
         .routes(routes!(v1::invoices::get))
         .routes(routes!(v1::invoices::documents::html))
         .routes(routes!(v1::invoices::documents::pdf))

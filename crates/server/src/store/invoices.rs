@@ -58,6 +58,10 @@ pub struct Filter<'a> {
     pub subscription: Option<&'a SubscriptionId>,
     /// Those of which this became.
     pub status: Option<InvoiceStatus>,
+    /// Those that became final then or later.
+    pub from: Option<Timestamp>,
+    /// Those that became final before.
+    pub to: Option<Timestamp>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -229,7 +233,9 @@ pub async fn list(
     )
     .when(filter.customer, " and i.customer_id = ?")
     .when(filter.subscription, " and i.subscription_id = ?")
-    .when(filter.status.map(InvoiceStatus::as_str), " and s.status = ?");
+    .when(filter.status.map(InvoiceStatus::as_str), " and s.status = ?")
+    .when(filter.from, " and i.finalized_at >= ?")
+    .when(filter.to, " and i.finalized_at < ?");
     if let Some(after) = after {
         let number: i64 = after.id.parse().unwrap_or(0);
         query = query.push(" and i.number > ?", [number.into()]);

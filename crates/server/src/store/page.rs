@@ -20,6 +20,15 @@ impl Limit {
         (1..=LIMIT_MAX).contains(&rows).then_some(Self(rows))
     }
 
+    /// This many, or the nearest in range; for constants.
+    pub const fn at_most(rows: u32) -> Self {
+        match rows {
+            0 => Self(1),
+            1..=LIMIT_MAX => Self(rows),
+            _ => Self(LIMIT_MAX),
+        }
+    }
+
     /// This many, or the nearest that the compatible paths allow: 1 to [`LIMIT_COMPATIBLE_MAX`].
     pub fn compatible(rows: u32) -> Self {
         Self(rows.clamp(1, LIMIT_COMPATIBLE_MAX))

@@ -23,7 +23,7 @@ pub const PROPERTIES: &[&str] = &["properties", "metadata"];
 /// The names of the source context.
 pub const SOURCE_CONTEXT: &[&str] = &["source_context", "sourceContext"];
 /// What exports carry beside the event itself.
-const IGNORED: &[&str] = &["sequence", "minute", "hour", "day", "week", "month", "year", "__v"];
+const IGNORED: &[&str] = &["sequence", "amended_at", "minute", "hour", "day", "week", "month", "year", "__v"];
 /// Fields that tell an aggregation from an event.
 pub const AGGREGATION: &[&str] =
     &["periodKey", "period", "periodStart", "periodEnd", "events", "eventCounts"];

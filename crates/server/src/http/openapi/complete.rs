@@ -1,7 +1,7 @@
 //! What is true of whole families of routes, written into the document once: credentials, headers,
 //! answers that any request may get.
 #![expect(clippy::indexing_slicing, reason = "the document is of our own making, and a test reads it whole")]
-use super::values;
+use super::{exports, values};
 use crate::auth::access::{Access, required};
 use crate::auth::caller::services_may;
 use crate::http::codes::CODES;
@@ -134,6 +134,9 @@ fn complete_operation(method: &str, path: &str, operation: &mut Value) {
     }
     for (status, response) in responses {
         complete_response(status, response);
+    }
+    if path.starts_with("/v1/") {
+        exports::complete(operation);
     }
 }
 

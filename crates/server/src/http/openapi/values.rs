@@ -1,4 +1,5 @@
 //! Which values a field may have, where the code has a list of them, and which fields are times.
+use crate::http::export::Form;
 use crate::http::v1::{audit, invitations};
 use crate::store::Scope;
 use crate::store::rejected_events::Code;
@@ -42,6 +43,7 @@ fn values(owner: &str, name: &str) -> Option<&'static [&'static str]> {
         ("NewInvitation" | "Invitation", "role") => &invitations::ROLES,
         ("Invitation", "state") => &invitations::STATES,
         ("parameters", "chain") => &audit::CHAINS,
+        ("parameters", "format") => &Form::NAMES,
         ("parameters", "order") => &["time", "sequence"],
         ("parameters", "outcomes") => &["all"],
         _ => return None,

@@ -1,53 +1,43 @@
 //! `/v1/invoices`, and the draft of a subscription's next one.
 pub mod documents;
+mod export;
+pub mod lines;
+mod wanted;
 mod wire;
 
 pub use wire::{bill_to, money};
 
-use super::customers::{self, Narrowed};
+use self::wanted::{Asked, InvoiceParams};
 use crate::billing::debts::DebtError;
 use crate::billing::invoicing::{InvoicingError, Upcoming};
-use crate::http::error::{ApiError, choice_error};
+use crate::http::error::ApiError;
+use crate::http::export::respond;
 use crate::http::extract::{By, Params};
 use crate::http::pagination;
 use crate::http::state::App;
-use crate::store::invoices::{self as stored, Filter};
-use crate::store::{StoreError, subscriptions};
+use crate::store::invoices as stored;
+use crate::store::{Page, StoreError, subscriptions};
 use axum::Json;
 use axum::extract::{Path, State};
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Response};
 use reckoner_api::error::Problem;
 use reckoner_api::invoice::Invoice as ApiInvoice;
 use reckoner_api::list::List;
 use reckoner_domain::id::{InvoiceId, ProjectId, SubscriptionId};
-use reckoner_domain::invoice::{InvoiceEvent, InvoiceStatus};
-use serde::Deserialize;
-use std::str::FromStr;
-use utoipa::IntoParams;
+use reckoner_domain::invoice::InvoiceEvent;
 
-/// Which invoices are listed.
-#[derive(Debug, Default, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-pub struct InvoiceParams {
-    /// Those of this customer: its own id, or `cus_...`.
-    customer: Option<String>,
-    /// Those of this subscription: `sub_...`.
-    subscription: Option<String>,
-    /// Those that stand so: `finalized`, `paid`, `void` or `uncollectible`.
-    status: Option<String>,
-    /// Most invoices of a page: 1 to 1,000, by default 50.
-    #[param(value_type = Option<u32>, minimum = 1, maximum = 1000)]
-    limit: Option<String>,
-    /// `next_cursor` of the page before.
-    cursor: Option<String>,
-}
-
-/// List final invoices, in the order of their numbers.
+/// List or export final invoices, in the order of their numbers.
+///
+/// JSON comes in pages. `format`, or `Accept: application/x-ndjson` (an invoice a line), `text/csv` or
+/// `application/vnd.apache.parquet`, gets all that pass the filters, streamed; tables leave out the
+/// lines, which are exported by themselves. Exports take neither `limit` nor `cursor`; one that fails on
+/// its way breaks off before its end.
 #[utoipa::path(
     get, path = "/v1/invoices", operation_id = "list_invoices", tag = "invoices",
     params(InvoiceParams),
     responses(
-        (status = 200, body = List<ApiInvoice>),
+        (status = 200, content((List<ApiInvoice> = "application/json"), (String = "application/x-ndjson"), (String = "text/csv"), (String = "application/vnd.apache.parquet"))),
         (status = 401, body = Problem, content_type = "application/problem+json"),
         (status = 403, body = Problem, content_type = "application/problem+json"),
         (status = 422, body = Problem, content_type = "application/problem+json"),
@@ -57,28 +47,18 @@ pub struct InvoiceParams {
 pub async fn list(
     State(app): State<App>,
     By(caller): By,
-    Params(params, mut faults): Params<InvoiceParams>,
-) -> Result<Json<List<ApiInvoice>>, ApiError> {
-    let status = params.status.as_deref().map(InvoiceStatus::from_str).transpose();
-    if status.is_err() {
-        faults.push(choice_error("status", &InvoiceStatus::NAMES));
+    headers: HeaderMap,
+    Params(params, faults): Params<InvoiceParams>,
+) -> Result<Response, ApiError> {
+    let asked = Asked::read(&app, &caller, &headers, params, faults).await?;
+    if let Some(form) = asked.form {
+        return respond("invoices", form, wanted::all(app.db.clone(), asked.wanted)).await;
     }
-    let (limit, after) = pagination::page(params.limit.as_deref(), params.cursor.as_deref(), faults)?;
-    let nothing = || Ok(Json(List { data: Vec::new(), next_cursor: None }));
-    let named = customers::narrowed(&app, &caller, params.customer.as_deref()).await?;
-    let Some(Narrowed(customer)) = named else { return nothing() };
-    let subscription = match params.subscription.as_deref().map(SubscriptionId::parse) {
-        None => None,
-        Some(Ok(id)) => Some(id),
-        Some(Err(_)) => return nothing(),
+    let page = match asked.wanted {
+        Some(wanted) => wanted.page(&app.db, asked.after.as_ref(), asked.limit).await?,
+        None => Page { items: Vec::new(), next: None },
     };
-    let filter = Filter {
-        customer: customer.as_ref(),
-        subscription: subscription.as_ref(),
-        status: status.unwrap_or_default(),
-    };
-    let page = stored::list(&app.db, caller.project, &filter, after.as_ref(), limit).await?;
-    Ok(Json(pagination::to_api_list(page, |one| wire::to_api(&one))))
+    Ok(Json(pagination::to_api_list(page, |one| wire::to_api(&one))).into_response())
 }
 
 /// Get a final invoice.

@@ -1,10 +1,11 @@
 //! Reading aggregations.
+use super::super::db::Db;
 use super::super::error::Result;
 use super::super::exec::Exec;
 use super::super::page::{Cursor, Limit, Page};
 use super::super::query::Val;
 use super::super::row;
-use super::{Aggregation, Span, from_row};
+use super::{Aggregation, Row, Span, from_row};
 use crate::sql;
 use reckoner_domain::id::ProjectId;
 use reckoner_domain::time::Timestamp;
@@ -28,25 +29,35 @@ pub struct Filter<'a> {
 
 /// Aggregations, those of the newest period first and by id within it.
 pub async fn list(
-    on: impl Exec,
+    db: &Db,
     project: ProjectId,
     filter: &Filter<'_>,
     after: Option<&Cursor>,
     limit: Limit,
 ) -> Result<Page<Aggregation>> {
-    let mut query = sql!("select * from aggregations where project_id = $1", project)
-        .when(filter.customer, " and customer = ?")
-        .when(filter.period, " and period = ?")
-        .when(filter.from, " and period_start >= ?")
-        .when(filter.to, " and period_start <= ?");
+    let asked = || {
+        sql!("select * from aggregations where project_id = $1", project)
+            .when(filter.customer, " and customer = ?")
+            .when(filter.period, " and period = ?")
+            .when(filter.from, " and period_start >= ?")
+            .when(filter.to, " and period_start <= ?")
+    };
+    let mut rows: Vec<Row> = Vec::new();
+    let mut rest = asked();
     if let Some(after) = after {
-        // The first condition is implied by the second, but bounds the index.
-        query = query.push(
-            " and period_start <= ? and (period_start < ? or id > ?)",
-            [after.time.into(), after.time.into(), after.id.as_str().into()],
-        );
+        // Of the same start, and then of earlier ones: one condition for both would have every page look
+        // through all of the same start, of which there are as many as there are customers.
+        let same = asked()
+            .push(" and period_start = ? and id > ?", [after.time.into(), after.id.as_str().into()])
+            .push(" order by id limit ?", [limit.probe().into()]);
+        rows = db.all(same).await?;
+        rest = rest.push(" and period_start < ?", [after.time.into()]);
     }
-    let rows = on.all(query.push(" order by period_start desc, id limit ?", [limit.probe().into()])).await?;
+    let room = limit.probe() - rows.len() as i64;
+    if room > 0 {
+        let rest = rest.push(" order by period_start desc, id limit ?", [room.into()]);
+        rows.extend(db.all::<Row>(rest).await?);
+    }
     let cursor =
         |aggregation: &Aggregation| Cursor { time: aggregation.span.start, id: aggregation.id.clone() };
     Ok(Page::new(row::each(rows, from_row)?, limit, cursor))

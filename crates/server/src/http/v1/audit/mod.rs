@@ -1,13 +1,13 @@
 //! `GET /v1/audit`.
 mod export;
 
-use super::events::ndjson;
 use super::time;
 use crate::auth::caller::Caller;
 use crate::http::error::{ApiError, choice_error, field_error};
+use crate::http::export::{asked, pages, respond};
 use crate::http::extract::{By, Params};
+use crate::http::pagination;
 use crate::http::state::App;
-use crate::http::{accept, csv, pagination};
 use crate::store::audit::{self, Filter, Stored};
 use crate::store::projects::LIVE;
 use axum::Json;
@@ -26,13 +26,14 @@ pub const CHAINS: [&str; 2] = ["project", "installation"];
 
 /// List or export the record of changes, the newest first.
 ///
-/// Each entry carries the hash of the one before it. JSON comes in pages. `Accept: application/x-ndjson`
-/// (an entry a line) and `Accept: text/csv` get all entries that pass the filters, streamed, and take
-/// neither `limit` nor `cursor`; an export that fails on its way breaks off before its end.
+/// Each entry carries the hash of the one before it. JSON comes in pages. `format`, or `Accept:
+/// application/x-ndjson` (an entry a line), `text/csv` or `application/vnd.apache.parquet`, gets all
+/// entries that pass the filters, streamed. Exports take neither `limit` nor `cursor`; one that fails
+/// on its way breaks off before its end.
 #[utoipa::path(
     get, path = "/v1/audit", operation_id = "list_audit_entries", tag = "audit", params(AuditParams),
     responses(
-        (status = 200, content((List<AuditEntry> = "application/json"), (String = "application/x-ndjson"), (String = "text/csv"))),
+        (status = 200, content((List<AuditEntry> = "application/json"), (String = "application/x-ndjson"), (String = "text/csv"), (String = "application/vnd.apache.parquet"))),
         (status = 401, body = Problem, content_type = "application/problem+json"),
         (status = 403, body = Problem, content_type = "application/problem+json"),
         (status = 422, body = Problem, content_type = "application/problem+json"),
@@ -43,17 +44,10 @@ pub async fn list(
     State(app): State<App>,
     By(caller): By,
     headers: HeaderMap,
-    Params(params, mut errors): Params<AuditParams>,
+    Params(mut params, mut errors): Params<AuditParams>,
 ) -> Result<Response, ApiError> {
-    let form = match accept::preferred(&headers, &[accept::JSON, ndjson::CONTENT_TYPE, csv::MEDIA_TYPE]) {
-        ndjson::CONTENT_TYPE => Some(export::Form::Ndjson),
-        csv::MEDIA_TYPE => Some(export::Form::Csv),
-        _ => None,
-    };
-    let paging = [("limit", &params.limit), ("cursor", &params.cursor)];
-    for (name, _) in paging.into_iter().filter(|(_, given)| form.is_some() && given.is_some()) {
-        errors.push(field_error(name, "is not for exports, which have all entries"));
-    }
+    let paging = (&mut params.limit, &mut params.cursor);
+    let form = asked(&headers, params.format.as_deref(), paging, &mut errors);
     let limit = pagination::read_limit(params.limit.as_deref(), &mut errors);
     let before = params.cursor.as_deref().and_then(|text| read_cursor(text, &mut errors));
     let (from, to) = time::read_range(params.from.as_deref(), params.to.as_deref(), &mut errors);
@@ -62,7 +56,15 @@ pub async fn list(
     let (Some(project), []) = (project, errors.as_slice()) else { return Err(ApiError::invalid(errors)) };
     let project = project?;
     if let Some(form) = form {
-        return export::respond(&app.db, project, filter, form).await;
+        let db = app.db.clone();
+        let entries = pages(move |after| {
+            let (db, filter) = (db.clone(), filter.clone());
+            async move {
+                let before = after.and_then(|after| after.id.parse().ok());
+                audit::list(&db, project, &filter, before, export::PAGE_ENTRIES).await
+            }
+        });
+        return respond("audit", form, entries).await;
     }
     let page = audit::list(&app.db, project, &filter, before, limit).await?;
     Ok(Json(pagination::to_api_list(page, to_api) as List<AuditEntry>).into_response())

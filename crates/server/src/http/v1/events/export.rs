@@ -1,43 +1,14 @@
 //! All events that pass a filter, as one stream: read piece by piece as the client takes them.
 use super::list::to_api;
-use super::{ndjson, parquet};
 use crate::events::{Cursor, Events, EventsError, EventsExport, ListFilter};
-use crate::http::csv;
 use crate::http::error::ApiError;
-use crate::http::middleware::request_id;
-use ::parquet::errors::ParquetError;
-use axum::body::{Body, Bytes};
-use axum::http::header;
-use axum::response::{IntoResponse, Response};
-use futures_util::{TryStreamExt, stream};
+use crate::http::export::{self, Cell, Column, Form, Kind, Row};
+use axum::response::Response;
+use futures_util::stream;
 use reckoner_domain::event::Event;
 
 /// Events that are held at once.
 const PAGE_EVENTS: usize = 1_000;
-/// The columns of CSV.
-const COLUMNS: [&str; 10] = [
-    "id",
-    "customer",
-    "meter",
-    "value",
-    "time",
-    "subject",
-    "properties",
-    "source_context",
-    "received_at",
-    "sequence",
-];
-
-/// How events are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
-    /// A JSON object a line.
-    Ndjson,
-    /// A table.
-    Csv,
-    /// Columns.
-    Parquet,
-}
 
 /// Which events, and whether in an order.
 pub enum What {
@@ -47,8 +18,7 @@ pub enum What {
     InOrder(ListFilter),
 }
 
-/// Answers with all events. What fails before the first of them are there is answered as a failure;
-/// what fails later ends the connection, so that nobody takes a part for the whole.
+/// Answers with all events.
 pub async fn respond(events: &Events, what: What, form: Form) -> Result<Response, ApiError> {
     let source = match what {
         What::All(filter) => Source::All(Box::new(events.export(filter).await?)),
@@ -57,33 +27,7 @@ pub async fn respond(events: &Events, what: What, form: Form) -> Result<Response
             Source::Pages { events: events.clone(), filter: Box::new(filter) }
         }
     };
-    let mut source = Some(source);
-    let first = read(&mut source).await?;
-    let writer = Writer::new(form).map_err(ApiError::internal)?;
-    let export = Export { source, read: Some(first), writer: Some(writer) };
-    let request = request_id::current();
-    let pieces = stream::try_unfold(export, Export::next)
-        .inspect_err(move |error| tracing::error!(request_id = %request, %error, "an export broke off"));
-    let kind = match form {
-        Form::Ndjson => ndjson::CONTENT_TYPE,
-        Form::Csv => csv::CONTENT_TYPE,
-        Form::Parquet => parquet::CONTENT_TYPE,
-    };
-    Ok(([(header::CONTENT_TYPE, kind)], Body::from_stream(pieces)).into_response())
-}
-
-/// Why an export broke off.
-#[derive(Debug, thiserror::Error)]
-pub enum ExportError {
-    /// Events could not be read.
-    #[error(transparent)]
-    Events(#[from] EventsError),
-    /// Columns could not be written.
-    #[error(transparent)]
-    Parquet(#[from] ParquetError),
-    /// The server is shutting down.
-    #[error("the server is shutting down")]
-    Stopping,
+    export::respond("events", form, stream::try_unfold(source, Source::next)).await
 }
 
 /// Where events come from.
@@ -92,123 +36,56 @@ enum Source {
     Pages { events: Events, filter: Box<ListFilter> },
 }
 
-/// The next events; none after the last.
-async fn read(source: &mut Option<Source>) -> Result<Vec<Event>, EventsError> {
-    match source.take() {
-        None => Ok(Vec::new()),
-        Some(Source::All(export)) => match export.next().await? {
-            Some((events, export)) => {
-                *source = Some(Source::All(Box::new(export)));
-                Ok(events)
+impl Source {
+    /// The next events, and where those after them come from; `None` after the last.
+    async fn next(self) -> Result<Option<(Vec<Event>, Self)>, EventsError> {
+        match self {
+            Self::All(export) => {
+                Ok(export.next().await?.map(|(events, export)| (events, Self::All(Box::new(export)))))
             }
-            None => Ok(Vec::new()),
-        },
-        Some(Source::Pages { events, mut filter }) => {
-            let page = events.list((*filter).clone()).await?;
-            if let Some(last) = page.last() {
+            Self::Pages { events, mut filter } => {
+                let page = events.list((*filter).clone()).await?;
+                let Some(last) = page.last() else { return Ok(None) };
                 filter.after = Some(Cursor { time: last.time, sequence: last.sequence });
-                *source = Some(Source::Pages { events, filter });
-            }
-            Ok(page)
-        }
-    }
-}
-
-/// An export on its way.
-struct Export {
-    source: Option<Source>,
-    /// What was read before anybody asked for it.
-    read: Option<Vec<Event>>,
-    /// There is none after the end.
-    writer: Option<Writer>,
-}
-
-impl Export {
-    async fn next(mut self) -> Result<Option<(Bytes, Self)>, ExportError> {
-        let Some(mut writer) = self.writer.take() else { return Ok(None) };
-        let events = match self.read.take() {
-            Some(events) => events,
-            None => read(&mut self.source).await?,
-        };
-        // Writing thousands of events takes a while.
-        let written = tokio::task::spawn_blocking(move || {
-            if events.is_empty() {
-                Ok((writer.finish()?, None))
-            } else {
-                Ok((writer.write(events)?, Some(writer)))
-            }
-        });
-        let written: Result<_, ParquetError> = written.await.map_err(|_| ExportError::Stopping)?;
-        let (bytes, writer) = written?;
-        self.writer = writer;
-        Ok(Some((Bytes::from(bytes), self)))
-    }
-}
-
-/// Writes events in a form.
-enum Writer {
-    Lines { form: Form, begun: bool },
-    Parquet(Box<parquet::Writer>),
-}
-
-impl Writer {
-    fn new(form: Form) -> Result<Self, ParquetError> {
-        Ok(match form {
-            Form::Parquet => Self::Parquet(Box::new(parquet::Writer::new()?)),
-            form => Self::Lines { form, begun: false },
-        })
-    }
-
-    fn write(&mut self, events: Vec<Event>) -> Result<Vec<u8>, ParquetError> {
-        match self {
-            Self::Parquet(writer) => writer.write(&events),
-            Self::Lines { form, begun } => {
-                let head = if std::mem::replace(begun, true) { None } else { form.head() };
-                let lines = events.into_iter().map(|event| form.write(event));
-                Ok(head.into_iter().chain(lines).collect::<String>().into_bytes())
-            }
-        }
-    }
-
-    fn finish(self) -> Result<Vec<u8>, ParquetError> {
-        match self {
-            Self::Parquet(writer) => writer.finish(),
-            Self::Lines { form, begun } => {
-                let head = if begun { None } else { form.head() };
-                Ok(head.unwrap_or_default().into_bytes())
+                Ok(Some((page, Self::Pages { events, filter })))
             }
         }
     }
 }
 
-impl Form {
-    fn head(self) -> Option<String> {
-        (self == Self::Csv).then(|| csv::line(COLUMNS.into_iter()))
+impl Row for Event {
+    const COLUMNS: &'static [Column] = &[
+        Column::new("id", Kind::Text),
+        Column::new("customer", Kind::Text),
+        Column::new("meter", Kind::Text),
+        Column::new("value", Kind::Decimal),
+        Column::new("time", Kind::Time),
+        Column::optional("subject", Kind::Text),
+        Column::new("properties", Kind::Text),
+        Column::optional("source_context", Kind::Text),
+        Column::new("received_at", Kind::Time),
+        Column::new("sequence", Kind::Whole),
+        Column::optional("amended_at", Kind::Time),
+    ];
+
+    fn into_cells(self) -> Vec<Cell> {
+        vec![
+            self.id.into(),
+            self.customer.into(),
+            self.event_type.into(),
+            self.value.into(),
+            self.time.into(),
+            Cell::of(self.subject),
+            self.properties.unwrap_or_else(|| "{}".to_owned()).into(),
+            Cell::of(self.source_context),
+            self.received_at.into(),
+            self.sequence.into(),
+            Cell::of(self.amended_at),
+        ]
     }
 
-    fn write(self, event: Event) -> String {
-        let event = to_api(event);
-        match self {
-            Self::Ndjson => {
-                // Ends of lines in what was sent as properties lie between its tokens only.
-                let line = serde_json::to_string(&event).unwrap_or_default();
-                line.replace(['\n', '\r'], " ") + "\n"
-            }
-            Self::Csv | Self::Parquet => csv::line(
-                [
-                    event.id.as_str(),
-                    &event.customer,
-                    &event.meter,
-                    &event.value,
-                    &event.time,
-                    event.subject.as_deref().unwrap_or_default(),
-                    event.properties.get(),
-                    event.source_context.as_ref().map_or("", |context| context.get()),
-                    &event.received_at,
-                    &event.sequence.to_string(),
-                ]
-                .into_iter(),
-            ),
-        }
+    fn into_json(self) -> String {
+        // Ends of lines in what was sent as properties lie between its tokens only.
+        serde_json::to_string(&to_api(self)).unwrap_or_default().replace(['\n', '\r'], " ")
     }
 }

@@ -1,11 +1,12 @@
 //! `GET /v1/events` and one event.
-use super::{export, ndjson, parquet};
+use super::export;
 use crate::events::{Cursor, ListFilter, Order};
 use crate::http::error::{ApiError, choice_error, field_error};
+use crate::http::export::asked;
 use crate::http::extract::{By, read_params};
+use crate::http::pagination;
 use crate::http::state::App;
 use crate::http::v1::time;
-use crate::http::{accept, csv, pagination};
 use crate::store::customers;
 use axum::Json;
 use axum::extract::{Path, RawQuery, State};
@@ -27,10 +28,10 @@ const SEQUENCE_CURSOR: &str = "sequence.";
 
 /// List or export events, the newest event time or the last commit first.
 ///
-/// JSON comes in pages. `Accept: application/x-ndjson` (an event a line), `Accept: text/csv` and
-/// `Accept: application/vnd.apache.parquet` get all events that pass the filters, streamed, in no
-/// order unless one is asked for, which takes longer. They take neither `limit` nor `cursor`; an
-/// export that fails on its way breaks off before its end.
+/// JSON comes in pages. `format`, or `Accept: application/x-ndjson` (an event a line), `text/csv` or
+/// `application/vnd.apache.parquet`, gets all events that pass the filters, streamed, in no order
+/// unless one is asked for, which takes longer. Exports take neither `limit` nor `cursor`; one that
+/// fails on its way breaks off before its end.
 #[utoipa::path(
     get, path = "/v1/events", operation_id = "list_events", tag = "events",
     params(EventParams, ("filter" = Option<Object>, Query, style = DeepObject, explode, description = "Properties and the values they must have: `filter[region]=eu`.")),
@@ -49,18 +50,9 @@ pub async fn list(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let query = query.unwrap_or_default();
-    let (params, mut errors) = read_params::<EventParams>(&query, &["filter"])?;
-    let forms = [accept::JSON, ndjson::CONTENT_TYPE, csv::MEDIA_TYPE, parquet::CONTENT_TYPE];
-    let form = match accept::preferred(&headers, &forms) {
-        ndjson::CONTENT_TYPE => Some(export::Form::Ndjson),
-        csv::MEDIA_TYPE => Some(export::Form::Csv),
-        parquet::CONTENT_TYPE => Some(export::Form::Parquet),
-        _ => None,
-    };
-    let paging = [("limit", &params.limit), ("cursor", &params.cursor)];
-    for (name, _) in paging.into_iter().filter(|(_, given)| form.is_some() && given.is_some()) {
-        errors.push(field_error(name, "is not for exports, which have all events"));
-    }
+    let (mut params, mut errors) = read_params::<EventParams>(&query, &["filter"])?;
+    let paging = (&mut params.limit, &mut params.cursor);
+    let form = asked(&headers, params.format.as_deref(), paging, &mut errors);
     let limit = pagination::read_limit(params.limit.as_deref(), &mut errors).rows() as usize;
     let in_order = params.order.is_some();
     let mut filter = read_filter(caller.project, params, &query, &mut errors);

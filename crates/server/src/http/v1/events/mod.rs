@@ -6,4 +6,3 @@ pub mod judge;
 pub mod lines;
 pub mod list;
 pub mod ndjson;
-mod parquet;

@@ -83,7 +83,8 @@ fn body(lines: &[Line], totals: Totals, period: Window) -> Invoice {
     }
 }
 
-fn line(line: &Line) -> InvoiceLine {
+/// A line of either.
+pub fn line(line: &Line) -> InvoiceLine {
     let (measured, source) = (line.measured.as_ref(), line.source.as_ref());
     InvoiceLine {
         kind: name(&line.kind),
