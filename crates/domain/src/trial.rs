@@ -47,6 +47,21 @@ pub fn last_move(now: Timestamp) -> Timestamp {
     Timestamp::from_micros_clamped(now.as_micros().saturating_sub(since))
 }
 
+/// When after midnight of UTC those whose trial ends on the next day are reminded.
+const REMINDER_OFFSET: i64 = 10 * HOUR;
+
+/// When whoever has a trial that ends at an instant is reminded: 10:00 UTC of the day before.
+pub fn reminded_at(ends_at: Timestamp) -> Timestamp {
+    let midnight = ends_at.as_micros().saturating_sub(ends_at.as_micros().rem_euclid(DAY));
+    Timestamp::from_micros_clamped(midnight.saturating_sub(DAY).saturating_add(REMINDER_OFFSET))
+}
+
+/// The last instant of the day of UTC that an instant lies in.
+pub fn end_of_day(now: Timestamp) -> Timestamp {
+    let midnight = now.as_micros().saturating_sub(now.as_micros().rem_euclid(DAY));
+    Timestamp::from_micros_clamped(midnight.saturating_add(DAY).saturating_sub(1))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -71,6 +86,18 @@ mod tests {
         ] {
             assert_eq!((moved_at(at(end)), last_move(at(end))), (at(moved), at(last)), "{end}");
         }
+    }
+
+    #[test]
+    fn reminders_come_at_ten_of_the_day_before() {
+        for (end, reminded) in [
+            ("2026-01-10T00:00:00Z", "2026-01-09T10:00:00Z"),
+            ("2026-01-10T23:59:59.999999Z", "2026-01-09T10:00:00Z"),
+            ("2026-03-01T09:00:00Z", "2026-02-28T10:00:00Z"),
+        ] {
+            assert_eq!(reminded_at(at(end)), at(reminded), "{end}");
+        }
+        assert_eq!(end_of_day(at("2026-01-10T10:00:00Z")), at("2026-01-10T23:59:59.999999Z"));
     }
 
     #[test]

@@ -178,6 +178,10 @@ async fn people_are_mailed_three_reminders(setup: Setup) {
     world.server.advance("2026-01-17T12:00:01Z").await;
     let invoice = invoices(&world.server, &world.user).await[0].clone();
     assert_eq!(invoice["amount_due"]["amount"], json!("9.00"));
+    for what in ["billed from then on", "billed from now on"] {
+        let mail = next_mail(&world.server, &mut seen).await;
+        assert!(mail.contains(what), "{mail}");
+    }
     for (day, number) in
         [("2026-02-01T13:00:00Z", 1), ("2026-02-07T13:00:00Z", 2), ("2026-02-13T13:00:00Z", 3)]
     {

@@ -1,9 +1,11 @@
 //! The trial that registration starts, and what follows it.
 use super::users::{World, apply, register};
+use crate::accounts::next_mail;
 use crate::support::on_both_servers;
 use crate::support::server::{Answer, Server, Setup};
 use reqwest::Method;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 async fn read_as(server: &Server, token: &str, path: &str) -> Value {
     let request = server.bare(Method::GET, path).header("reckoner-project", "test").bearer_auth(token);
@@ -153,4 +155,57 @@ async fn services_see_how_many_trials_end_and_need_not_wait_for_the_night() {
     assert_eq!(stats().await, counts(1, 0, 0, 0));
     let nobody = Answer::of(server.bare(Method::GET, "/trials/stats").send().await).await;
     assert_eq!(nobody.json(), json!({"statusCode": 401, "message": "Unauthorized", "error": "Unauthorized"}));
+}
+
+/// When the job ran that reminds.
+async fn reminded(server: &Server) -> Vec<Value> {
+    let runs = server.get("/v1/jobs/runs").await.json();
+    let all = runs["data"].as_array().expect("runs").iter();
+    all.filter(|run| run["job"] == "trial_reminders").map(|run| run["started_at"].clone()).collect()
+}
+
+async fn people_are_mailed_about_their_trial_and_their_subscription(setup: Setup) {
+    let world = World::start(setup).await;
+    let (server, mut seen) = (&world.server, BTreeSet::new());
+    next_mail(server, &mut seen).await;
+    server.advance("2026-01-16T09:59:59.999999Z").await;
+    assert_eq!(reminded(server).await, Vec::<Value>::new());
+    server.advance("2026-01-16T10:00:00Z").await;
+    assert_eq!(reminded(server).await, [json!("2026-01-16T10:00:00.000000Z")]);
+    let mail = next_mail(server, &mut seen).await;
+    assert!(mail.contains("To: ann@example.com") && mail.contains("Your trial ends tomorrow"), "{mail}");
+    assert!(mail.contains("ends at 2026-01-17T12:00:00.000000Z"), "{mail}");
+    server.advance("2026-01-18T03:00:00Z").await;
+    let mail = next_mail(server, &mut seen).await;
+    assert!(mail.contains("Your trial has ended") && mail.contains("choose a plan to go on"), "{mail}");
+    // The plan that follows by itself is no news; one that somebody chose is.
+    let listed = server.get(&format!("/v1/subscriptions?customer={}&status=active", world.user)).await.json();
+    let path =
+        |what: &str| format!("/v1/subscriptions/{}/{what}", listed["data"][0]["id"].as_str().expect("one"));
+    assert_eq!(server.post(&path("cancel"), json!({})).await.status, 200);
+    let mail = next_mail(server, &mut seen).await;
+    assert!(mail.contains("is cancelled") && mail.contains("ends at 2026-02-18T02:00:00.000000Z"), "{mail}");
+    server.advance("2026-02-19T00:00:00Z").await;
+    super::subscribe(server, &world.user, "basic").await;
+    let mail = next_mail(server, &mut seen).await;
+    assert!(mail.contains("Your subscription has begun"), "{mail}");
+    assert_eq!(reminded(server).await.len(), 1);
+}
+on_both_servers!(people_are_mailed_about_their_trial_and_their_subscription);
+
+#[tokio::test]
+async fn a_check_by_hand_reminds_of_tomorrow_once() {
+    let world = World::start(Setup::default()).await;
+    let check = async || {
+        let request = world.server.bare(Method::POST, "/trials/check").header("reckoner-project", "test");
+        let answer = Answer::of(request.header("x-service-token", &world.service).send().await).await;
+        answer.json()["result"].take()
+    };
+    world.server.advance("2026-01-15T23:59:59Z").await;
+    assert_eq!(check().await, json!({"expired": 0, "reminded": 0}));
+    world.server.advance("2026-01-16T00:00:00Z").await;
+    assert_eq!(check().await, json!({"expired": 0, "reminded": 1}));
+    assert_eq!(check().await, json!({"expired": 0, "reminded": 0}));
+    world.server.advance("2026-01-16T12:00:00Z").await;
+    assert_eq!(reminded(&world.server).await, [json!("2026-01-16T00:00:00.000000Z")]);
 }

@@ -15,6 +15,8 @@ pub const SUBSCRIPTION_CREATED: &str = "subscription.created";
 pub const SUBSCRIPTION_UPDATED: &str = "subscription.updated";
 /// A subscription ended.
 pub const SUBSCRIPTION_ENDED: &str = "subscription.ended";
+/// A trial ends tomorrow.
+pub const TRIAL_ENDING: &str = "trial.ending";
 /// A trial ended.
 pub const TRIAL_ENDED: &str = "trial.ended";
 /// A customer used so much of a quota that its plan warns.

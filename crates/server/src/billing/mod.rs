@@ -6,6 +6,7 @@ pub mod levels;
 pub mod messages;
 pub mod moves;
 pub mod plans;
+mod reminders;
 pub mod revenue;
 pub mod standing;
 pub mod stripe;
@@ -83,7 +84,7 @@ impl Billing {
             payment_micros: micros(settings.payment_days, DAY),
         };
         let subscriptions =
-            Subscriptions::new(store(), waker.clone(), plans.clone(), standings.clone(), terms);
+            Subscriptions::new(store(), (waker, mailer), plans.clone(), standings.clone(), terms);
         let trials = Trials::new(store(), subscriptions.clone(), standing.clone(), settings);
         let wallets = Wallets { db: db.clone(), clock: clock.clone(), plans: plans.clone() };
         let debts = Debts {

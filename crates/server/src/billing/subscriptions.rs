@@ -2,20 +2,22 @@
 mod coupons;
 mod error;
 mod follow;
+mod mails;
 mod write;
 
 pub use error::SubscriptionError;
 pub use follow::{Followed, Following, Wanted};
+pub use write::shown;
 
 use super::invoicing::Terms;
 use super::plans::Plans;
 use super::standing::{Standings, settled};
 use crate::clock::Clock;
+use crate::mail::Mailer;
 use crate::random;
-use crate::store::Exec;
 use crate::store::customers::Customer;
 use crate::store::subscriptions::{self, Stored};
-use crate::store::{Db, StoreError, Tx, audit, catalog};
+use crate::store::{Db, Exec, StoreError, Tx, audit, catalog};
 use crate::webhooks::dispatcher::Waker;
 use reckoner_domain::id::{ProjectId, SubscriptionId};
 use reckoner_domain::key::PlanKey;
@@ -42,6 +44,7 @@ pub struct Subscriptions {
     db: Db,
     clock: Clock,
     waker: Waker,
+    mailer: Mailer,
     plans: Plans,
     standings: Standings,
     terms: Terms,
@@ -89,12 +92,12 @@ impl Subscriptions {
     /// Over a store.
     pub fn new(
         (db, clock): (Db, Clock),
-        waker: Waker,
+        (waker, mailer): (&Waker, &Mailer),
         plans: Plans,
         standings: Standings,
         terms: Terms,
     ) -> Self {
-        Self { db, clock, waker, plans, standings, terms }
+        Self { db, clock, waker: waker.clone(), mailer: mailer.clone(), plans, standings, terms }
     }
 
     /// Begins a subscription at what the project's clock shows.

@@ -22,9 +22,9 @@ const AT_ONCE: u32 = 500;
 /// Looks after trials of those who register. Clones share one state.
 #[derive(Clone)]
 pub struct Trials {
-    db: Db,
-    clock: Clock,
-    subscriptions: Subscriptions,
+    pub(super) db: Db,
+    pub(super) clock: Clock,
+    pub(super) subscriptions: Subscriptions,
     standing: StandingReader,
     plan: Option<PlanKey>,
     end_plan: Option<PlanKey>,
@@ -41,9 +41,9 @@ pub enum Started {
 /// What came of looking after trials: how many, and which failed.
 #[derive(Debug, Default)]
 pub struct Moved {
-    /// How many customers got the plan that follows.
+    /// How many customers got the plan that follows, or were reminded.
     pub done: u64,
-    /// Whose did not.
+    /// Which were not.
     pub failed: Vec<(SubscriptionId, SubscriptionError)>,
 }
 

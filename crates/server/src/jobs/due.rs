@@ -17,6 +17,8 @@ use reckoner_domain::trial;
 pub const SUBSCRIPTIONS: &str = "subscriptions";
 /// The job that gives customers whose trials expired the plan that follows.
 pub const TRIALS: &str = "trials";
+/// The job that reminds those whose trials end tomorrow.
+const TRIAL_REMINDERS: &str = "trial_reminders";
 /// The job that closes billing periods.
 pub const INVOICES: &str = "invoices";
 
@@ -31,9 +33,10 @@ impl Jobs {
     pub(super) async fn first_due(&self, project: ProjectId) -> Result<Option<Timestamp>, JobError> {
         let due = subscriptions::first_due(&self.db, project).await?;
         let moved = self.billing.trials.next_move(project).await?;
+        let reminded = self.billing.trials.next_reminder(project).await?;
         let closed = self.billing.invoicing.first_due(project).await?;
         let owing = self.billing.debts.first_due(project).await?;
-        Ok(due.into_iter().chain(moved).chain(closed).chain(owing).min())
+        Ok(due.into_iter().chain(moved).chain(reminded).chain(closed).chain(owing).min())
     }
 
     /// Writes down what fell due in a project until `now`, on record; answers how many runs there were, none
@@ -52,6 +55,10 @@ impl Jobs {
         }
         if is_due(self.billing.trials.next_move(project).await?) {
             self.move_trials(project, now, trial::last_move(now)).await?;
+            runs += 1;
+        }
+        if is_due(self.billing.trials.next_reminder(project).await?) {
+            self.remind_trials(project, now, now).await?;
             runs += 1;
         }
         if is_due(self.billing.invoicing.first_due(project).await?) {
@@ -76,14 +83,33 @@ impl Jobs {
     }
 
     /// Ends trials that have ended, and gives whose they were the plan that follows without waiting for
-    /// the night; answers how many got it.
-    pub async fn check_trials(&self, project: ProjectId) -> Result<u64, JobError> {
+    /// the night; reminds those whose trials end tomorrow. Answers how many got it, and how many were reminded.
+    pub async fn check_trials(&self, project: ProjectId) -> Result<(u64, u64), JobError> {
         let now = self.clock.of_project(project);
         self.run_due(project, now).await?;
-        if self.billing.trials.next_move(project).await?.is_none() {
-            return Ok(0);
+        let mut moved = 0;
+        if self.billing.trials.next_move(project).await?.is_some() {
+            moved = self.move_trials(project, now, now).await?;
         }
-        self.move_trials(project, now, now).await
+        let tomorrow = trial::end_of_day(now);
+        let waits = self.billing.trials.next_reminder(project).await?.is_some_and(|at| at <= tomorrow);
+        let reminded = if waits { self.remind_trials(project, now, tomorrow).await? } else { 0 };
+        Ok((moved, reminded))
+    }
+
+    /// Reminds those who are to be until an instant, on record.
+    async fn remind_trials(
+        &self,
+        project: ProjectId,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<u64, JobError> {
+        let run = self.begin_run(project, TRIAL_REMINDERS, now).await?;
+        let reminded = self.billing.trials.remind(project, until).await;
+        let ran = reminded.map(|moved| (moved.done, moved.failed)).map_err(SubscriptionError::from);
+        let outcome = told(&run, &ran);
+        self.end_run(run, now, outcome).await?;
+        Ok(ran.map_or(0, |(done, _)| done))
     }
 
     async fn move_trials(

@@ -1,7 +1,9 @@
 //! What mails say: each template as text and as HTML, in one layout.
 mod invoice;
+mod subscription;
 
 pub use invoice::Invoice;
+pub use subscription::{SubscriptionNews, What};
 
 use askama::Template as _;
 use serde::{Deserialize, Serialize};
@@ -49,6 +51,8 @@ pub enum Template {
     PaymentOverdue(PaymentOverdue),
     /// Brings a customer an invoice, as PDF.
     InvoiceReady(Invoice),
+    /// Tells a customer of its subscription.
+    Subscription(SubscriptionNews),
 }
 
 /// What a customer owes, as a mail tells of it.
@@ -210,8 +214,18 @@ struct PaymentOverdueHtml<'a> {
 
 impl Template {
     /// Every template's name.
-    pub const NAMES: [&'static str; 6] =
-        ["verify-email", "reset-password", "invitation", "quota-reached", "payment-overdue", "invoice-ready"];
+    pub const NAMES: [&'static str; 10] = [
+        "verify-email",
+        "reset-password",
+        "invitation",
+        "quota-reached",
+        "payment-overdue",
+        "invoice-ready",
+        "trial-ending",
+        "trial-ended",
+        "subscription-confirmed",
+        "subscription-cancelled",
+    ];
 
     /// Its name.
     pub fn name(&self) -> &'static str {
@@ -222,6 +236,7 @@ impl Template {
             Self::QuotaReached(_) => "quota-reached",
             Self::PaymentOverdue(_) => "payment-overdue",
             Self::InvoiceReady(_) => "invoice-ready",
+            Self::Subscription(news) => news.what.name(),
         }
     }
 
@@ -265,7 +280,10 @@ impl Template {
                 suspended_at: "2026-02-07T12:00:00.000000Z".to_owned(),
             })),
             "invoice-ready" => Ok(Self::InvoiceReady(Invoice::example())),
-            _ => Err(UnknownTemplate),
+            _ => {
+                let what = What::named(name).ok_or(UnknownTemplate)?;
+                Ok(Self::Subscription(SubscriptionNews::example(what)))
+            }
         }
     }
 
@@ -278,6 +296,7 @@ impl Template {
             Self::QuotaReached(_) => "You have used most of a quota",
             Self::PaymentOverdue(_) => "Your payment is overdue",
             Self::InvoiceReady(_) => "Your invoice",
+            Self::Subscription(news) => news.what.subject(),
         }
     }
 
@@ -332,6 +351,7 @@ impl Template {
                 (text, PaymentOverdueHtml { subject, about }.render()?)
             }
             Self::InvoiceReady(invoice) => invoice.render(subject)?,
+            Self::Subscription(news) => news.render(subject)?,
         };
         Ok(Rendered { subject, text, html })
     }
@@ -355,6 +375,7 @@ mod tests {
                     "quota-reached" => "820 of 1000",
                     "payment-overdue" => "54.00 USD",
                     "invoice-ready" => "invoice 42 of 54.00 USD",
+                    name if What::named(name).is_some() => "Pro",
                     _ => TOKEN,
                 };
                 assert!(form.contains(told), "{form}");

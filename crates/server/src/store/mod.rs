@@ -58,6 +58,7 @@ pub mod subscription_coupons;
 pub mod subscription_moves;
 pub mod subscriptions;
 mod token_hash;
+pub mod trial_reminders;
 pub mod trials;
 pub mod users;
 pub mod wallets;

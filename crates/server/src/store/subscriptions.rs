@@ -13,6 +13,7 @@ use reckoner_domain::subscription::{
     Collection, Scheduled, ScheduledAction, Subscription, SubscriptionStatus,
 };
 use reckoner_domain::time::Timestamp;
+use reckoner_domain::trial;
 
 /// A subscription as it is stored: what fell due by itself since may not have been noticed yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -156,11 +157,14 @@ pub(super) fn from_row(row: Row) -> Result<Stored> {
 /// that is not over.
 pub async fn create(tx: &mut Tx, new: &Stored) -> Result<()> {
     let subscription = &new.subscription;
+    // Who has a trial of a few hours only just heard of it.
+    let reminder = subscription.trial_ends_at.filter(|_| subscription.status == SubscriptionStatus::Trialing);
+    let reminder = reminder.map(trial::reminded_at).filter(|at| *at > subscription.started_at);
     let query = sql!(
         "insert into subscriptions
            (id, project_id, customer_id, plan_key, plan_version, status, started_at, trial_ends_at, after_trial,
-            billing_interval, zone, anchor, collection, due_at, created_at, version)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
+            billing_interval, zone, anchor, collection, due_at, created_at, version, remind_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
         &new.id,
         new.project,
         &new.customer,
@@ -176,7 +180,8 @@ pub async fn create(tx: &mut Tx, new: &Stored) -> Result<()> {
         subscription.collection.as_str(),
         subscription.due_at(),
         new.created_at,
-        new.version
+        new.version,
+        reminder
     );
     tx.run(query).await?;
     add_phase(tx, &new.id, subscription.started_at, subscription).await
@@ -225,7 +230,7 @@ pub async fn update(
         "update subscriptions set plan_key = $1, plan_version = $2, status = $3, trial_ends_at = $4,
            after_trial = $5, billing_interval = $6, anchor = $7, collection = $8, scheduled_at = $9,
            scheduled_plan = $10, scheduled_version = $11, due_at = $12, ended_at = $13, lapsed_at = $14,
-           version = version + 1
+           remind_at = case when $3 = 'trialing' then remind_at else null end, version = version + 1
          where project_id = $15 and id = $16 and version = $17",
         subscription.plan.as_str(),
         subscription.plan_version,

@@ -1,4 +1,5 @@
 //! Why nothing was done to a subscription.
+use crate::mail::MailError;
 use crate::random::NoRandomness;
 use crate::store::StoreError;
 use reckoner_domain::currency::Currency;
@@ -63,6 +64,9 @@ pub enum SubscriptionError {
     /// Base prices cannot be compared.
     #[error(transparent)]
     Money(#[from] MoneyError),
+    /// A mail could not be queued.
+    #[error(transparent)]
+    Mail(#[from] MailError),
     /// No id could be made.
     #[error(transparent)]
     Random(#[from] NoRandomness),

@@ -234,7 +234,7 @@ impl SubscriptionError {
     /// The reason why what is wanted cannot be; `None` where something failed.
     pub fn as_conflict(&self) -> Option<String> {
         match self {
-            Self::Store(_) | Self::Random(_) => None,
+            Self::Store(_) | Self::Random(_) | Self::Mail(_) => None,
             other => Some(other.to_string()),
         }
     }

@@ -77,7 +77,13 @@ impl Subscriptions {
     /// Lets everybody see what a customer has, after it was committed.
     pub fn noticed(&self, stored: &Stored) {
         self.standings.forget(stored.project, &stored.external_id);
+        self.wake();
+    }
+
+    /// Lets what is in the outboxes be sent.
+    pub(in crate::billing) fn wake(&self) {
         self.waker.wake();
+        self.mailer.wake();
     }
 
     async fn write(&self, tx: &mut Tx, by: &str, change: Change) -> Result<Stored> {
@@ -147,6 +153,7 @@ impl Subscriptions {
             };
             messages::enqueue(tx, &self.clock, message).await?;
         }
+        self.mail_change(tx, by, before, after).await?;
         let mut change = audit::Change::new(Some(after.project), by, action, &after.id).after(shown(after));
         let from = before.map_or("none", |before| before.subscription.plan.as_str());
         if let Some(before) = before {

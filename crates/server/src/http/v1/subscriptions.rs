@@ -403,6 +403,7 @@ impl From<SubscriptionError> for ApiError {
             }
             SubscriptionError::Transition(_) => Self::conflict("subscription_state", text),
             SubscriptionError::Money(error) => Self::internal(error),
+            SubscriptionError::Mail(error) => Self::internal(error),
             SubscriptionError::Random(error) => error.into(),
         }
     }

@@ -38,7 +38,8 @@ pub async fn stats(State(app): State<App>, By(caller): By) -> Result<Json<Value>
     })))
 }
 
-/// End trials that have ended, and begin what follows them, without waiting for the night.
+/// End trials that have ended, begin what follows them without waiting for the night, and remind those whose trials end
+/// tomorrow.
 #[utoipa::path(
     post, path = "/trials/check", operation_id = "check_trials", tag = "services",
     responses(
@@ -48,11 +49,11 @@ pub async fn stats(State(app): State<App>, By(caller): By) -> Result<Json<Value>
     ),
 )]
 pub async fn check(State(app): State<App>, By(caller): By) -> Result<Json<Value>, Refused> {
-    let expired = app.jobs.check_trials(caller.project).await.map_err(ApiError::internal)?;
+    let (expired, reminded) = app.jobs.check_trials(caller.project).await.map_err(ApiError::internal)?;
     Ok(Json(json!({
         "success": true,
         "timestamp": app.clock.of_project(caller.project).to_millis_text(),
-        "result": {"expired": expired, "reminded": 0},
+        "result": {"expired": expired, "reminded": reminded},
         "message": "Trial check completed",
     })))
 }
