@@ -16,5 +16,5 @@ pub use dispatcher::{Dispatcher, Parts};
 pub use message::{Attached, Letter, MessageError};
 pub use outbox::remove as remove_from_outbox;
 pub use queue::{About, MailError, Mailer};
-pub use template::{Invoice, PaymentOverdue, Quota, Rendered, Template, UnknownTemplate};
+pub use template::{AlertWords, Invoice, PaymentOverdue, Quota, Rendered, Template, UnknownTemplate};
 pub use transport::{SendError, Transport, TransportError};

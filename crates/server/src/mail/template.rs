@@ -1,6 +1,8 @@
 //! What mails say: each template as text and as HTML, in one layout.
+mod alert;
 mod invoice;
 
+pub use alert::AlertWords;
 pub use invoice::Invoice;
 
 use askama::Template as _;
@@ -49,6 +51,8 @@ pub enum Template {
     PaymentOverdue(PaymentOverdue),
     /// Brings a customer an invoice, as PDF.
     InvoiceReady(Invoice),
+    /// Tells that an alert fired.
+    AlertTriggered(AlertWords),
 }
 
 /// What a customer owes, as a mail tells of it.
@@ -210,8 +214,15 @@ struct PaymentOverdueHtml<'a> {
 
 impl Template {
     /// Every template's name.
-    pub const NAMES: [&'static str; 6] =
-        ["verify-email", "reset-password", "invitation", "quota-reached", "payment-overdue", "invoice-ready"];
+    pub const NAMES: [&'static str; 7] = [
+        "verify-email",
+        "reset-password",
+        "invitation",
+        "quota-reached",
+        "payment-overdue",
+        "invoice-ready",
+        "alert-triggered",
+    ];
 
     /// Its name.
     pub fn name(&self) -> &'static str {
@@ -222,6 +233,7 @@ impl Template {
             Self::QuotaReached(_) => "quota-reached",
             Self::PaymentOverdue(_) => "payment-overdue",
             Self::InvoiceReady(_) => "invoice-ready",
+            Self::AlertTriggered(_) => "alert-triggered",
         }
     }
 
@@ -265,6 +277,7 @@ impl Template {
                 suspended_at: "2026-02-07T12:00:00.000000Z".to_owned(),
             })),
             "invoice-ready" => Ok(Self::InvoiceReady(Invoice::example())),
+            "alert-triggered" => Ok(Self::AlertTriggered(AlertWords::example())),
             _ => Err(UnknownTemplate),
         }
     }
@@ -278,6 +291,7 @@ impl Template {
             Self::QuotaReached(_) => "You have used most of a quota",
             Self::PaymentOverdue(_) => "Your payment is overdue",
             Self::InvoiceReady(_) => "Your invoice",
+            Self::AlertTriggered(_) => "An alert was triggered",
         }
     }
 
@@ -332,6 +346,7 @@ impl Template {
                 (text, PaymentOverdueHtml { subject, about }.render()?)
             }
             Self::InvoiceReady(invoice) => invoice.render(subject)?,
+            Self::AlertTriggered(alert) => alert.render(subject)?,
         };
         Ok(Rendered { subject, text, html })
     }
@@ -355,6 +370,7 @@ mod tests {
                     "quota-reached" => "820 of 1000",
                     "payment-overdue" => "54.00 USD",
                     "invoice-ready" => "invoice 42 of 54.00 USD",
+                    "alert-triggered" => "80 % (800)",
                     _ => TOKEN,
                 };
                 assert!(form.contains(told), "{form}");
