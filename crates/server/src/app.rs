@@ -4,6 +4,7 @@ mod people;
 
 pub use definitions::{apply_definitions, check_definitions, reapply};
 
+use crate::alerts::{self, Alerts};
 use crate::auth::accounts::{AdminError, Resets};
 use crate::auth::bootstrap::{self, BootstrapError, ShownKey};
 use crate::auth::keys::Keys;
@@ -129,6 +130,7 @@ pub struct Server {
     listener: TcpListener,
     scheduler: Scheduler,
     warner: Warner,
+    watcher: alerts::Watcher,
     dispatcher: Dispatcher,
     mail: mail::Dispatcher,
     /// Where it listens.
@@ -162,11 +164,12 @@ impl Server {
         let (webhooks, sending) = prepare_webhooks(&config, &db, &clock, &vault, &waker)?;
         let mailer = Mailer::new(vault.clone());
         let billing = prepare_billing(&config, (&db, &clock), &recorder, (&waker, &mailer))?;
+        let alerts = Alerts::new((&db, &clock), &recorder, &billing, (&waker, &mailer));
         let people = people::prepare(&config, (&db, &clock), (&vault, mailer), &billing, address)?;
         let (documents, accounts, mailing) = people;
         let resets = Resets::start(Arc::clone(&accounts));
         let entitlements = prepare_entitlements((&db, &clock), &recorder, &billing).await?;
-        let jobs = prepare_jobs(&config, (&db, &clock), &recorder, &waker, &billing)?;
+        let jobs = prepare_jobs(&config, (&db, &clock), &recorder, &waker, (&billing, &alerts))?;
         let keys = Keys::new(db.clone(), clock.clone());
         let signer = Arc::clone(&accounts.signer);
         let services = Services::new(&config.services, signer, clock.clone(), &vault);
@@ -182,6 +185,7 @@ impl Server {
             billing,
             documents,
             entitlements,
+            alerts,
             own_traffic,
             rejections,
             keys,
@@ -202,6 +206,7 @@ impl Server {
         restore_customers(&app).await?;
         apply_definitions(&app, definitions).await?;
         definitions::tell_absent_plans(&app).await?;
+        app.alerts.load().await?;
         app.accounts.prepare_admins(&app.projects).await?;
         jobs::change_project_zones(&app.db, &app.clock, &app.config.time_zone).await?;
         // What follows cannot fail: keys that are made are shown.
@@ -209,10 +214,11 @@ impl Server {
         let mailer = app.accounts.mailer.clone();
         let warner =
             Warner::start(app.entitlements.clone(), app.recorder.used.clone(), waker.clone(), mailer);
+        let watcher = alerts::Watcher::start(app.alerts.clone());
         let dispatcher = Dispatcher::start(sending, &waker);
         let mail = mail::Dispatcher::start(mailing);
         let scheduler = start_scheduler(&app);
-        Ok(Self { app, listener, scheduler, warner, dispatcher, mail, address, shown_keys })
+        Ok(Self { app, listener, scheduler, warner, watcher, dispatcher, mail, address, shown_keys })
     }
 
     /// What handlers work with.
@@ -222,7 +228,7 @@ impl Server {
 
     /// Serves until `stop`, then ends what is under way and closes the stores.
     pub async fn serve(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), StartError> {
-        let Self { app, listener, scheduler, warner, dispatcher, mail, .. } = self;
+        let Self { app, listener, scheduler, warner, watcher, dispatcher, mail, .. } = self;
         let (draining, mut drain_began) = tokio::sync::watch::channel(false);
         let state = app.clone();
         let signal = async move {
@@ -242,7 +248,7 @@ impl Server {
             () = cut_off => tracing::warn!("requests still under way after {DRAIN_S} s are cut off"),
         }
         scheduler.stop().await;
-        tokio::join!(warner.stop(), dispatcher.stop(), mail.stop());
+        tokio::join!(warner.stop(), watcher.stop(), dispatcher.stop(), mail.stop());
         if let Err(error) = app.keys.note_uses().await {
             tracing::warn!(%error, "last uses of keys could not be written down");
         }
@@ -295,7 +301,7 @@ fn prepare_jobs(
     (db, clock): (&Db, &Clock),
     recorder: &Recorder,
     waker: &Waker,
-    billing: &Billing,
+    (billing, alerts): (&Billing, &Alerts),
 ) -> Result<Jobs, StartError> {
     Ok(Jobs {
         db: db.clone(),
@@ -303,6 +309,7 @@ fn prepare_jobs(
         events: recorder.events(),
         catalogues: recorder.catalogues.clone(),
         billing: billing.clone(),
+        alerts: alerts.clone(),
         definitions: Arc::new(RwLock::new(Arc::new(Definitions::default()))),
         waker: waker.clone(),
         schedule: Schedule::parse(&config.jobs.aggregate_cron)

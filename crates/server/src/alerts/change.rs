@@ -118,6 +118,19 @@ impl Alerts {
         Ok(after)
     }
 
+    /// What would be wrong with a change.
+    pub async fn check(
+        &self,
+        (project, id): (ProjectId, &AlertId),
+        wanted: &Changes,
+        webhooks: &Webhooks,
+    ) -> Result<Vec<Problem>> {
+        let before = alerts::get(&self.db, project, id).await?;
+        let draft = wanted.applied_to(Draft::of(&before.terms));
+        let checked = draft.check(&self.catalogues.of(project), webhooks, Some(&before.terms));
+        Ok(checked.err().unwrap_or_default())
+    }
+
     /// Deletes an alert; what it told of stays.
     pub async fn delete(
         &self,

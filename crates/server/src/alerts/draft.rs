@@ -170,7 +170,7 @@ impl Draft {
 
     fn channels(&self, problems: &mut Problems) -> Vec<Channel> {
         if self.channels.is_empty() {
-            problems.note_choice("channels", "must name at least one", Channel::NAMES);
+            problems.note("channels", format!("must name at least one of {}", Channel::NAMES.join(", ")));
         }
         let mut channels: Vec<Channel> = Vec::new();
         for (index, text) in self.channels.iter().enumerate().take(Channel::NAMES.len() + 1) {

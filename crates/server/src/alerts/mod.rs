@@ -9,7 +9,7 @@ mod look;
 mod read;
 mod watch;
 
-pub use change::Changes;
+pub use change::{ChangeError, Changes};
 pub use draft::{BudgetText, Draft};
 pub use look::{Looked, Sweep};
 pub use watch::Watcher;

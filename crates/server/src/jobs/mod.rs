@@ -34,6 +34,7 @@ pub use snapshots::LEVEL_SNAPSHOTS;
 pub use trigger::{Trigger, Triggered};
 pub use zones::Zones;
 
+use crate::alerts::Alerts;
 use crate::billing::Billing;
 use crate::clock::Clock;
 use crate::config::Definitions;
@@ -62,6 +63,8 @@ pub struct Jobs {
     pub catalogues: Catalogues,
     /// What customers have.
     pub billing: Billing,
+    /// Alerts.
+    pub alerts: Alerts,
     /// Which periods are aggregated.
     pub definitions: Arc<RwLock<Arc<Definitions>>>,
     /// Wakes the webhook dispatcher.

@@ -3,6 +3,7 @@
 //! A workspace is a subject; whose usage its events are, [`crate::ingest`] finds out. An organisation is a
 //! customer.
 pub mod aggregations;
+pub mod alerts;
 pub mod dashboard;
 mod document;
 pub mod events;
@@ -36,8 +37,13 @@ const OFFSET_MAX: usize = 100_000;
 
 /// Whether a route is one of system B.
 pub fn is_route(pattern: &str) -> bool {
-    const ROOTS: [&str; 4] =
-        ["/api/usage/events", "/api/usage/summary", "/api/usage/aggregations", "/api/usage/dashboard"];
+    const ROOTS: [&str; 5] = [
+        "/api/usage/events",
+        "/api/usage/summary",
+        "/api/usage/aggregations",
+        "/api/usage/alerts",
+        "/api/usage/dashboard",
+    ];
     ROOTS.iter().any(|root| pattern.starts_with(root))
 }
 
