@@ -164,12 +164,12 @@ impl Server {
         let (webhooks, sending) = prepare_webhooks(&config, &db, &clock, &vault, &waker)?;
         let mailer = Mailer::new(vault.clone());
         let billing = prepare_billing(&config, (&db, &clock), &recorder, (&waker, &mailer))?;
-        let alerts = Alerts::new((&db, &clock), &recorder, &billing, (&waker, &mailer));
         let people = people::prepare(&config, (&db, &clock), (&vault, mailer), &billing, address)?;
         let (documents, accounts, mailing) = people;
         let resets = Resets::start(Arc::clone(&accounts));
         let entitlements = prepare_entitlements((&db, &clock), &recorder, &billing).await?;
-        let jobs = prepare_jobs(&config, (&db, &clock), &recorder, &waker, (&billing, &alerts))?;
+        let outlets = (&waker, &accounts.mailer);
+        let jobs = prepare_jobs(&config, (&db, &clock), &recorder, outlets, &billing)?;
         let keys = Keys::new(db.clone(), clock.clone());
         let signer = Arc::clone(&accounts.signer);
         let services = Services::new(&config.services, signer, clock.clone(), &vault);
@@ -185,7 +185,7 @@ impl Server {
             billing,
             documents,
             entitlements,
-            alerts,
+            alerts: jobs.alerts.clone(),
             own_traffic,
             rejections,
             keys,
@@ -206,15 +206,11 @@ impl Server {
         restore_customers(&app).await?;
         apply_definitions(&app, definitions).await?;
         definitions::tell_absent_plans(&app).await?;
-        app.alerts.load().await?;
         app.accounts.prepare_admins(&app.projects).await?;
         jobs::change_project_zones(&app.db, &app.clock, &app.config.time_zone).await?;
         // What follows cannot fail: keys that are made are shown.
         let shown_keys = bootstrap::run(&app.db, &app.config, &app.projects, &app.clock).await?;
-        let mailer = app.accounts.mailer.clone();
-        let warner =
-            Warner::start(app.entitlements.clone(), app.recorder.used.clone(), waker.clone(), mailer);
-        let watcher = alerts::Watcher::start(app.alerts.clone());
+        let (warner, watcher) = start_watches(&app, &waker);
         let dispatcher = Dispatcher::start(sending, &waker);
         let mail = mail::Dispatcher::start(mailing);
         let scheduler = start_scheduler(&app);
@@ -300,8 +296,8 @@ fn prepare_jobs(
     config: &Config,
     (db, clock): (&Db, &Clock),
     recorder: &Recorder,
-    waker: &Waker,
-    (billing, alerts): (&Billing, &Alerts),
+    (waker, mailer): (&Waker, &Mailer),
+    billing: &Billing,
 ) -> Result<Jobs, StartError> {
     Ok(Jobs {
         db: db.clone(),
@@ -309,7 +305,7 @@ fn prepare_jobs(
         events: recorder.events(),
         catalogues: recorder.catalogues.clone(),
         billing: billing.clone(),
-        alerts: alerts.clone(),
+        alerts: Alerts::new((db, clock), recorder, billing, (waker, mailer)),
         definitions: Arc::new(RwLock::new(Arc::new(Definitions::default()))),
         waker: waker.clone(),
         schedule: Schedule::parse(&config.jobs.aggregate_cron)
@@ -320,6 +316,13 @@ fn prepare_jobs(
         erasing: Arc::default(),
         worker: random::uuid_text(clock.real())?,
     })
+}
+
+/// Starts what looks at customers whose usage moved.
+fn start_watches(app: &App, waker: &Waker) -> (Warner, alerts::Watcher) {
+    let (entitlements, used) = (app.entitlements.clone(), app.recorder.used.clone());
+    let warner = Warner::start(entitlements, used, waker.clone(), app.accounts.mailer.clone());
+    (warner, alerts::Watcher::start(app.alerts.clone()))
 }
 
 /// Starts what runs by the clock.

@@ -69,14 +69,7 @@ async fn objects(server: &Server) -> BTreeMap<&'static str, String> {
     made(server, "/v1/subjects/of.live/assignments", assignment).await;
     let lease = json!({"customer": "acme", "meter": "of.live", "value": "5"});
     let lease = made(server, "/v1/entitlements/leases", lease).await;
-    let alert = json!({"kind": "usage", "customer": "acme", "meter": "of.live", "threshold": "3", "channels": ["in_app"]});
-    let alert = text(&made(server, "/v1/alerts", alert).await["id"]);
-    let notice = loop {
-        let listed = ask(server, LIVE_KEY, "GET", "/v1/alert-notices", None).await.json();
-        if let Some(first) = listed["data"].as_array().and_then(|data| data.first()) {
-            break text(&first["id"]);
-        }
-    };
+    let (alert, notice) = alert_that_fired(server).await;
     BTreeMap::from([
         ("/v1/alerts/{id}", alert.clone()),
         ("/api/usage/alerts/{id}", alert),
@@ -99,6 +92,18 @@ async fn objects(server: &Server) -> BTreeMap<&'static str, String> {
         ("/v1/invitations/{id}", text(&invitation["id"])),
         ("/v1/members/{user}", text(&member["user"]["id"])),
     ])
+}
+
+/// An alert on what was used already, and what it told of.
+async fn alert_that_fired(server: &Server) -> (String, String) {
+    let alert = json!({"kind": "usage", "meter": "of.live", "threshold": "3", "channels": ["in_app"]});
+    let alert = text(&made(server, "/v1/alerts", alert).await["id"]);
+    loop {
+        let listed = ask(server, LIVE_KEY, "GET", "/v1/alert-notices", None).await.json();
+        if let Some(first) = listed["data"].as_array().and_then(|data| data.first()) {
+            return (alert, text(&first["id"]));
+        }
+    }
 }
 
 fn text(value: &Value) -> String {

@@ -35,6 +35,13 @@ pub struct Sweep {
     after: Option<Cursor>,
 }
 
+impl Sweep {
+    /// Whose alerts they are.
+    pub fn project(&self) -> ProjectId {
+        self.project
+    }
+}
+
 impl Alerts {
     /// Holds the alerts of a project against customers whose usage moved.
     pub async fn look_at(

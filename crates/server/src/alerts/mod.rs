@@ -55,6 +55,8 @@ pub struct Alerts {
 struct Wanted {
     sweeps: Mutex<BTreeMap<(ProjectId, Option<AlertId>), ()>>,
     noted: Notify,
+    /// Held while it is found out whether a project has alerts, so that what is remembered is the last of it.
+    counting: tokio::sync::Mutex<()>,
 }
 
 /// Why an alert could not be held against what there is, or not be told of.
@@ -106,7 +108,7 @@ impl Alerts {
     }
 
     /// Finds out which projects have alerts: usage of others is not noted.
-    pub async fn load(&self) -> Result<(), StoreError> {
+    async fn load(&self) -> Result<(), StoreError> {
         for project in projects::list(&self.db).await? {
             self.note_whether_any(project.id).await?;
         }
@@ -114,6 +116,7 @@ impl Alerts {
     }
 
     async fn note_whether_any(&self, project: ProjectId) -> Result<(), StoreError> {
+        let _last = self.wanted.counting.lock().await;
         self.moved.set_limited(project, alerts::any_enabled(&self.db, project).await?);
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! The task that holds alerts against what there is.
 use super::{Alerts, Sweep};
 use crate::clock::Stopwatch;
-use crate::store::projects;
+use crate::store::{StoreError, projects};
 use reckoner_domain::id::ProjectId;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -14,6 +14,8 @@ const SWEEP_EVERY_S: u64 = 300;
 const RESTS: u32 = 3;
 /// Longest rest, in seconds.
 const REST_S_MAX: u64 = 10;
+/// How long a failure of the store is waited out, in seconds.
+const PAUSE_S: u64 = 1;
 
 /// The running task.
 pub struct Watcher {
@@ -57,10 +59,12 @@ impl Run {
                 () = tokio::time::sleep(self.idle()) => Vec::new(),
             };
             let watch = Stopwatch::start();
-            self.begin_sweeps().await;
-            self.look_at(moved).await;
-            self.go_on().await;
-            let rest = watch.elapsed().saturating_mul(RESTS).min(Duration::from_secs(REST_S_MAX));
+            let mut rest = Duration::ZERO;
+            if let Err(error) = self.round(moved).await {
+                tracing::warn!(%error, "alerts could not be looked after; it is tried again");
+                rest = Duration::from_secs(PAUSE_S);
+            }
+            let rest = rest.max(watch.elapsed().saturating_mul(RESTS)).min(Duration::from_secs(REST_S_MAX));
             tokio::select! {
                 _ = stopping.changed() => return,
                 () = tokio::time::sleep(rest) => {}
@@ -77,49 +81,66 @@ impl Run {
         }
     }
 
-    async fn look_at(&self, moved: Vec<(ProjectId, Box<str>)>) {
+    /// Takes up what is to be done, looks at those whose usage moved, and goes on with what was begun. What
+    /// could not be done is wanted again.
+    async fn round(&mut self, moved: Vec<(ProjectId, Box<str>)>) -> Result<(), StoreError> {
+        let looked = self.look_at(moved).await;
+        self.begin_sweeps().await.and(looked)?;
+        self.go_on().await
+    }
+
+    async fn look_at(&self, moved: Vec<(ProjectId, Box<str>)>) -> Result<(), StoreError> {
         let mut by_project: BTreeMap<ProjectId, BTreeSet<Box<str>>> = BTreeMap::new();
         for (project, customer) in moved {
             by_project.entry(project).or_default().insert(customer);
         }
+        let mut ended = Ok(());
         for (project, customers) in by_project {
             if let Err(error) = self.alerts.look_at(project, &customers).await {
-                tracing::warn!(%error, "alerts could not be read");
                 self.alerts.want(project, None);
+                ended = Err(error);
             }
         }
+        ended
     }
 
     /// Takes up the sweeps that are wanted, and now and then those of all projects.
-    async fn begin_sweeps(&mut self) {
-        let mut wanted: Vec<_> = std::mem::take(&mut *self.alerts.wanted.sweeps.lock()).into_keys().collect();
+    async fn begin_sweeps(&mut self) -> Result<(), StoreError> {
         let is_due = self.swept.is_none_or(|swept| swept.elapsed() >= Duration::from_secs(SWEEP_EVERY_S));
         if is_due && self.sweeps.is_empty() {
-            self.swept = Some(Stopwatch::start());
-            match projects::list(&self.alerts.db).await {
-                Ok(all) => wanted.extend(all.into_iter().map(|project| (project.id, None))),
-                Err(error) => tracing::warn!(%error, "projects could not be read"),
+            // Before anything is read: what is stored after that is noted.
+            self.alerts.load().await?;
+            for project in projects::list(&self.alerts.db).await? {
+                self.alerts.want(project.id, None);
             }
+            self.swept = Some(Stopwatch::start());
         }
+        let wanted: Vec<_> = std::mem::take(&mut *self.alerts.wanted.sweeps.lock()).into_keys().collect();
+        let mut ended = Ok(());
         for (project, alert) in wanted {
             match self.alerts.begin_sweep(project, alert.as_ref()).await {
                 Ok(sweep) => self.sweeps.push_back(sweep),
                 Err(error) => {
-                    tracing::warn!(%error, "alerts could not be read");
                     self.alerts.want(project, alert);
-                    return;
+                    ended = Err(error);
                 }
             }
         }
+        ended
     }
 
     /// Goes on with the first sweep; others have their turn after its step.
-    async fn go_on(&mut self) {
-        let Some(mut sweep) = self.sweeps.pop_front() else { return };
+    async fn go_on(&mut self) -> Result<(), StoreError> {
+        let Some(mut sweep) = self.sweeps.pop_front() else { return Ok(()) };
         match self.alerts.step(&mut sweep).await {
-            Ok((_, true)) => self.sweeps.push_back(sweep),
-            Ok((_, false)) => {}
-            Err(error) => tracing::warn!(%error, "customers could not be read"),
+            Ok((_, more)) => {
+                self.sweeps.extend(more.then_some(sweep));
+                Ok(())
+            }
+            Err(error) => {
+                self.alerts.want(sweep.project(), None);
+                Err(error)
+            }
         }
     }
 }
