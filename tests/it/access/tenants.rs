@@ -98,12 +98,13 @@ async fn objects(server: &Server) -> BTreeMap<&'static str, String> {
 async fn alert_that_fired(server: &Server) -> (String, String) {
     let alert = json!({"kind": "usage", "meter": "of.live", "threshold": "3", "channels": ["in_app"]});
     let alert = text(&made(server, "/v1/alerts", alert).await["id"]);
-    loop {
+    for _ in 0..20_000 {
         let listed = ask(server, LIVE_KEY, "GET", "/v1/alert-notices", None).await.json();
         if let Some(first) = listed["data"].as_array().and_then(|data| data.first()) {
             return (alert, text(&first["id"]));
         }
     }
+    panic!("it never fired: {}", server.log());
 }
 
 fn text(value: &Value) -> String {

@@ -95,6 +95,30 @@ async fn storage_is_the_mean_of_the_month_and_compute_is_weighted() {
 }
 
 #[tokio::test]
+async fn an_organisation_has_alerts_of_its_own_and_of_its_workspaces() {
+    let server = Server::start();
+    prepare(&server, "2026-02-15T00:00:00Z").await;
+    let alert = |whose: Value| {
+        let mut body = json!({"resourceType": "traffic", "threshold": 1, "alertType": "in_app"});
+        body.as_object_mut().expect("an object").extend(whose.as_object().expect("an object").clone());
+        body
+    };
+    let of_all = make(&server, alert(json!({"organizationId": "org"}))).await;
+    let of_one = make(&server, alert(json!({"workspaceId": "w1", "organizationId": "org"}))).await;
+    assert_eq!((&of_all["organizationId"], &of_all["workspaceId"]), (&json!("org"), &Value::Null));
+    assert_eq!((&of_one["organizationId"], &of_one["workspaceId"]), (&json!("org"), &json!("w1")));
+    let used = |workspace: &str| json!({"workspaceId": workspace, "organizationId": "org", "resourceType": "traffic", "units": 1 << 29, "source": "api"});
+    record(&server, used("w1")).await;
+    record(&server, used("w2")).await;
+    let listed = once_fired(&server, "organizationId=org").await;
+    assert_eq!(listed["total"], 2);
+    assert_eq!(listed["documents"][1]["lastTriggeredAt"], Value::Null, "half of it was another's");
+    record(&server, used("w1")).await;
+    let listed = once_fired(&server, "workspaceId=w1").await;
+    assert_eq!((&listed["total"], &listed["documents"][0]["$id"]), (&json!(1), &of_one["$id"]));
+}
+
+#[tokio::test]
 async fn faults_are_told_in_system_bs_words() {
     let server = Server::start();
     server.freeze("2026-02-10T00:00:00Z").await;
