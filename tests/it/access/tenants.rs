@@ -96,7 +96,8 @@ async fn objects(server: &Server) -> BTreeMap<&'static str, String> {
 
 /// An alert on what was used already, and what it told of.
 async fn alert_that_fired(server: &Server) -> (String, String) {
-    let alert = json!({"kind": "usage", "meter": "of.live", "threshold": "3", "channels": ["in_app"]});
+    // The event came before the customer's billing period.
+    let alert = json!({"kind": "usage", "meter": "of.live", "period": "month", "threshold": "3", "channels": ["in_app"]});
     let alert = text(&made(server, "/v1/alerts", alert).await["id"]);
     for _ in 0..20_000 {
         let listed = ask(server, LIVE_KEY, "GET", "/v1/alert-notices", None).await.json();
