@@ -30,7 +30,7 @@ use parking_lot::Mutex;
 use reckoner_domain::id::{AlertId, ProjectId};
 use reckoner_domain::money::MoneyError;
 use reckoner_domain::sum::Overflow;
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use tokio::sync::Notify;
 
@@ -53,7 +53,7 @@ pub struct Alerts {
 /// The alerts that are to be held against everything that is there: those of a project, or one of them.
 #[derive(Default)]
 struct Wanted {
-    sweeps: Mutex<BTreeMap<(ProjectId, Option<AlertId>), ()>>,
+    sweeps: Mutex<BTreeSet<(ProjectId, Option<AlertId>)>>,
     noted: Notify,
     /// Held while it is found out whether a project has alerts, so that what is remembered is the last of it.
     counting: tokio::sync::Mutex<()>,
@@ -123,7 +123,7 @@ impl Alerts {
 
     /// Has an alert held against everything that is there, soon.
     fn want(&self, project: ProjectId, alert: Option<AlertId>) {
-        self.wanted.sweeps.lock().insert((project, alert), ());
+        self.wanted.sweeps.lock().insert((project, alert));
         self.wanted.noted.notify_one();
     }
 }

@@ -115,7 +115,7 @@ impl Run {
             }
             self.swept = Some(Stopwatch::start());
         }
-        let wanted: Vec<_> = std::mem::take(&mut *self.alerts.wanted.sweeps.lock()).into_keys().collect();
+        let wanted = std::mem::take(&mut *self.alerts.wanted.sweeps.lock());
         let mut ended = Ok(());
         for (project, alert) in wanted {
             match self.alerts.begin_sweep(project, alert.as_ref()).await {

@@ -3,7 +3,8 @@
 use super::numbers::{GB_BYTES, gigabytes, number};
 use super::resources::{Meters, Resource};
 use super::{
-    LIMIT_DEFAULT, Owner, Params, all_wrong, data, documents, failed, given, object, page, read_object,
+    LIMIT_DEFAULT, Owner, Params, Refusal, all_wrong, data, documents, failed, given, object, page,
+    read_object,
 };
 use crate::alerts::{AlertError, ChangeError, Changes, Draft};
 use crate::auth::caller::Caller;
@@ -294,10 +295,10 @@ fn resource_of(alert: &Alert, meters: &Meters) -> Option<Resource> {
 }
 
 /// A threshold in the unit that the meter counts in.
-fn in_meter_units(resource: Resource, threshold: Decimal) -> Result<Decimal, Response> {
+fn in_meter_units(resource: Resource, threshold: Decimal) -> Result<Decimal, Refusal> {
     let factor = if resource == Resource::Compute { 1 } else { GB_BYTES };
     let units = Ratio::from(threshold).times(Ratio::from_count(factor)).ok().and_then(Ratio::to_decimal);
-    units.ok_or_else(|| all_wrong(&["threshold is too large".to_owned()]))
+    units.ok_or_else(|| Refusal::wrong("threshold is too large"))
 }
 
 /// The threshold in the unit that the summary shows.
