@@ -23,8 +23,9 @@ async fn alert(server: &Server, body: Value) -> String {
 fn on_calls(threshold: &str, rest: Value) -> Value {
     let mut body =
         json!({"kind": "usage", "meter": "api.calls", "threshold": threshold, "channels": ["in_app"]});
-    let fields = body.as_object_mut().expect("an object");
-    fields.extend(rest.as_object().expect("an object").clone());
+    if let (Some(fields), Value::Object(rest)) = (body.as_object_mut(), rest) {
+        fields.extend(rest);
+    }
     body
 }
 
