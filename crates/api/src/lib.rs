@@ -2,6 +2,7 @@
 //!
 //! Times are RFC 3339 in UTC with microseconds, decimals are strings, ranges are half-open.
 pub mod aggregation;
+pub mod alert;
 pub mod api_key;
 pub mod audit;
 pub mod billing_details;

@@ -74,6 +74,10 @@ ids! {
     CreditNoteId = "crn_";
     /// A charge that a payment provider collects.
     ChargeId = "chg_";
+    /// An alert.
+    AlertId = "alt_";
+    /// One time that an alert fired.
+    AlertNoticeId = "aln_";
 }
 
 /// A project, numbered in the order of making; event records carry the number.

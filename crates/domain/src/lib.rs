@@ -6,6 +6,7 @@
 
 pub mod access;
 pub mod adjustment;
+pub mod alert;
 pub mod audit;
 pub mod billing_details;
 pub mod billing_period;

@@ -4,6 +4,7 @@ mod people;
 
 pub use definitions::{apply_definitions, check_definitions, reapply};
 
+use crate::alerts::{self, Alerts};
 use crate::auth::accounts::{AdminError, Resets};
 use crate::auth::bootstrap::{self, BootstrapError, ShownKey};
 use crate::auth::keys::Keys;
@@ -129,6 +130,7 @@ pub struct Server {
     listener: TcpListener,
     scheduler: Scheduler,
     warner: Warner,
+    watcher: alerts::Watcher,
     dispatcher: Dispatcher,
     mail: mail::Dispatcher,
     /// Where it listens.
@@ -166,7 +168,8 @@ impl Server {
         let (documents, accounts, mailing) = people;
         let resets = Resets::start(Arc::clone(&accounts));
         let entitlements = prepare_entitlements((&db, &clock), &recorder, &billing).await?;
-        let jobs = prepare_jobs(&config, (&db, &clock), &recorder, &waker, &billing)?;
+        let outlets = (&waker, &accounts.mailer);
+        let jobs = prepare_jobs(&config, (&db, &clock), &recorder, outlets, &billing)?;
         let keys = Keys::new(db.clone(), clock.clone());
         let signer = Arc::clone(&accounts.signer);
         let services = Services::new(&config.services, signer, clock.clone(), &vault);
@@ -182,6 +185,7 @@ impl Server {
             billing,
             documents,
             entitlements,
+            alerts: jobs.alerts.clone(),
             own_traffic,
             rejections,
             keys,
@@ -206,13 +210,11 @@ impl Server {
         jobs::change_project_zones(&app.db, &app.clock, &app.config.time_zone).await?;
         // What follows cannot fail: keys that are made are shown.
         let shown_keys = bootstrap::run(&app.db, &app.config, &app.projects, &app.clock).await?;
-        let mailer = app.accounts.mailer.clone();
-        let warner =
-            Warner::start(app.entitlements.clone(), app.recorder.used.clone(), waker.clone(), mailer);
+        let (warner, watcher) = start_watches(&app, &waker);
         let dispatcher = Dispatcher::start(sending, &waker);
         let mail = mail::Dispatcher::start(mailing);
         let scheduler = start_scheduler(&app);
-        Ok(Self { app, listener, scheduler, warner, dispatcher, mail, address, shown_keys })
+        Ok(Self { app, listener, scheduler, warner, watcher, dispatcher, mail, address, shown_keys })
     }
 
     /// What handlers work with.
@@ -222,7 +224,7 @@ impl Server {
 
     /// Serves until `stop`, then ends what is under way and closes the stores.
     pub async fn serve(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), StartError> {
-        let Self { app, listener, scheduler, warner, dispatcher, mail, .. } = self;
+        let Self { app, listener, scheduler, warner, watcher, dispatcher, mail, .. } = self;
         let (draining, mut drain_began) = tokio::sync::watch::channel(false);
         let state = app.clone();
         let signal = async move {
@@ -242,7 +244,7 @@ impl Server {
             () = cut_off => tracing::warn!("requests still under way after {DRAIN_S} s are cut off"),
         }
         scheduler.stop().await;
-        tokio::join!(warner.stop(), dispatcher.stop(), mail.stop());
+        tokio::join!(warner.stop(), watcher.stop(), dispatcher.stop(), mail.stop());
         if let Err(error) = app.keys.note_uses().await {
             tracing::warn!(%error, "last uses of keys could not be written down");
         }
@@ -294,7 +296,7 @@ fn prepare_jobs(
     config: &Config,
     (db, clock): (&Db, &Clock),
     recorder: &Recorder,
-    waker: &Waker,
+    (waker, mailer): (&Waker, &Mailer),
     billing: &Billing,
 ) -> Result<Jobs, StartError> {
     Ok(Jobs {
@@ -303,6 +305,7 @@ fn prepare_jobs(
         events: recorder.events(),
         catalogues: recorder.catalogues.clone(),
         billing: billing.clone(),
+        alerts: Alerts::new((db, clock), recorder, billing, (waker, mailer)),
         definitions: Arc::new(RwLock::new(Arc::new(Definitions::default()))),
         waker: waker.clone(),
         schedule: Schedule::parse(&config.jobs.aggregate_cron)
@@ -313,6 +316,13 @@ fn prepare_jobs(
         erasing: Arc::default(),
         worker: random::uuid_text(clock.real())?,
     })
+}
+
+/// Starts what looks at customers whose usage moved.
+fn start_watches(app: &App, waker: &Waker) -> (Warner, alerts::Watcher) {
+    let (entitlements, used) = (app.entitlements.clone(), app.recorder.used.clone());
+    let warner = Warner::start(entitlements, used, waker.clone(), app.accounts.mailer.clone());
+    (warner, alerts::Watcher::start(app.alerts.clone()))
 }
 
 /// Starts what runs by the clock.

@@ -1,4 +1,5 @@
 //! Reckoner's server: usage events in; totals, webhooks and aggregations out.
+pub mod alerts;
 pub mod app;
 pub mod auth;
 pub mod billing;

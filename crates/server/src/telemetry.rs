@@ -57,6 +57,11 @@ fn describe() {
         "own_traffic_dropped_total",
         "Requests of this API that could not be metered, by reason."
     );
+    describe_counter!("alerts_triggered_total", "Times that alerts fired, by kind and channel.");
+    describe_counter!(
+        "alerts_failed_total",
+        "Times that an alert could not be held against a customer, by kind."
+    );
     describe_counter!("billing_lock_errors_total", "Attempts at changing what was finalised.");
     for name in ["usage_duplicates_total", "traffic_unattributed_bytes_total", "billing_lock_errors_total"] {
         // There from the start, so that rises can be told.

@@ -6,6 +6,7 @@ use reckoner_domain::meter::{Aggregation, Catalogue, Meter, MeterKey};
 use reckoner_domain::period::Period;
 use reckoner_domain::time::Timestamp;
 use reckoner_eventlog::{Batch, EventLog, Options};
+use reckoner_server::alerts::Alerts;
 use reckoner_server::billing::Billing;
 use reckoner_server::clock::Clock;
 use reckoner_server::config::{self, Definitions, Ingest};
@@ -98,6 +99,13 @@ impl World {
         Billing::new((&self.db, &self.clock), &recorder, wakers, &settings, Some(ledger))
     }
 
+    /// What looks after alerts; nothing does so by itself.
+    pub fn alerts(&self) -> Alerts {
+        let mailer = Mailer::new(Vault::from_text("a key of the operator").expect("a vault"));
+        let (store, wakers) = ((&self.db, &self.clock), (&Waker::default(), &mailer));
+        Alerts::new(store, &self.recorder(), &self.billing(), wakers)
+    }
+
     /// A worker for these periods.
     pub fn worker(&self, name: &str, periods: &[Period]) -> Jobs {
         let definitions = Definitions { periods: periods.to_vec(), ..Definitions::default() };
@@ -108,6 +116,7 @@ impl World {
             events: self.events.clone(),
             catalogues: self.catalogues.clone(),
             billing: self.billing(),
+            alerts: self.alerts(),
             definitions: Arc::new(parking_lot::RwLock::new(Arc::new(definitions))),
             waker: Waker::default(),
             schedule: Schedule::parse("*/15 * * * *").expect("cron"),

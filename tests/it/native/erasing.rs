@@ -85,7 +85,7 @@ async fn shown(server: &Server, customer: &str) -> Vec<Value> {
 }
 
 /// Asks for an erasure and waits for it; answers the pseudonym.
-async fn erase(server: &Server, customer: &str, own_id: &str) -> String {
+pub(crate) async fn erase(server: &Server, customer: &str, own_id: &str) -> String {
     let path = format!("/v1/customers/{customer}/erase");
     let wrong = server.post(&path, json!({"confirm": "somebody"})).await;
     assert_eq!((wrong.status.as_u16(), &wrong.json()["errors"][0]["field"]), (422, &json!("confirm")));
@@ -103,7 +103,7 @@ async fn erase(server: &Server, customer: &str, own_id: &str) -> String {
 }
 
 /// The files under a directory that have a text.
-fn files_with(dir: &Path, text: &str) -> Vec<String> {
+pub(crate) fn files_with(dir: &Path, text: &str) -> Vec<String> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(dir).expect("lists") {
         let path = entry.expect("an entry").path();

@@ -1,7 +1,7 @@
 //! The rest of `/v1`: what is made, changed, listed and made again.
 mod corrections;
 mod customers;
-mod erasing;
+pub(crate) mod erasing;
 mod export;
 mod exports;
 mod idempotency;

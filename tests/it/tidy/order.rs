@@ -26,7 +26,7 @@ const PLACES: [(Level, &[&str]); 5] = [
     (Level::Storage, &["store", "events", "counters"]),
     (
         Level::Service,
-        &["billing", "documents", "ingest", "entitlements", "webhooks", "payments", "auth", "mail"],
+        &["alerts", "billing", "documents", "ingest", "entitlements", "webhooks", "payments", "auth", "mail"],
     ),
     (Level::Edge, &["http", "jobs", "gateway", "dashboard"]),
     (Level::Root, &["app", "cli", "main", "lib"]),

@@ -1,4 +1,5 @@
 //! System B's endpoints, as its clients see them, and what is behind them.
+mod alerts;
 mod events;
 mod invoices;
 mod own_traffic;

@@ -3,7 +3,7 @@ use crate::clock::Clock;
 use crate::random;
 use crate::store::credit_notes::Stored as StoredNote;
 use crate::store::invoices::Stored;
-use crate::store::webhook_endpoints::Moment;
+use crate::store::webhook_endpoints::{self, Endpoint, Moment};
 use crate::store::webhook_messages::{self, NewMessage};
 use crate::store::{StoreError, Tx};
 use reckoner_domain::id::ProjectId;
@@ -56,6 +56,19 @@ pub struct Message<'a> {
 
 /// Puts a message into the outbox; false where one with its key is there already.
 pub async fn enqueue(tx: &mut Tx, clock: &Clock, message: Message<'_>) -> Result<bool, StoreError> {
+    let endpoints = webhook_endpoints::list_enabled(&mut *tx, message.project).await?;
+    let takers: Vec<&Endpoint> =
+        endpoints.iter().filter(|endpoint| endpoint.takes(message.event_type)).collect();
+    enqueue_for(tx, clock, message, &takers).await
+}
+
+/// The same for these endpoints, whatever types they take.
+pub async fn enqueue_for(
+    tx: &mut Tx,
+    clock: &Clock,
+    message: Message<'_>,
+    takers: &[&Endpoint],
+) -> Result<bool, StoreError> {
     let at = Moment { real: clock.real(), project: clock.of_project(message.project) };
     let body = json!({"type": message.event_type, "data": message.data, "created": at.project.as_seconds()});
     let message = NewMessage {
@@ -67,7 +80,7 @@ pub async fn enqueue(tx: &mut Tx, clock: &Clock, message: Message<'_>) -> Result
         payload: &body.to_string(),
         at,
     };
-    Ok(webhook_messages::enqueue(tx, message).await?.is_some())
+    Ok(webhook_messages::enqueue_for(tx, message, takers).await?.is_some())
 }
 
 /// An invoice as messages and the record of changes show it.

@@ -86,7 +86,8 @@ impl Billing {
         let subscriptions =
             Subscriptions::new(store(), (waker, mailer), plans.clone(), standings.clone(), terms);
         let trials = Trials::new(store(), subscriptions.clone(), standing.clone(), settings);
-        let wallets = Wallets { db: db.clone(), clock: clock.clone(), plans: plans.clone() };
+        let (plans_of, watched) = (plans.clone(), recorder.watched.clone());
+        let wallets = Wallets { db: db.clone(), clock: clock.clone(), plans: plans_of, watched };
         let debts = Debts {
             db: db.clone(),
             clock: clock.clone(),

@@ -1,6 +1,7 @@
 //! Wallets of customers: credit goes in, is reserved, pays, and is given back; never more than there is.
 use super::plans::Plans;
 use crate::clock::Clock;
+use crate::ingest::used::Used;
 use crate::store::audit::{self, Change as Noted};
 use crate::store::customers::Customer;
 use crate::store::wallets::{self, Entry, Stored};
@@ -19,6 +20,8 @@ pub struct Wallets {
     pub(super) db: Db,
     pub(super) clock: Clock,
     pub(super) plans: Plans,
+    /// Whoever watches credit looks at the customers that are noted here.
+    pub(super) watched: Used,
 }
 
 /// What is to happen to a wallet.
@@ -170,6 +173,7 @@ impl Wallets {
         let change = Noted::new(Some(customer.project), by, "wallet.changed", &customer.id).after(details);
         audit::write(&mut tx, &self.clock, vec![change]).await?;
         tx.commit().await?;
+        self.watched.note(customer.project, std::iter::once(customer.external_id.as_str()));
         Ok((after, entry))
     }
 }

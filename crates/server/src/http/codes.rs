@@ -1,7 +1,7 @@
 //! The codes of problems, for programs: none is ever renamed.
 
 /// Each code with what it means. `/docs` lists them, and `type` of a problem leads there.
-pub const CODES: [(&str, &str); 38] = [
+pub const CODES: [(&str, &str); 39] = [
     ("malformed", "The request cannot be read: no JSON, no UTF-8, nested too deep, a body that ended early."),
     ("unauthenticated", "No credential, or one that is unknown, revoked or expired."),
     ("forbidden", "The key lacks the scope that the route asks for."),
@@ -39,6 +39,7 @@ pub const CODES: [(&str, &str); 38] = [
     ("endpoint_disabled", "The webhook endpoint is disabled: enable it first."),
     ("endpoint_of_file", "The webhook endpoint comes from the operator's file and is changed there."),
     ("too_many_endpoints", "The project has as many webhook endpoints as it may have."),
+    ("too_many_alerts", "The project has as many alerts as it may have."),
     ("idempotency_key_in_use", "A request under the same `Idempotency-Key` is being done: ask again."),
     ("idempotency_key_reused", "Another request was sent under this `Idempotency-Key`: take a new one."),
     ("too_large", "Larger than a limit, which `detail` names."),

@@ -18,6 +18,7 @@ pub fn routes() -> (Router<App>, OpenApi) {
     let (router, described) = OpenApiRouter::with_openapi(openapi::base())
         .merge(native())
         .merge(billing())
+        .merge(alerts())
         .merge(system_a())
         .merge(system_b())
         .merge(system_c())
@@ -155,6 +156,14 @@ fn billing() -> OpenApiRouter<App> {
         .routes(routes!(v1::invoices::write_off))
 }
 
+fn alerts() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(v1::alerts::list, v1::alerts::create))
+        .routes(routes!(v1::alerts::get, v1::alerts::update, v1::alerts::delete))
+        .routes(routes!(v1::alerts::notices))
+        .routes(routes!(v1::alerts::mark_read))
+}
+
 fn system_a() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(a::index::index))
@@ -187,6 +196,8 @@ fn system_b() -> OpenApiRouter<App> {
         .routes(routes!(b::invoices::finalize))
         .routes(routes!(b::invoices::pay))
         .routes(routes!(b::dashboard::dashboard))
+        .routes(routes!(b::alerts::list, b::alerts::create))
+        .routes(routes!(b::alerts::update, b::alerts::delete))
 }
 
 fn system_c() -> OpenApiRouter<App> {

@@ -1,4 +1,5 @@
 //! What handlers work with.
+use crate::alerts::Alerts;
 use crate::auth::accounts::{Accounts, Resets};
 use crate::auth::keys::Keys;
 use crate::auth::rates::RateLimits;
@@ -48,6 +49,8 @@ pub struct Parts {
     pub documents: Documents,
     /// What customers may use.
     pub entitlements: Entitlements,
+    /// Alerts.
+    pub alerts: Alerts,
     /// The traffic of the API itself, where it is metered.
     pub own_traffic: Option<OwnTraffic>,
     /// Rejected events.

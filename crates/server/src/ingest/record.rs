@@ -51,6 +51,8 @@ pub struct Recorder {
     pub names: Names,
     /// The customers whose usage moved lately.
     pub used: Used,
+    /// The same, of the projects that have alerts.
+    pub watched: Used,
     known: KnownCustomers,
 }
 
@@ -66,6 +68,7 @@ impl Recorder {
             assignments: Assignments::default(),
             names: Names::default(),
             used: Used::default(),
+            watched: Used::default(),
             known: KnownCustomers::default(),
         }
     }
@@ -121,6 +124,7 @@ impl Recorder {
         let unknown = self.known.unknown(project, stored.map(|(event, _)| event.customer.as_ref()));
         self.ensure_customers(project, unknown).await?;
         self.used.note(project, checked.iter().map(|event| event.customer.as_ref()));
+        self.watched.note(project, checked.iter().map(|event| event.customer.as_ref()));
         Ok(outcomes)
     }
 

@@ -1,4 +1,4 @@
-//! Customers whose usage moved lately: whoever watches quotas looks at them next.
+//! Customers whose usage moved lately: whoever watches quotas, or alerts, looks at them next.
 use parking_lot::Mutex;
 use reckoner_domain::id::ProjectId;
 use std::collections::{HashMap, HashSet};
@@ -16,7 +16,7 @@ pub struct Used(Arc<Shared>);
 #[derive(Default)]
 struct Shared {
     waiting: Mutex<Waiting>,
-    /// The projects that have quotas: usage of others is not noted.
+    /// The projects that have quotas, or alerts: usage of others is not noted.
     limited: Mutex<HashSet<ProjectId>>,
     noted: Notify,
 }
@@ -28,7 +28,7 @@ struct Waiting {
 }
 
 impl Used {
-    /// Says whether a project has quotas.
+    /// Says whether a project has quotas, or alerts.
     pub fn set_limited(&self, project: ProjectId, limited: bool) {
         let mut projects = self.0.limited.lock();
         if limited {

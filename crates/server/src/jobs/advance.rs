@@ -132,6 +132,8 @@ impl Jobs {
     async fn tick(&self, turn: &mut Turn, mut now: Timestamp, target: Timestamp) -> Result<u64, ClockError> {
         let project = turn.project();
         let mut runs = 0;
+        // What was used in this moment is told of before it has passed.
+        self.alerts.sweep(project).await.map_err(JobError::from)?;
         loop {
             let view = self.view(project, target).await?;
             let tick = self.next_tick(&view, now, target);
@@ -157,6 +159,7 @@ impl Jobs {
         runs += self.run_due(project, target).await?;
         // No event comes while the clock moves: each midnight on the way is as it would have been seen then.
         runs += self.take_snapshots(project, target, u64::MAX).await?;
+        self.alerts.sweep(project).await.map_err(JobError::from)?;
         Ok(runs)
     }
 

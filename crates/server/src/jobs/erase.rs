@@ -120,6 +120,7 @@ impl Jobs {
         erasing::remove_rejected(&mut tx, names).await?;
         erasing::close_accounts(&mut tx, names, now).await?;
         erasing::end_limits(&mut tx, names, now).await?;
+        erasing::end_alerts(&mut tx, names, now).await?;
         billing_details::remove(&mut tx, erasure.project, &erasure.customer_id).await?;
         level_snapshots::delete_of(&mut tx, erasure.project, customer).await?;
         subjects::forget_customer(&mut tx, erasure.project, &erasure.customer_id).await?;
@@ -153,7 +154,7 @@ impl Jobs {
     }
 
     /// Takes what the record of changes says of the customer away, and of users who are nothing else;
-    /// answers the mails to these.
+    /// answers the mails to these, and those of alerts about the customer.
     async fn redact(&self, names: Names<'_>) -> Result<Vec<String>, EraseError> {
         let accounts = erasing::accounts(&self.db, names).await?;
         let closing = || accounts.iter().filter(|account| account.closes);
@@ -162,9 +163,10 @@ impl Jobs {
             closing().map(|account| Value::from(account.email.as_str()).to_string()).collect();
         erasing::redact(&self.db, &self.clock, None, (names, &objects, &texts)).await?;
         objects.push(names.erasure.customer_id.to_string());
+        objects.extend(erasing::alerts_of(&self.db, names).await?);
         let project = Some(names.erasure.project);
         erasing::redact(&self.db, &self.clock, project, (names, &objects, &texts)).await?;
-        let mut mails = Vec::new();
+        let mut mails = erasing::mails_of_alerts(&self.db, names).await?;
         for account in closing() {
             mails.extend(erasing::mails_to(&self.db, account).await?);
         }

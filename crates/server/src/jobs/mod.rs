@@ -35,6 +35,7 @@ pub use snapshots::LEVEL_SNAPSHOTS;
 pub use trigger::{Trigger, Triggered};
 pub use zones::Zones;
 
+use crate::alerts::Alerts;
 use crate::billing::Billing;
 use crate::clock::Clock;
 use crate::config::Definitions;
@@ -63,6 +64,8 @@ pub struct Jobs {
     pub catalogues: Catalogues,
     /// What customers have.
     pub billing: Billing,
+    /// Alerts.
+    pub alerts: Alerts,
     /// Which periods are aggregated.
     pub definitions: Arc<RwLock<Arc<Definitions>>>,
     /// Wakes the webhook dispatcher.

@@ -17,6 +17,6 @@ pub use message::{Attached, Letter, MessageError};
 pub use outbox::remove as remove_from_outbox;
 pub use queue::{About, MailError, Mailer};
 pub use template::{
-    Invoice, PaymentOverdue, Quota, Rendered, SubscriptionNews, Template, UnknownTemplate, What,
+    AlertWords, Invoice, PaymentOverdue, Quota, Rendered, SubscriptionNews, Template, UnknownTemplate, What,
 };
 pub use transport::{SendError, Transport, TransportError};

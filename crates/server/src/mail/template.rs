@@ -1,7 +1,9 @@
 //! What mails say: each template as text and as HTML, in one layout.
+mod alert;
 mod invoice;
 mod subscription;
 
+pub use alert::AlertWords;
 pub use invoice::Invoice;
 pub use subscription::{SubscriptionNews, What};
 
@@ -53,6 +55,8 @@ pub enum Template {
     InvoiceReady(Invoice),
     /// Tells a customer of its subscription.
     Subscription(SubscriptionNews),
+    /// Tells that an alert fired.
+    AlertTriggered(AlertWords),
 }
 
 /// What a customer owes, as a mail tells of it.
@@ -214,7 +218,7 @@ struct PaymentOverdueHtml<'a> {
 
 impl Template {
     /// Every template's name.
-    pub const NAMES: [&'static str; 10] = [
+    pub const NAMES: [&'static str; 11] = [
         "verify-email",
         "reset-password",
         "invitation",
@@ -225,6 +229,7 @@ impl Template {
         "trial-ended",
         "subscription-confirmed",
         "subscription-cancelled",
+        "alert-triggered",
     ];
 
     /// Its name.
@@ -237,6 +242,7 @@ impl Template {
             Self::PaymentOverdue(_) => "payment-overdue",
             Self::InvoiceReady(_) => "invoice-ready",
             Self::Subscription(news) => news.what.name(),
+            Self::AlertTriggered(_) => "alert-triggered",
         }
     }
 
@@ -280,6 +286,7 @@ impl Template {
                 suspended_at: "2026-02-07T12:00:00.000000Z".to_owned(),
             })),
             "invoice-ready" => Ok(Self::InvoiceReady(Invoice::example())),
+            "alert-triggered" => Ok(Self::AlertTriggered(AlertWords::example())),
             _ => {
                 let what = What::named(name).ok_or(UnknownTemplate)?;
                 Ok(Self::Subscription(SubscriptionNews::example(what)))
@@ -297,6 +304,7 @@ impl Template {
             Self::PaymentOverdue(_) => "Your payment is overdue",
             Self::InvoiceReady(_) => "Your invoice",
             Self::Subscription(news) => news.what.subject(),
+            Self::AlertTriggered(_) => "An alert was triggered",
         }
     }
 
@@ -352,6 +360,7 @@ impl Template {
             }
             Self::InvoiceReady(invoice) => invoice.render(subject)?,
             Self::Subscription(news) => news.render(subject)?,
+            Self::AlertTriggered(alert) => alert.render(subject)?,
         };
         Ok(Rendered { subject, text, html })
     }
@@ -376,6 +385,7 @@ mod tests {
                     "payment-overdue" => "54.00 USD",
                     "invoice-ready" => "invoice 42 of 54.00 USD",
                     name if What::named(name).is_some() => "Pro",
+                    "alert-triggered" => "80 % (800)",
                     _ => TOKEN,
                 };
                 assert!(form.contains(told), "{form}");

@@ -1,4 +1,5 @@
 //! What entries of the record of changes say about objects: everything but secrets.
+use super::alerts::Alert;
 use super::audit::Change;
 use super::customers::Customer;
 use super::invitations::Invitation;
@@ -7,7 +8,7 @@ use super::webhook_endpoints::Endpoint;
 use crate::config::shown_url;
 use reckoner_domain::access::Role;
 use reckoner_domain::audit::hex;
-use reckoner_domain::id::{CustomerId, UserId};
+use reckoner_domain::id::{CustomerId, EndpointId, UserId};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::fmt::Display;
@@ -62,6 +63,46 @@ fn shown_endpoint(endpoint: &Endpoint) -> Value {
         "previous_secret_until": endpoint.previous.as_ref().map(|previous| previous.expires_at.to_string()),
         "source": endpoint.source.as_str(),
         "version": endpoint.version,
+    })
+}
+
+/// What happened to an alert.
+pub fn alert(
+    by: &impl Display,
+    action: &'static str,
+    before: Option<&Alert>,
+    after: Option<&Alert>,
+) -> Option<Change> {
+    let either = after.or(before)?;
+    let mut change = Change::new(Some(either.project), by, action, &either.id);
+    if let Some(before) = before {
+        change = change.before(shown_alert(before));
+    }
+    if let Some(after) = after {
+        change = change.after(shown_alert(after));
+    }
+    Some(change)
+}
+
+fn shown_alert(alert: &Alert) -> Value {
+    let terms = &alert.terms;
+    json!({
+        "name": terms.name,
+        "kind": terms.kind.as_str(),
+        "customer": terms.customer,
+        "subject": terms.subject,
+        "meter": terms.meter,
+        "threshold": terms.threshold.to_string(),
+        "unit": terms.unit.as_str(),
+        "period": terms.period.map(|period| period.as_str()),
+        "currency": terms.currency.map(|currency| currency.code().to_owned()),
+        "budget": terms.budget.map(|budget| json!({"amount": budget.amount(), "currency": budget.currency().code()})),
+        "channels": terms.channels.iter().map(|channel| channel.as_str()).collect::<Vec<_>>(),
+        "recipients": terms.recipients,
+        "webhook_url": terms.webhook_url.as_deref().map(shown_url),
+        "webhook_endpoint": alert.endpoint.as_ref().map(EndpointId::as_str),
+        "enabled": terms.enabled,
+        "version": alert.version,
     })
 }
 

@@ -189,6 +189,16 @@ pub async fn addresses_of_customer(
     row::each(on.all(query).await?, |(id, email): (String, String)| Ok((row::id(id)?, email)))
 }
 
+/// The owners and administrators of a project, with their addresses; at most twenty.
+pub async fn addresses_of_admins(on: impl Exec, project: ProjectId) -> Result<Vec<(UserId, String)>> {
+    let query = sql!(
+        "select u.id, u.email from memberships m join users u on u.id = m.user_id
+         where m.project_id = $1 and m.role in ('owner', 'admin') order by u.id limit 20",
+        project
+    );
+    row::each(on.all(query).await?, |(id, email): (String, String)| Ok((row::id(id)?, email)))
+}
+
 /// The users whose customers have this own id, in any project.
 pub async fn users_of_customer(on: impl Exec, external_id: &str) -> Result<Vec<UserId>> {
     let query = sql!(

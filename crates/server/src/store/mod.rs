@@ -4,6 +4,8 @@
 //! typed functions over anything that executes: a [`Db`], or a [`Tx`] where several writes belong
 //! together. Every function names the project it acts on.
 pub mod aggregations;
+pub mod alert_notices;
+pub mod alerts;
 pub mod api_keys;
 pub mod audit;
 pub mod audit_check;

@@ -1,9 +1,9 @@
 //! A statement with its arguments, and the registry of every statement.
 use super::db::Engine;
 use reckoner_domain::id::{
-    ApiKeyId, ChargeId, CreditNoteId, CustomerId, DeliveryId, EndpointId, ErasureId, InvitationId, InvoiceId,
-    JobRunId, LeaseId, MailId, MessageId, MeterId, ProjectId, RejectedEventId, SessionId, SubscriptionId,
-    UserId,
+    AlertId, AlertNoticeId, ApiKeyId, ChargeId, CreditNoteId, CustomerId, DeliveryId, EndpointId, ErasureId,
+    InvitationId, InvoiceId, JobRunId, LeaseId, MailId, MessageId, MeterId, ProjectId, RejectedEventId,
+    SessionId, SubscriptionId, UserId,
 };
 use reckoner_domain::time::Timestamp;
 use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
@@ -88,6 +88,8 @@ vals! {
     &InvoiceId => Text(id) id.to_string();
     &ChargeId => Text(id) id.to_string();
     &CreditNoteId => Text(id) id.to_string();
+    &AlertId => Text(id) id.to_string();
+    &AlertNoticeId => Text(id) id.to_string();
 }
 
 /// A statement with its arguments. Optional conditions and lists are appended, text and arguments

@@ -187,6 +187,18 @@ pub async fn entries(
     Ok(Page::new(row::each(rows, entry_from_row)?, limit, cursor))
 }
 
+/// What was last paid into a wallet; `None` where nothing ever was.
+pub async fn last_top_up(on: impl Exec, project: ProjectId, customer: &CustomerId) -> Result<Option<Money>> {
+    let query = sql!(
+        "select w.currency, e.amount from wallet_entries e join wallets w on w.customer_id = e.customer_id
+         where w.project_id = $1 and e.customer_id = $2 and e.kind = 'top_up' order by e.number desc limit 1",
+        project,
+        customer
+    );
+    let found: Option<(String, String)> = on.opt(query).await?;
+    found.map(|(currency, amount)| row::money("amount", &currency, &amount)).transpose()
+}
+
 /// What every account of a customer's wallet comes to, posting by posting.
 pub async fn postings(
     on: impl Exec,

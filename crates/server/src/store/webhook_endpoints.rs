@@ -292,6 +292,23 @@ pub async fn lock(tx: &mut super::Tx, id: &EndpointId) -> Result<Endpoint> {
     from_row(tx.one(query).await?)
 }
 
+/// The endpoints made by API that send to this URL and ask for this type alone, in the order of making.
+pub async fn ids_of_type(
+    on: impl Exec,
+    project: ProjectId,
+    url: &str,
+    event_type: &str,
+) -> Result<Vec<EndpointId>> {
+    let query = sql!(
+        "select id from webhook_endpoints where project_id = $1 and url = $2 and event_types = $3
+         and source = 'api' and enabled and deleted_at is null order by created_at, id",
+        project,
+        url,
+        types_text(&[event_type.to_owned()])
+    );
+    row::each(on.all(query).await?, |(id,): (String,)| row::id(id))
+}
+
 /// The endpoint of the operator's file with this URL.
 pub async fn get_of_file(on: impl Exec, project: ProjectId, url: &str) -> Result<Option<Endpoint>> {
     let query = sql!(

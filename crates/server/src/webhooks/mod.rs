@@ -11,6 +11,7 @@ mod file_endpoints;
 mod flight;
 pub mod guard;
 pub mod headers;
+pub mod own;
 mod resend;
 pub mod retry_after;
 pub mod sender;

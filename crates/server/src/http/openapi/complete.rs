@@ -11,7 +11,7 @@ use crate::store::Scope;
 use serde_json::{Map, Value, json};
 
 /// What each group of routes is about, in the order of the document.
-const TAGS: [(&str, &str); 17] = [
+const TAGS: [(&str, &str); 18] = [
     ("events", "What was used. The event's id makes sending it again harmless."),
     ("meters", "What events add up to, and queries of it."),
     ("customers", "Whose usage it is."),
@@ -20,6 +20,7 @@ const TAGS: [(&str, &str); 17] = [
     ("subscriptions", "Which plans customers have."),
     ("invoices", "What customers are billed, period by period."),
     ("entitlements", "What customers may use, and how much of it is left."),
+    ("alerts", "Who is told of usage, spend and credit, and what was told."),
     ("webhooks", "Who is told, and what became of it."),
     ("api keys", "Who may call."),
     ("members", "Which people belong to the project, and who is invited."),

@@ -4,6 +4,7 @@ use crate::http::v1::{audit, invitations};
 use crate::store::Scope;
 use crate::store::rejected_events::Code;
 use reckoner_domain::access::Role;
+use reckoner_domain::alert::{AlertKind, AlertPeriod, Channel, ThresholdUnit};
 use reckoner_domain::meter::Aggregation;
 use reckoner_domain::period::Period;
 use reckoner_domain::window::WindowSize;
@@ -30,6 +31,10 @@ pub fn tell(owner: &str, name: &str, schema: &mut Value) {
 fn values(owner: &str, name: &str) -> Option<&'static [&'static str]> {
     Some(match (owner, name) {
         ("NewApiKey" | "ApiKey" | "CreatedApiKey", "scopes") => &Scope::NAMES,
+        ("NewAlert" | "Alert" | "AlertNotice", "kind") => AlertKind::NAMES,
+        ("NewAlert" | "AlertChange" | "Alert" | "AlertNotice", "unit") => ThresholdUnit::NAMES,
+        ("NewAlert" | "AlertChange" | "Alert", "period") => AlertPeriod::NAMES,
+        ("NewAlert" | "AlertChange" | "Alert" | "AlertNotice", "channels") => Channel::NAMES,
         ("NewMeter" | "Meter", "aggregation") => &Aggregation::NAMES,
         ("NewMeter" | "Meter", "input") => &["delta", "level"],
         ("Meter" | "Endpoint" | "EndpointWithSecret", "source") => &["file", "api"],

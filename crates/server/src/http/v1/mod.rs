@@ -1,6 +1,7 @@
 //! The native API.
 pub mod aggregation_import;
 pub mod aggregations;
+pub mod alerts;
 pub mod api_keys;
 pub mod assignments;
 pub mod audit;

@@ -83,6 +83,7 @@ async fn close(tx: &mut Tx, user: &UserId, email: &str, now: Timestamp) -> Resul
         email
     );
     tx.run(query).await?;
+    super::alerts::forget_recipient(tx, email).await?;
     let query = sql!("update invitations set email = $1 where email = $2", replaced.as_str(), email);
     tx.run(query).await?;
     let query = sql!(

@@ -1,9 +1,11 @@
 //! Takes an erased customer out of the control plane: whatever names it names its pseudonym then, and
 //! what else could tell who it was goes. Each function may be run again.
 mod accounts;
+mod alerts;
 mod record;
 
 pub use accounts::{Account, accounts, close_accounts, mails_to};
+pub use alerts::{alerts_of, end_alerts, mails_of_alerts};
 pub use record::{REDACTED, redact};
 
 use super::db::{Db, Tx};

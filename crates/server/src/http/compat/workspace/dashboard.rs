@@ -1,7 +1,7 @@
 //! `GET /api/usage/dashboard`.
 use super::events::Asking;
 use super::months::Months;
-use super::{Params, data, documents, page, summary};
+use super::{Params, alerts, data, page, summary};
 use crate::http::compat::Asked as Query;
 use crate::http::extract::By;
 use crate::http::state::App;
@@ -40,7 +40,6 @@ pub async fn dashboard(
     let events = asking.list(&app, page(&params, &mut Vec::new())).await?;
     let of = (&asking.owner, &asking.meters);
     let summary = summary::of_month(&app, &caller, of, (&months, &month)).await?;
-    // There are none that anybody could have made yet.
-    let alerts = documents(Vec::new(), 0);
+    let alerts = alerts::of_dashboard(&app, &caller, of).await?;
     Ok(data(json!({"events": events, "summary": summary, "alerts": alerts})))
 }

@@ -3,6 +3,7 @@
 //! A workspace is a subject; whose usage its events are, [`crate::ingest`] finds out. An organisation is a
 //! customer.
 pub mod aggregations;
+pub mod alerts;
 mod billed;
 pub mod dashboard;
 mod document;
@@ -38,10 +39,11 @@ const OFFSET_MAX: usize = 100_000;
 
 /// Whether a route is one of system B.
 pub fn is_route(pattern: &str) -> bool {
-    const ROOTS: [&str; 5] = [
+    const ROOTS: [&str; 6] = [
         "/api/usage/events",
         "/api/usage/summary",
         "/api/usage/aggregations",
+        "/api/usage/alerts",
         "/api/usage/dashboard",
         "/api/usage/invoices",
     ];

@@ -5,7 +5,7 @@ use reckoner_domain::ratio::Ratio;
 use serde_json::{Number, Value};
 
 /// Bytes of a GB: 2^30.
-const GB_BYTES: u64 = 1 << 30;
+pub const GB_BYTES: u64 = 1 << 30;
 
 /// A plain JSON number.
 pub fn number(ratio: Ratio) -> Value {

@@ -188,6 +188,7 @@ async fn change_one(
     match correct(app, caller, vec![change]).await?.first() {
         Some(Corrected::Done | Corrected::Unchanged) => {
             app.recorder.used.note(caller.project, std::iter::once(event.customer.as_str()));
+            app.recorder.watched.note(caller.project, std::iter::once(event.customer.as_str()));
             let event = find(app, caller, event.id).await?;
             in_context(app, caller.project, event).await.map(Json)
         }
