@@ -248,3 +248,30 @@ async fn a_line_leads_to_its_aggregation_and_its_time_is_locked() {
     assert_eq!(shown(&next), adjusted);
     assert_eq!(next["lines"][1]["aggregation"], id);
 }
+
+/// However late it is: of a period that ended months ago, and once.
+#[tokio::test]
+async fn what_comes_months_late_is_adjusted_too() {
+    let server = Server::start();
+    with_analytics(&server).await;
+    subscribe(&server, "acme", "pro").await;
+    subscribe(&server, "other", "pro").await;
+    used(&server, "a", "acme", 105_000, "2026-01-10T12:00:00Z").await;
+    server.advance("2026-06-11T00:00:00Z").await;
+    let before = invoices(&server, "acme").await.len();
+    used(&server, "late", "acme", 2_250, "2026-02-01T00:00:00Z").await;
+    used(&server, "later", "acme", 1_000, "2026-02-01T00:00:00Z").await;
+    assert!(server.delete("/v1/events/later").await.status.is_success());
+    server.advance("2026-07-10T14:00:00Z").await;
+    let all = invoices(&server, "acme").await;
+    let adjusted = "finalized 51.25: base 49.00 Pro, overage 0.00 api.calls, adjustment 2.25 api.calls, 2026-01-10 to 2026-02-10";
+    assert_eq!(all[before..].iter().map(shown).collect::<Vec<_>>(), [adjusted]);
+    // A void of it is given back.
+    assert!(server.delete("/v1/events/late").await.status.is_success());
+    server.advance("2026-09-10T14:00:00Z").await;
+    let all = invoices(&server, "acme").await;
+    let amounts: Vec<_> = all[before..].iter().map(|one| one["amount_due"]["amount"].clone()).collect();
+    assert_eq!(amounts, ["51.25", "46.75", "49.00"]);
+    let other = invoices(&server, "other").await;
+    assert!(other.iter().all(|one| one["amount_due"]["amount"] == "49.00"), "{other:?}");
+}

@@ -70,7 +70,7 @@ async fn rounds(world: &World, with_leases: bool) -> Used {
 
 async fn check(db: Db, with_leases: bool) {
     let world = World::new(db, START).await;
-    let used = rounds(&world, with_leases).await;
+    let used = Box::pin(rounds(&world, with_leases)).await;
     let made = world.aggregations().await;
     let hourly: BTreeMap<(String, i64), u64> = made
         .values()

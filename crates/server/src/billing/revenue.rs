@@ -141,12 +141,11 @@ impl Revenues {
         }
         // Versions of a meter are one meter.
         let mut by_key: BTreeMap<(String, Currency), OfMeter> = BTreeMap::new();
-        let keys: BTreeMap<MeterId, String> = match found.is_empty() {
-            true => BTreeMap::new(),
-            false => {
-                let all = meters::list_all_versions(&self.db, project).await?.into_iter();
-                all.map(|stored| (stored.meter.id, stored.meter.key.to_string())).collect()
-            }
+        let keys: BTreeMap<MeterId, String> = if found.is_empty() {
+            BTreeMap::new()
+        } else {
+            let all = meters::list_all_versions(&self.db, project).await?.into_iter();
+            all.map(|stored| (stored.meter.id, stored.meter.key.to_string())).collect()
         };
         for ((meter, currency), of) in found {
             let key = keys.get(&meter).cloned().unwrap_or_else(|| meter.to_string());

@@ -97,7 +97,8 @@ impl Command {
     /// Carries the command out.
     pub async fn run(self, out: Out<'_>) -> Result<(), CliError> {
         match self {
-            Self::Serve(args) => serve::run(args, out).await,
+            // It holds the whole server.
+            Self::Serve(args) => Box::pin(serve::run(args, out)).await,
             Self::Gateway(args) => gateway::run(*args, out).await,
             Self::Keys(args) => keys::run(args, out).await,
             Self::Audit(args) => audit::run(args, out).await,

@@ -266,6 +266,11 @@ impl Events {
         self.log.erasure(project, pseudonym)
     }
 
+    /// The sequence of the last event that is stored.
+    pub fn sequence(&self) -> u64 {
+        self.log.sequence()
+    }
+
     /// How many events and customers a project has.
     pub fn stats(&self, project: ProjectId) -> Stats {
         self.log.stats(project)

@@ -1,8 +1,8 @@
 //! The meters of every project, at hand for each request.
 use parking_lot::RwLock;
 use reckoner_domain::id::ProjectId;
-use reckoner_domain::meter::Catalogue;
-use std::collections::HashMap;
+use reckoner_domain::meter::{Aggregation, Catalogue};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// The current catalogue of each project. Clones share one state.
@@ -15,6 +15,14 @@ impl Catalogues {
     /// A project's meters; none for a project that is not known.
     pub fn of(&self, project: ProjectId) -> Arc<Catalogue> {
         self.by_project.read().get(&project).cloned().unwrap_or_default()
+    }
+
+    /// The event types that meters of a project read as levels: what changes one changes all later ones.
+    pub fn carried_types(&self, project: ProjectId) -> Vec<String> {
+        let catalogue = self.of(project);
+        let levels = catalogue.iter().filter(|meter| meter.aggregation == Aggregation::TimeWeightedAvg);
+        let types: BTreeSet<String> = levels.map(|meter| meter.event_type.clone()).collect();
+        types.into_iter().collect()
     }
 
     /// Puts a project's meters in force.

@@ -129,7 +129,7 @@ impl Jobs {
     /// Closes every billing period of a project that is over, and asks the provider for what it is to
     /// collect.
     pub async fn bill(&self, project: ProjectId, now: Timestamp) -> Result<(Run, Collected), InvoicingError> {
-        let run = self.billing.invoicing.close_due(project, now).await?;
+        let run = Box::pin(self.billing.invoicing.close_due(project, now)).await?;
         let collected = self.billing.invoicing.collect_due(project, now).await?;
         for failed in &run.failed {
             tracing::error!(subscription = %failed.subscription, error = %failed.error, "a billing period could not be closed");

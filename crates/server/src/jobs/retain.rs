@@ -26,7 +26,7 @@ impl Jobs {
     pub async fn drop_old_events(&self, days: u32) -> Result<(), RetainError> {
         let mut retention = Retention { at: self.clock.real(), ..Retention::default() };
         for project in projects::list(&self.db).await.map_err(JobError::from)? {
-            let kept = self.carried_types(project.id).into_iter().map(|name| (project.id, name));
+            let kept = self.catalogues.carried_types(project.id).into_iter().map(|name| (project.id, name));
             retention.kept.extend(kept);
             if let Some(open) = self.open_since(project.id).await? {
                 let old = self.clock.of_project(project.id).plus_micros(-i64::from(days) * DAY);

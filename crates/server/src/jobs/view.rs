@@ -9,10 +9,9 @@ use crate::store::customer_zones::ZoneHistory;
 use crate::store::watermarks::{self, Watermark};
 use crate::store::{customer_zones, project_zones};
 use reckoner_domain::id::ProjectId;
-use reckoner_domain::meter::Aggregation;
 use reckoner_domain::period::Period;
 use reckoner_domain::time::{HOUR, Timestamp};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// What is known at one moment.
@@ -70,7 +69,7 @@ impl Jobs {
         let own_zones = customer_zones::histories(&self.db, project).await?;
         let zones = self.zones(project, own_zones).await?;
         // Later hours belong to periods that are still to be dealt with, for everyone.
-        let carried = self.carried_types(project);
+        let carried = self.catalogues.carried_types(project);
         let changes = self.events.changed(project, sequence, done_until, carried).await?;
         let from = horizon(&definitions.periods, &new_periods, &zones, done_until);
         let active_hours = self.events.active_hours(project, from, until.plus_micros(HOUR)).await?;
@@ -98,13 +97,5 @@ impl Jobs {
     ) -> Result<Zones, JobError> {
         let project_zones = project_zones::get(&self.db, project).await?;
         Zones::new(&project_zones, own, clock::zone).map_err(JobError::UnknownZone)
-    }
-
-    /// The event types that meters read as levels: what changes one changes all later ones.
-    pub(super) fn carried_types(&self, project: ProjectId) -> Vec<String> {
-        let catalogue = self.catalogues.of(project);
-        let levels = catalogue.iter().filter(|meter| meter.aggregation == Aggregation::TimeWeightedAvg);
-        let types: BTreeSet<String> = levels.map(|meter| meter.event_type.clone()).collect();
-        types.into_iter().collect()
     }
 }

@@ -41,6 +41,8 @@ pub struct ClosedPeriod {
     pub overage: Option<Money>,
     /// What was charged for usage in it so far, as JSON.
     pub charges: String,
+    /// Whether something of it became known that it was not rated with.
+    pub late: bool,
 }
 
 #[derive(sqlx::FromRow)]
@@ -63,6 +65,7 @@ struct PeriodRow {
     currency: Option<String>,
     overage: Option<String>,
     charges: String,
+    late: bool,
 }
 
 fn from_row(row: PeriodRow) -> Result<ClosedPeriod> {
@@ -83,6 +86,7 @@ fn from_row(row: PeriodRow) -> Result<ClosedPeriod> {
         invoice: row.invoice_id.map(row::id).transpose()?,
         overage,
         charges: row.charges,
+        late: row.late,
     })
 }
 
@@ -181,8 +185,8 @@ pub async fn insert_closed(tx: &mut Tx, closed: &ClosedPeriod) -> Result<()> {
     let query = sql!(
         "insert into closed_periods
            (subscription_id, ordinal, project_id, customer_id, period_start, period_end, closed_at, invoice_id, currency,
-            overage, charges)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+            overage, charges, late)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
         &closed.subscription,
         closed.ordinal,
         closed.project,
@@ -193,7 +197,8 @@ pub async fn insert_closed(tx: &mut Tx, closed: &ClosedPeriod) -> Result<()> {
         closed.invoice.as_ref(),
         closed.overage.map(|overage| overage.currency().code().to_owned()),
         closed.overage.map(Money::amount),
-        closed.charges.as_str()
+        closed.charges.as_str(),
+        closed.late
     );
     tx.run(query).await.map(drop)
 }
@@ -209,10 +214,37 @@ pub async fn set_charges(tx: &mut Tx, closed: &ClosedPeriod, charges: &str) -> R
     tx.run(query).await.map(drop)
 }
 
-/// The closed periods of a subscription that end after an instant, in order.
-pub async fn closed_since(on: impl Exec, id: &SubscriptionId, since: Timestamp) -> Result<Vec<ClosedPeriod>> {
+/// Notes that something became known of a customer's usage in a time: in closed periods that have some of it.
+pub async fn set_late(tx: &mut Tx, project: ProjectId, customer: &str, window: Window) -> Result<()> {
     let query = sql!(
-        "select * from closed_periods where subscription_id = $1 and period_end > $2 order by ordinal",
+        "update closed_periods set late = true
+         where project_id = $1 and not late and period_start < $3 and period_end > $2
+           and customer_id in (select id from customers where project_id = $1 and external_id = $4)",
+        project,
+        window.start,
+        window.end,
+        customer
+    );
+    tx.run(query).await.map(drop)
+}
+
+/// Notes that a closed period is rated with all that is known of it.
+pub async fn set_rated(tx: &mut Tx, closed: &ClosedPeriod) -> Result<()> {
+    let query = sql!(
+        "update closed_periods set late = false where subscription_id = $1 and ordinal = $2 and late",
+        &closed.subscription,
+        closed.ordinal
+    );
+    tx.run(query).await.map(drop)
+}
+
+/// The closed periods of a subscription that are rated anew, in order: those that end after an instant, the last one, and
+/// those of which something became known.
+pub async fn to_rate(on: impl Exec, id: &SubscriptionId, since: Timestamp) -> Result<Vec<ClosedPeriod>> {
+    let query = sql!(
+        "select * from closed_periods where subscription_id = $1 and (period_end > $2 or late
+           or ordinal = (select max(ordinal) from closed_periods where subscription_id = $1))
+         order by ordinal",
         id,
         since
     );

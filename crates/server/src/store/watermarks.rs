@@ -1,4 +1,5 @@
 //! How far each job has come.
+use super::db::Tx;
 use super::error::{Result, StoreError};
 use super::exec::Exec;
 use super::row;
@@ -48,6 +49,16 @@ pub async fn get(on: impl Exec, project: ProjectId, job: &str) -> Result<Option<
         job
     );
     on.opt(query).await?.as_ref().map(from_row).transpose()
+}
+
+/// The same, held until the transaction ends.
+pub async fn hold(tx: &mut Tx, project: ProjectId, job: &str) -> Result<Option<Watermark>> {
+    let query = sql!(
+        "select sequence, time, periods from job_watermarks where project_id = $1 and job = $2",
+        project,
+        job
+    );
+    tx.opt(query.locking()).await?.as_ref().map(from_row).transpose()
 }
 
 /// Moves a job's watermark from where it was read to where it shall be. False when it was elsewhere

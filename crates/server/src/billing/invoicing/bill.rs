@@ -2,7 +2,7 @@
 //! wrong of periods before.
 use super::terms::exhausted;
 use super::usage::Priced;
-use super::{Invoicing, Result};
+use super::{Invoicing, RESET_DAYS, Result};
 use crate::store::StoreError;
 use crate::store::aggregations;
 use crate::store::closings::{self, ClosedPeriod};
@@ -26,8 +26,8 @@ use reckoner_domain::time::{DAY, Timestamp};
 use reckoner_domain::window::Window;
 use serde::{Deserialize, Serialize};
 
-/// How long after its end a closed period is rated anew at each closing, in days; older ones are when
-/// something that was recorded of them is corrected.
+/// How long after its end a closed period is rated anew at each closing, in days; older ones are where something
+/// became known of them.
 pub const RERATED_DAYS: i64 = 62;
 
 /// What a closing comes to.
@@ -38,6 +38,8 @@ pub(super) struct Bill {
     pub charged: Vec<Charged>,
     /// Closed periods whose charges change with it.
     pub adjusted: Vec<(ClosedPeriod, Vec<Charged>)>,
+    /// Closed periods that it rates with what became known of them.
+    pub rated: Vec<ClosedPeriod>,
     /// How many entries the customer's wallet had when it was looked at.
     pub wallet_entries: u64,
     /// Whom it is made out to.
@@ -96,8 +98,9 @@ impl Invoicing {
             terms.wallet = wallet.wallet.available_at(self.clock.of_project(stored.project))?;
         }
         let mut charges = self.charges(stored, closing, &details.taxes, &[]).await?;
-        let mut adjusted = Vec::new();
+        let (mut adjusted, mut rated) = (Vec::new(), Vec::new());
         for closed in self.to_rerate(stored, closing).await? {
+            rated.extend(closed.late.then(|| closed.clone()));
             let (late, charged) = self.rerate(stored, phases, &closed, &details).await?;
             if !late.is_empty() {
                 charges.extend(late);
@@ -109,16 +112,22 @@ impl Invoicing {
             charged: charged_of(&draft)?,
             draft,
             adjusted,
+            rated,
             wallet_entries,
             made_out_to: details.bill_to,
             exhausted: exhausted(&coupons),
         }))
     }
 
-    /// Closed periods that are rated anew.
+    /// Closed periods that are rated anew. What events said that are not kept any more was billed, and stays.
     async fn to_rerate(&self, stored: &Stored, closing: &Closing) -> Result<Vec<ClosedPeriod>> {
         let since = closing.at.plus_micros(-RERATED_DAYS * DAY);
-        Ok(closings::closed_since(&self.db, &stored.id, since).await?)
+        let mut closed = closings::to_rate(&self.db, &stored.id, since).await?;
+        if let Some(dropped) = self.events.dropped_until(stored.project) {
+            let kept_since = dropped.plus_micros(RESET_DAYS * DAY);
+            closed.retain(|one| one.window.start >= kept_since || one.window.end > since);
+        }
+        Ok(closed)
     }
 
     /// What is missing of a closed period, or was charged too much, with what is charged for it then.

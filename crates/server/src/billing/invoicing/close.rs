@@ -77,6 +77,7 @@ impl Invoicing {
     /// Closes every period of a project that is over, with its grace, and begins billing where a
     /// subscription has just begun. One subscription that fails keeps no other.
     pub async fn close_due(&self, project: ProjectId, now: Timestamp) -> Result<Run> {
+        self.note_late(project, now).await?;
         let mut run = Run::default();
         let mut failed = BTreeSet::new();
         loop {
@@ -111,6 +112,7 @@ impl Invoicing {
     ) {
         // Held in one order, so that workers wait for each other and never in a circle.
         ids.sort_unstable();
+        let seen = self.events.sequence();
         let mut ready = Vec::with_capacity(ids.len());
         for id in ids {
             match self.prepare(project, &id, now).await {
@@ -121,12 +123,12 @@ impl Invoicing {
         if ready.is_empty() {
             return;
         }
-        if let Ok(closed) = self.write_all(project, &ready, now).await {
+        if let Ok(closed) = self.write_all(project, (&ready, seen), now).await {
             run.closed.extend(closed);
             return;
         }
         for one in ready {
-            match self.write_all(project, std::slice::from_ref(&one), now).await {
+            match self.write_all(project, (std::slice::from_ref(&one), seen), now).await {
                 Ok(closed) => run.closed.extend(closed),
                 Err(error) => {
                     let customer = Some(one.stored.external_id);
@@ -156,8 +158,14 @@ impl Invoicing {
 
     /// Writes closings down, all or none; those that changed since they were read are left for the next
     /// time.
-    async fn write_all(&self, project: ProjectId, ready: &[Ready], now: Timestamp) -> Result<Vec<Closed>> {
+    async fn write_all(
+        &self,
+        project: ProjectId,
+        (ready, seen): (&[Ready], u64),
+        now: Timestamp,
+    ) -> Result<Vec<Closed>> {
         let mut tx = self.db.begin().await?;
+        let all_seen = self.hold_noted(&mut tx, project, seen).await?;
         let mut still = Vec::with_capacity(ready.len());
         // A second closing of one customer waits until it is known what the first one leaves in the wallet.
         let mut customers = BTreeSet::new();
@@ -182,7 +190,7 @@ impl Invoicing {
         let (mut closed, mut noted) = (Vec::new(), Vec::new());
         for one in still {
             let wallet = wallets.remove(&one.stored.customer).flatten();
-            closed.extend(self.write(&mut tx, one, wallet, now, &mut noted).await?);
+            closed.extend(self.write(&mut tx, (one, all_seen), wallet, now, &mut noted).await?);
         }
         audit::write(&mut tx, &self.clock, noted).await?;
         tx.commit().await?;
@@ -195,7 +203,7 @@ impl Invoicing {
     async fn write(
         &self,
         tx: &mut Tx,
-        ready: &Ready,
+        (ready, all_seen): (&Ready, bool),
         wallet: Option<Wallet>,
         now: Timestamp,
         noted: &mut Vec<Change>,
@@ -223,6 +231,9 @@ impl Invoicing {
             for (closed, charged) in &bill.adjusted {
                 closings::set_charges(tx, closed, &text_of(charged)?).await?;
             }
+            for closed in bill.rated.iter().filter(|_| all_seen) {
+                closings::set_rated(tx, closed).await?;
+            }
         }
         let charged = bill.as_ref().map_or(&[][..], |bill| &bill.charged);
         if let Some(period) = &closing.period {
@@ -236,6 +247,7 @@ impl Invoicing {
                 invoice: invoice.clone(),
                 overage: overage_of(charged)?,
                 charges: text_of(charged)?,
+                late: !all_seen,
             };
             closings::insert_closed(tx, &closed).await?;
         }

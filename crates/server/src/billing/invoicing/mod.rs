@@ -3,6 +3,7 @@ mod bill;
 mod close;
 mod collect;
 mod credit;
+mod late;
 mod mails;
 mod state;
 mod terms;

@@ -47,8 +47,8 @@ pub fn owner_of(invoice: &Stored) -> Owner {
 }
 
 /// The currency of system B's rates.
-pub fn currency() -> Result<Currency, Response> {
-    "USD".parse().map_err(|error| failed(ApiError::internal(error)))
+pub fn currency() -> Result<Currency, ApiError> {
+    "USD".parse().map_err(ApiError::internal)
 }
 
 /// What is read to bill an owner.
@@ -72,6 +72,7 @@ impl Billing<'_> {
     /// The draft of a month as it stands; `all` are the owner's invoices, the latest first.
     pub async fn draft(&self, month: &Month, all: &[Stored]) -> Result<Draft, Response> {
         let used = self.used(month.window).await?.unwrap_or_default();
+        let usd = currency().map_err(failed)?;
         let wrong = |error: MoneyError| failed(ApiError::internal(error));
         let finals: Vec<&FinalInvoice> = all.iter().filter_map(|one| one.content.as_ref()).collect();
         let before = all.iter().filter(|one| one.content.is_some() && one.period < month.name);
@@ -81,12 +82,12 @@ impl Billing<'_> {
         // Windows go forward, one at a time: an owner need not have an invoice of every month.
         for month in before.into_iter().rev() {
             let used = self.used(month.window).await?.unwrap_or_default();
-            let billed = billed_so_far(&finals, month.window, currency()?).map_err(wrong)?;
+            let billed = billed_so_far(&finals, month.window, usd).map_err(wrong)?;
             earlier.push(Earlier { month: in_domain(&month, used), billed });
         }
         let rates = &self.app.config.workspace;
         let rates = [rates.rate_traffic_gb, rates.rate_storage_gb_month, rates.rate_compute_unit];
-        month_draft(&in_domain(month, used), &earlier, &rates.map(Ratio::from), currency()?).map_err(wrong)
+        month_draft(&in_domain(month, used), &earlier, &rates.map(Ratio::from), usd).map_err(wrong)
     }
 }
 
@@ -115,6 +116,6 @@ pub fn not_found(text: &str) -> Response {
 }
 
 /// The month of an invoice.
-pub fn month_of(months: &Months, invoice: &Stored) -> Result<Month, Response> {
-    months.named(&invoice.period).ok_or_else(|| Refusal::wrong("period is no month").into())
+pub fn month_of(months: &Months, invoice: &Stored) -> Result<Month, Refusal> {
+    months.named(&invoice.period).ok_or_else(|| Refusal::wrong("period is no month"))
 }

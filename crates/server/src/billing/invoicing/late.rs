@@ -1,0 +1,68 @@
+//! Closed periods of which something became known long after their end. The latest ones are rated anew at each closing
+//! anyway; of older ones it is noted which changed.
+//!
+//! What changed is told once, by a watermark that moves before what it tells of is noted. A closing holds the watermark
+//! while it writes: where that has passed the events that the closing has seen, its period counts as changed.
+use super::{Invoicing, Result};
+use crate::events::Changes;
+use crate::store::watermarks::{self, Watermark};
+use crate::store::{Tx, closings};
+use reckoner_domain::id::ProjectId;
+use reckoner_domain::time::{DAY, HOUR, Timestamp};
+use reckoner_domain::window::Window;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// The name of the watermark.
+const LATE_USAGE: &str = "late_usage";
+
+/// Changes of usage that are younger than that need not be noted, in days: a period that ended in the last
+/// [`RERATED_DAYS`](super::RERATED_DAYS), and the last one of a subscription however long ago, is rated anew at each
+/// closing, and the next closing of a subscription with shorter periods is at most a month away.
+const NOTED_AFTER_DAYS: i64 = 31;
+
+impl Invoicing {
+    /// Notes which closed periods changed since the last time.
+    pub(super) async fn note_late(&self, project: ProjectId, now: Timestamp) -> Result<()> {
+        let mark = watermarks::get(&self.db, project, LATE_USAGE).await?;
+        let since = mark.as_ref().map_or(0, |mark| mark.sequence);
+        let before = now.plus_micros(-NOTED_AFTER_DAYS * DAY);
+        let changes =
+            self.events.changed(project, since, before, self.catalogues.carried_types(project)).await?;
+        let to = Watermark { sequence: changes.through_sequence, time: now, ..Watermark::default() };
+        if mark.as_ref() == Some(&to) {
+            return Ok(());
+        }
+        let mut tx = self.db.begin().await?;
+        let moved =
+            watermarks::advance(&mut tx, (project, LATE_USAGE), mark.as_ref(), &to, self.clock.real())
+                .await?;
+        // Whoever else moved it notes the same.
+        if moved {
+            for (customer, window) in spans(&changes) {
+                closings::set_late(&mut tx, project, &customer, window).await?;
+            }
+            tx.commit().await?;
+        }
+        Ok(())
+    }
+
+    /// Whether nothing was noted of events after a sequence; that stays so until the transaction ends.
+    pub(super) async fn hold_noted(&self, tx: &mut Tx, project: ProjectId, seen: u64) -> Result<bool> {
+        let mark = watermarks::hold(tx, project, LATE_USAGE).await?;
+        Ok(mark.is_none_or(|mark| mark.sequence <= seen))
+    }
+}
+
+/// From the first hour of each customer that changed to the end of its last: what lies between is looked at for nothing.
+fn spans(changes: &Changes) -> BTreeMap<Arc<str>, Window> {
+    let mut spans: BTreeMap<Arc<str>, Window> = BTreeMap::new();
+    for (hour, customers) in &changes.by_hour {
+        let start = Timestamp::from_micros_clamped(hour.saturating_mul(HOUR));
+        let end = start.plus_micros(HOUR);
+        for customer in customers {
+            spans.entry(Arc::clone(customer)).or_insert(Window { start, end }).end = end;
+        }
+    }
+    spans
+}
