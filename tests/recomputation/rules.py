@@ -13,7 +13,6 @@ EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 SECOND = 1_000_000
 DAY = 86_400 * SECOND
 GRACE = 3_600 * SECOND
-RERATED = 62 * DAY
 SETTLED_AFTER = 36 * DAY
 MONTHS = {"month": 1, "quarter": 3, "year": 12}
 DAYS = {"day": 1, "week": 7}
@@ -167,6 +166,13 @@ class Usage:
             for received, time, of, value, voided in self.events
             if of == meter and received <= until and (voided is None or voided > until)
         ]
+
+    def changed(self, before, since, until):
+        """Whether something of a time became known between two instants."""
+        return any(
+            time < before and (since < received <= until or (voided is not None and since < voided <= until))
+            for received, time, _, _, voided in self.events
+        )
 
     def total(self, meter, start, end, until):
         inside = [value for time, value in self.known(meter, until) if start <= time < end]
@@ -361,15 +367,15 @@ class Billing:
             if following and following[2]:
                 fees += self.fees(following[2], last, period_at(following[3], last), 1)
             used, commitment = self.usage_charges(period, last + GRACE)
-            late = self.adjustments(last, last + GRACE)
+            late = self.adjustments(last + GRACE)
             number = self.closings
             lines, total, nets = self.close(last + GRACE, fees + used + late, commitment)
-            self.closed.append([period, nets, fees, number])
+            self.closed.append([period, nets, fees, number, last + GRACE])
             yield last + GRACE, start, last, lines, total
             end = last if is_end else None
         if end is not None and end + SETTLED_AFTER <= until:
             at = end + SETTLED_AFTER
-            yield at, at, at, *self.close(at, self.adjustments(at, at), F(0))[:2]
+            yield at, at, at, *self.close(at, self.adjustments(at), F(0))[:2]
 
     def close(self, at, charges, commitment):
         """What a closing comes to that is run at an instant: lines, total, nets."""
@@ -395,12 +401,13 @@ class Billing:
         details = [one for since, one in self.details if since <= at]
         return (details[-1]["taxes"], details[-1]["tax_mode"]) if details else ([], "exclusive")
 
-    def adjustments(self, closing, known_until):
+    def adjustments(self, known_until):
         late = []
         for entry in self.closed:
-            period, billed, fees, number = entry
-            if period[1] <= closing - RERATED:
+            period, billed, fees, number, rated = entry
+            if not self.usage.changed(period[1], rated, known_until):
                 continue
+            entry[4] = known_until
             used, commitment = self.usage_charges(period, known_until)
             _, _, anew = assemble(fees + used, self.coupons_of(number), commitment, [], "exclusive")
             taxes = {charge.key: charge.tax for charge in fees + used}

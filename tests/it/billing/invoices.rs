@@ -275,3 +275,32 @@ async fn what_comes_months_late_is_adjusted_too() {
     let other = invoices(&server, "other").await;
     assert!(other.iter().all(|one| one["amount_due"]["amount"] == "49.00"), "{other:?}");
 }
+
+/// Also where the next closing is a year away, since the subscription has another interval by now.
+#[tokio::test]
+async fn what_comes_late_for_shorter_periods_is_adjusted_at_the_end_of_a_longer_one() {
+    let server = Server::start();
+    with_analytics(&server).await;
+    let plan = |key: &str, interval: &str| {
+        json!({
+            "key": key, "currency": "USD", "interval": interval, "base_price": "0",
+            "prices": [{"model": "per_unit", "meter": "api.calls", "unit_price": "0.01"}],
+        })
+    };
+    for (key, interval) in [("weekly", "week"), ("yearly", "year")] {
+        assert_eq!(server.post("/v1/plans", plan(key, interval)).await.status, 201);
+    }
+    let acme = subscribe(&server, "acme", "weekly").await;
+    subscribe(&server, "other", "weekly").await;
+    server.advance("2026-01-31T14:00:00Z").await;
+    let yearly = json!({"plan": "yearly", "when": "now"});
+    assert_eq!(server.post(&path(&acme, "/change-plan"), yearly).await.status, 200);
+    server.advance("2026-02-12T00:00:00Z").await;
+    used(&server, "late", "acme", 300, "2026-01-20T00:00:00Z").await;
+    // The other one's closings look at what is late.
+    server.advance("2027-02-01T14:00:00Z").await;
+    let all = invoices(&server, "acme").await;
+    let late: Vec<_> = all.iter().filter(|one| shown(one).contains("adjustment")).map(shown).collect();
+    assert_eq!(late.len(), 1, "{all:?}");
+    assert!(late[0].contains("adjustment 3.00 api.calls, 2026-01-17 to 2026-01-24"), "{late:?}");
+}

@@ -209,3 +209,15 @@ async fn a_check_by_hand_reminds_of_tomorrow_once() {
     world.server.advance("2026-01-16T12:00:00Z").await;
     assert_eq!(reminded(&world.server).await, [json!("2026-01-16T00:00:00.000000Z")]);
 }
+
+#[tokio::test]
+async fn whoever_leaves_in_the_trial_is_not_told_that_it_goes_on() {
+    let world = World::start(Setup::default()).await;
+    let mut seen = BTreeSet::new();
+    next_mail(&world.server, &mut seen).await;
+    let listed = world.server.get(&format!("/v1/subscriptions?customer={}", world.user)).await.json();
+    let path = format!("/v1/subscriptions/{}/cancel", listed["data"][0]["id"].as_str().expect("the trial"));
+    assert_eq!(world.server.post(&path, json!({"when": "now"})).await.status, 200);
+    let mail = next_mail(&world.server, &mut seen).await;
+    assert!(mail.contains("Your subscription is cancelled") && !mail.contains("Your trial"), "{mail}");
+}

@@ -5,11 +5,14 @@ use super::trials::{Moved, Trials};
 use crate::mail::What;
 use crate::store::{StoreError, subscriptions, trial_reminders};
 use reckoner_domain::id::{ProjectId, SubscriptionId};
-use reckoner_domain::time::Timestamp;
+use reckoner_domain::time::{HOUR, Timestamp};
 use reckoner_domain::trial::{self, TrialEnd};
 
 /// How many subscriptions are looked at at once.
 const AT_ONCE: u32 = 200;
+
+/// After how long a reminder that failed is tried again, in microseconds.
+const AGAIN_AFTER: i64 = HOUR;
 
 impl Trials {
     /// When somebody of a project is to be reminded next.
@@ -30,7 +33,12 @@ impl Trials {
                             .increment(u64::from(done));
                         reminded.done += u64::from(done);
                     }
-                    Err(error) => reminded.failed.push((id.clone(), error)),
+                    Err(error) => {
+                        // It is tried again, and does not keep the job busy until then.
+                        let later = self.clock.of_project(project).plus_micros(AGAIN_AFTER);
+                        trial_reminders::put_off(&self.db, project, id, later).await?;
+                        reminded.failed.push((id.clone(), error));
+                    }
                 }
             }
             if due.len() < AT_ONCE as usize {

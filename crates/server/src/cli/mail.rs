@@ -22,7 +22,7 @@ pub enum MailCommand {
 /// `reckoner mail preview`.
 #[derive(Args, Clone, Debug)]
 pub struct PreviewArgs {
-    /// Which mail: verify-email, reset-password, invitation, quota-reached or invoice-ready.
+    /// Which mail, such as invoice-ready; a name that is none lists them all.
     pub name: String,
     /// Print the HTML instead of the text.
     #[arg(long)]

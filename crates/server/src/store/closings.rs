@@ -238,15 +238,20 @@ pub async fn set_rated(tx: &mut Tx, closed: &ClosedPeriod) -> Result<()> {
     tx.run(query).await.map(drop)
 }
 
-/// The closed periods of a subscription that are rated anew, in order: those that end after an instant, the last one, and
-/// those of which something became known.
-pub async fn to_rate(on: impl Exec, id: &SubscriptionId, since: Timestamp) -> Result<Vec<ClosedPeriod>> {
+/// The closed periods of a subscription that are rated anew, in order: those that end after an instant, or later than
+/// `within` microseconds before the end of the last one, and those of which something became known.
+pub async fn to_rate(
+    on: impl Exec,
+    id: &SubscriptionId,
+    (since, within): (Timestamp, i64),
+) -> Result<Vec<ClosedPeriod>> {
     let query = sql!(
-        "select * from closed_periods where subscription_id = $1 and (period_end > $2 or late
-           or ordinal = (select max(ordinal) from closed_periods where subscription_id = $1))
+        "select * from closed_periods where subscription_id = $1 and (late or period_end > $2
+           or period_end > (select max(period_end) from closed_periods where subscription_id = $1) - $3)
          order by ordinal",
         id,
-        since
+        since,
+        within
     );
     row::each(on.all(query).await?, from_row)
 }

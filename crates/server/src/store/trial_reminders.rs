@@ -38,3 +38,14 @@ pub async fn done(tx: &mut Tx, project: ProjectId, id: &SubscriptionId) -> Resul
     );
     Ok(tx.run(query).await? == 1)
 }
+
+/// Puts a reminder off that failed.
+pub async fn put_off(on: impl Exec, project: ProjectId, id: &SubscriptionId, until: Timestamp) -> Result<()> {
+    let query = sql!(
+        "update subscriptions set remind_at = $1 where project_id = $2 and id = $3 and remind_at is not null",
+        until,
+        project,
+        id
+    );
+    on.run(query).await.map(drop)
+}

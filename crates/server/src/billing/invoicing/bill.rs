@@ -1,5 +1,6 @@
 //! What a closing bills: usage of the period that ends, fees of the one that begins, and what was billed
 //! wrong of periods before.
+use super::late::UNNOTED_DAYS;
 use super::terms::exhausted;
 use super::usage::Priced;
 use super::{Invoicing, RESET_DAYS, Result};
@@ -122,10 +123,10 @@ impl Invoicing {
     /// Closed periods that are rated anew. What events said that are not kept any more was billed, and stays.
     async fn to_rerate(&self, stored: &Stored, closing: &Closing) -> Result<Vec<ClosedPeriod>> {
         let since = closing.at.plus_micros(-RERATED_DAYS * DAY);
-        let mut closed = closings::to_rate(&self.db, &stored.id, since).await?;
+        let mut closed = closings::to_rate(&self.db, &stored.id, (since, UNNOTED_DAYS * DAY)).await?;
         if let Some(dropped) = self.events.dropped_until(stored.project) {
             let kept_since = dropped.plus_micros(RESET_DAYS * DAY);
-            closed.retain(|one| one.window.start >= kept_since || one.window.end > since);
+            closed.retain(|one| one.window.start >= kept_since);
         }
         Ok(closed)
     }
@@ -214,7 +215,7 @@ impl Invoicing {
     ) -> Result<Vec<Charge>> {
         let plan = self.plan(stored, &part.plan).await?;
         let mut charges = Vec::new();
-        let aggregation = self.aggregation_of(stored, &plan, part.window).await?;
+        let aggregation = self.aggregation_of(stored, &plan, part.window, before).await?;
         for price in &plan.prices {
             let Charges::Metered { meter, metered } = &price.charges else { continue };
             let billed = before
@@ -227,13 +228,21 @@ impl Invoicing {
         }
         Ok(charges)
     }
-}
 
-impl Invoicing {
-    /// The aggregation of exactly a part of a period, where it is a calendar period that is aggregated and is over.
-    async fn aggregation_of(&self, stored: &Stored, plan: &Plan, part: Window) -> Result<Option<String>> {
+    /// The aggregation of exactly a part of a period, where it is a calendar period that is aggregated and is over; the
+    /// one that was billed before.
+    async fn aggregation_of(
+        &self,
+        stored: &Stored,
+        plan: &Plan,
+        part: Window,
+        before: &[Charged],
+    ) -> Result<Option<String>> {
         if !plan.prices.iter().any(|price| matches!(price.charges, Charges::Metered { .. })) {
             return Ok(None);
+        }
+        if let Some(billed) = before.iter().find(|one| !one.is_base && one.part == part) {
+            return Ok(billed.source.aggregation.clone());
         }
         Ok(aggregations::of_time(&self.db, stored.project, &stored.external_id, part).await?)
     }

@@ -3,7 +3,7 @@
 //!
 //! What changed is told once, by a watermark that moves before what it tells of is noted. A closing holds the watermark
 //! while it writes: where that has passed the events that the closing has seen, its period counts as changed.
-use super::{Invoicing, Result};
+use super::{Invoicing, RESET_DAYS, Result};
 use crate::events::Changes;
 use crate::store::watermarks::{self, Watermark};
 use crate::store::{Tx, closings};
@@ -16,20 +16,20 @@ use std::sync::Arc;
 /// The name of the watermark.
 const LATE_USAGE: &str = "late_usage";
 
-/// Changes of usage that are younger than that need not be noted, in days: a period that ended in the last
-/// [`RERATED_DAYS`](super::RERATED_DAYS), and the last one of a subscription however long ago, is rated anew at each
-/// closing, and the next closing of a subscription with shorter periods is at most a month away.
-const NOTED_AFTER_DAYS: i64 = 31;
+/// Changes of usage that are younger than that when they are looked at are not noted, in days. The next closing of the
+/// subscription begins where the last one ended, which is before that moment, and rates every period anew that ended so
+/// many days before its beginning: those among which such a change lies.
+pub(super) const UNNOTED_DAYS: i64 = 31;
 
 impl Invoicing {
     /// Notes which closed periods changed since the last time.
     pub(super) async fn note_late(&self, project: ProjectId, now: Timestamp) -> Result<()> {
         let mark = watermarks::get(&self.db, project, LATE_USAGE).await?;
         let since = mark.as_ref().map_or(0, |mark| mark.sequence);
-        let before = now.plus_micros(-NOTED_AFTER_DAYS * DAY);
+        let before = now.plus_micros(-UNNOTED_DAYS * DAY);
         let changes =
             self.events.changed(project, since, before, self.catalogues.carried_types(project)).await?;
-        let to = Watermark { sequence: changes.through_sequence, time: now, ..Watermark::default() };
+        let to = Watermark { sequence: changes.through_sequence, ..Watermark::default() };
         if mark.as_ref() == Some(&to) {
             return Ok(());
         }
@@ -40,6 +40,8 @@ impl Invoicing {
         // Whoever else moved it notes the same.
         if moved {
             for (customer, window) in spans(&changes) {
+                // What was used before a period may take room of its limits away.
+                let window = Window { end: window.end.plus_micros(RESET_DAYS * DAY), ..window };
                 closings::set_late(&mut tx, project, &customer, window).await?;
             }
             tx.commit().await?;

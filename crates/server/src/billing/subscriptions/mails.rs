@@ -63,7 +63,8 @@ fn news(by: &str, before: Option<&Stored>, after: &Stored) -> Option<(What, Time
         let begins = by != SYSTEM && now.status == SubscriptionStatus::Active;
         return begins.then_some((What::Confirmed, now.started_at));
     };
-    if ended_a_trial(before.subscription.status, now.status) {
+    let cancelled = now.status == SubscriptionStatus::Canceled;
+    if !cancelled && ended_a_trial(before.subscription.status, now.status) {
         return Some((What::TrialEnded, now.trial_ends_at?));
     }
     match (ends(before), ends(after), after.ended_at) {

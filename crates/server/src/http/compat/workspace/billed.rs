@@ -57,8 +57,6 @@ pub struct Billing<'a> {
     pub app: &'a App,
     /// Where usage is read.
     pub reader: Reader<'a>,
-    /// The owner's calendar.
-    pub months: &'a Months,
 }
 
 impl Billing<'_> {
@@ -75,9 +73,13 @@ impl Billing<'_> {
         let usd = currency().map_err(failed)?;
         let wrong = |error: MoneyError| failed(ApiError::internal(error));
         let finals: Vec<&FinalInvoice> = all.iter().filter_map(|one| one.content.as_ref()).collect();
-        let before = all.iter().filter(|one| one.content.is_some() && one.period < month.name);
-        let before: Vec<Month> =
-            before.take(MONTHS_BACK).filter_map(|one| self.months.named(&one.period)).collect();
+        // With the edges that they were billed with, whatever the owner's time zone is now.
+        let of_final = |one: &Stored| {
+            let window = one.content.as_ref()?.header().period;
+            Some(Month { name: one.period.clone(), window })
+        };
+        let before = all.iter().filter(|one| one.period < month.name);
+        let before: Vec<Month> = before.filter_map(of_final).take(MONTHS_BACK).collect();
         let mut earlier = Vec::new();
         // Windows go forward, one at a time: an owner need not have an invoice of every month.
         for month in before.into_iter().rev() {

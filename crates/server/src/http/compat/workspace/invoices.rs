@@ -245,7 +245,7 @@ impl<'a> Asked<'a> {
             now: app.clock.of_project(project),
             as_of: None,
         };
-        Billing { app, reader, months: &self.months }
+        Billing { app, reader }
     }
 }
 
