@@ -132,7 +132,7 @@ impl Alerts {
             project: notice.project,
             event_type: ALERT_TRIGGERED,
             subject: notice.id.as_str(),
-            dedupe_key: &format!("{ALERT_TRIGGERED}:{}", notice.id),
+            dedupe_key: format!("{ALERT_TRIGGERED}:{}", notice.id),
             data: shown(notice),
         };
         let Some(endpoint) = &alert.endpoint else {

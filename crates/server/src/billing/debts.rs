@@ -60,23 +60,42 @@ impl Debts {
         &self,
         tx: &mut Tx,
         project: ProjectId,
-        (customer, external_id): (&CustomerId, &str),
+        customer: (&CustomerId, &str),
         now: Timestamp,
         noted: &mut Vec<Change>,
     ) -> Result<(), DebtError> {
-        let owing = billing_standings::lock(tx, project, customer).await?;
-        let (customer, external_id) = (customer.clone(), external_id.to_owned());
-        let mut standing = Standing { customer, external_id, owing };
-        self.tell(tx, project, &mut standing, now, noted).await?;
-        let before = standing.owing;
-        let first = billing_standings::unpaid(&mut *tx, project, &standing.customer, 1).await?;
-        standing.owing = before.with_unpaid(first.first().map(|invoice| invoice.due_at), now);
-        if standing.owing.told == 0 && before.status_told() != BillingStatus::Active {
-            let restored = Changed { from: before.status_told(), to: BillingStatus::Active, at: now };
-            self.tell_status(tx, project, (&standing, before), restored, noted).await?;
+        self.settle_all(tx, project, &[customer], now, noted).await
+    }
+
+    /// The same for several customers, each named once.
+    pub async fn settle_all(
+        &self,
+        tx: &mut Tx,
+        project: ProjectId,
+        customers: &[(&CustomerId, &str)],
+        now: Timestamp,
+        noted: &mut Vec<Change>,
+    ) -> Result<(), DebtError> {
+        let ids: Vec<&CustomerId> = customers.iter().map(|(id, _)| *id).collect();
+        let mut owing = billing_standings::lock(tx, project, &ids).await?;
+        let unpaid = billing_standings::first_unpaid(&mut *tx, project, &ids).await?;
+        let mut standings = Vec::with_capacity(customers.len());
+        for (customer, external_id) in customers {
+            let (customer, external_id) = ((*customer).clone(), (*external_id).to_owned());
+            let due_at = unpaid.get(&customer).copied();
+            let owing = owing.remove(&customer).unwrap_or_default();
+            let mut standing = Standing { customer, external_id, owing };
+            self.tell(tx, project, &mut standing, now, noted).await?;
+            let before = standing.owing;
+            standing.owing = before.with_unpaid(due_at, now);
+            if standing.owing.told == 0 && before.status_told() != BillingStatus::Active {
+                let restored = Changed { from: before.status_told(), to: BillingStatus::Active, at: now };
+                self.tell_status(tx, project, (&standing, before), restored, noted).await?;
+            }
+            self.tell(tx, project, &mut standing, now, noted).await?;
+            standings.push(standing);
         }
-        self.tell(tx, project, &mut standing, now, noted).await?;
-        billing_standings::put(tx, &standing.customer, &standing.owing).await?;
+        billing_standings::put(tx, project, &standings).await?;
         Ok(())
     }
 
@@ -117,12 +136,13 @@ impl Debts {
         now: Timestamp,
     ) -> Result<u64, DebtError> {
         let mut tx = self.db.begin().await?;
-        let owing = billing_standings::lock(&mut tx, project, customer).await?;
+        let owing = billing_standings::lock(&mut tx, project, &[customer]).await?;
+        let owing = owing.get(customer).copied().unwrap_or_default();
         let external_id = customers::get(&mut tx, project, customer).await?.external_id;
         let mut standing = Standing { customer: customer.clone(), external_id, owing };
         let mut noted = Vec::new();
         let notices = self.tell(&mut tx, project, &mut standing, now, &mut noted).await?;
-        billing_standings::put(&mut tx, customer, &standing.owing).await?;
+        billing_standings::put(&mut tx, project, std::slice::from_ref(&standing)).await?;
         audit::write(&mut tx, &self.clock, noted).await?;
         tx.commit().await?;
         self.noticed(project, &standing.external_id);
@@ -177,13 +197,8 @@ impl Debts {
         });
         let dedupe_key =
             format!("{event_type}:{}:{}:{to}", standing.customer, since.as_deref().unwrap_or_default());
-        let message = Message {
-            project,
-            event_type,
-            subject: &standing.external_id,
-            dedupe_key: &dedupe_key,
-            data: data.clone(),
-        };
+        let message =
+            Message { project, event_type, subject: &standing.external_id, dedupe_key, data: data.clone() };
         messages::enqueue(tx, &self.clock, message).await?;
         metrics::counter!("billing_status_changes_total", "to" => to).increment(1);
         noted.push(Change::new(Some(project), SYSTEM, event_type, &standing.customer).after(data));
@@ -207,7 +222,7 @@ impl Debts {
             project,
             event_type,
             subject: &standing.external_id,
-            dedupe_key: &format!("{event_type}:{}:{since}:{number}", standing.customer),
+            dedupe_key: format!("{event_type}:{}:{since}:{number}", standing.customer),
             data: json!({
                 "customer": standing.external_id,
                 "reminder": number,

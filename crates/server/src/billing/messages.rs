@@ -49,38 +49,67 @@ pub struct Message<'a> {
     /// What it tells of.
     pub subject: &'a str,
     /// Unique in the project: a second one is not sent.
-    pub dedupe_key: &'a str,
+    pub dedupe_key: String,
     /// What it says of that.
     pub data: Value,
 }
 
 /// Puts a message into the outbox; false where one with its key is there already.
 pub async fn enqueue(tx: &mut Tx, clock: &Clock, message: Message<'_>) -> Result<bool, StoreError> {
-    let endpoints = webhook_endpoints::list_enabled(&mut *tx, message.project).await?;
-    let takers: Vec<&Endpoint> =
-        endpoints.iter().filter(|endpoint| endpoint.takes(message.event_type)).collect();
-    enqueue_for(tx, clock, message, &takers).await
+    Ok(enqueue_all(tx, clock, message.project, &[message]).await? == 1)
 }
 
-/// The same for these endpoints, whatever types they take.
+/// Puts messages of a project into the outbox, except those with the key of one that is there already; answers how
+/// many.
+pub async fn enqueue_all(
+    tx: &mut Tx,
+    clock: &Clock,
+    project: ProjectId,
+    messages: &[Message<'_>],
+) -> Result<usize, StoreError> {
+    let endpoints = webhook_endpoints::list_enabled(&mut *tx, project).await?;
+    let takers = |event_type: &str| endpoints.iter().filter(|one| one.takes(event_type)).collect();
+    store(tx, clock, messages, takers).await
+}
+
+/// Puts a message into the outbox for these endpoints, whatever types they take; false where one with its key is there
+/// already.
 pub async fn enqueue_for(
     tx: &mut Tx,
     clock: &Clock,
     message: Message<'_>,
     takers: &[&Endpoint],
 ) -> Result<bool, StoreError> {
-    let at = Moment { real: clock.real(), project: clock.of_project(message.project) };
-    let body = json!({"type": message.event_type, "data": message.data, "created": at.project.as_seconds()});
-    let message = NewMessage {
-        bits: random::id_bits(at.real)?,
-        project: message.project,
-        event_type: message.event_type,
-        subject: Some(message.subject),
-        dedupe_key: message.dedupe_key,
-        payload: &body.to_string(),
-        at,
+    Ok(store(tx, clock, &[message], |_| takers.to_vec()).await? == 1)
+}
+
+async fn store<'e>(
+    tx: &mut Tx,
+    clock: &Clock,
+    messages: &[Message<'_>],
+    takers: impl Fn(&str) -> Vec<&'e Endpoint>,
+) -> Result<usize, StoreError> {
+    let body = |message: &Message<'_>| {
+        let at = Moment { real: clock.real(), project: clock.of_project(message.project) };
+        let created = at.project.as_seconds();
+        let body = json!({"type": message.event_type, "data": message.data, "created": created});
+        (at, body.to_string())
     };
-    Ok(webhook_messages::enqueue_for(tx, message, takers).await?.is_some())
+    let bodies: Vec<(Moment, String)> = messages.iter().map(body).collect();
+    let mut new = Vec::with_capacity(messages.len());
+    for (message, (at, body)) in messages.iter().zip(&bodies) {
+        new.push(NewMessage {
+            bits: random::id_bits(at.real)?,
+            project: message.project,
+            event_type: message.event_type,
+            subject: Some(message.subject),
+            dedupe_key: &message.dedupe_key,
+            payload: body,
+            at: *at,
+        });
+    }
+    let stored = webhook_messages::enqueue_all(tx, &new, |message| takers(message.event_type)).await?;
+    Ok(stored.len())
 }
 
 /// An invoice as messages and the record of changes show it.

@@ -65,7 +65,7 @@ impl Trials {
             project,
             event_type: messages::TRIAL_ENDING,
             subject: stored.id.as_str(),
-            dedupe_key: &format!("{}:{}:{ends_at}", messages::TRIAL_ENDING, stored.id),
+            dedupe_key: format!("{}:{}:{ends_at}", messages::TRIAL_ENDING, stored.id),
             data: shown(&stored),
         };
         messages::enqueue(&mut tx, &self.clock, message).await?;

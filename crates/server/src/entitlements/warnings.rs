@@ -150,7 +150,7 @@ impl Entitlements {
             project: of.project,
             event_type,
             subject: of.customer,
-            dedupe_key: &format!("{event_type}:{}:{}:{start}:{threshold}", of.customer, of.meter),
+            dedupe_key: format!("{event_type}:{}:{}:{start}:{threshold}", of.customer, of.meter),
             data: json!({
                 "customer": of.customer,
                 "meter": of.meter,

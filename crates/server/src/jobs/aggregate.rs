@@ -197,24 +197,31 @@ impl Jobs {
     ) -> Result<u64, JobError> {
         let endpoints = webhook_endpoints::list_enabled(&mut *tx, project).await?;
         let at = Moment { real: self.clock.real(), project: now };
-        let mut announced = 0;
+        let mut told = Vec::new();
         for outcome in outcomes {
             let Some(announcement) = outcome.announcement() else { continue };
             let aggregation = &outcome.aggregation;
             let kind = payload::event_type(announcement);
-            let message = NewMessage {
-                bits: random::id_bits(at.real)?,
+            let dedupe_key = format!("{kind}:{}:{}", aggregation.id, aggregation.revision);
+            let body = payload::body(announcement, aggregation, now);
+            told.push((kind, aggregation.id.as_str(), dedupe_key, body, random::id_bits(at.real)?));
+        }
+        let messages: Vec<NewMessage<'_>> = told
+            .iter()
+            .map(|(kind, id, dedupe_key, body, bits)| NewMessage {
+                bits: *bits,
                 project,
                 event_type: kind,
-                subject: Some(&aggregation.id),
-                dedupe_key: &format!("{kind}:{}:{}", aggregation.id, aggregation.revision),
-                payload: &payload::body(announcement, aggregation, now),
+                subject: Some(id),
+                dedupe_key,
+                payload: body,
                 at,
-            };
-            let takers: Vec<_> = endpoints.iter().filter(|endpoint| endpoint.takes(kind)).collect();
-            let made = webhook_messages::enqueue_for(tx, message, &takers).await?;
-            announced += u64::from(made.is_some());
-        }
+            })
+            .collect();
+        let takers = |message: &NewMessage<'_>| {
+            endpoints.iter().filter(|endpoint| endpoint.takes(message.event_type)).collect()
+        };
+        let announced = webhook_messages::enqueue_all(tx, &messages, takers).await?.len() as u64;
         Ok(announced)
     }
 }

@@ -5,6 +5,7 @@ use super::db::{Db, Tx};
 use super::error::{Result, StoreError};
 use super::exec::Exec;
 use super::page::{Cursor, Limit, Page};
+use super::query::Val;
 use super::row;
 use crate::clock::Clock;
 use crate::random;
@@ -25,6 +26,8 @@ pub const SYSTEM: &str = "system";
 pub const ANONYMOUS: &str = "anonymous";
 /// Most bytes of what an entry says about before, and of what it says about after, as JSON.
 pub const DETAILS_BYTES_MAX: usize = 16 * 1_024;
+/// Entries of one insert: twelve arguments each stay far below both engines' limits.
+const INSERT_ROWS_MAX: usize = 500;
 
 /// A change that is to be written down.
 #[derive(Clone, Debug)]
@@ -142,9 +145,13 @@ pub async fn write(tx: &mut Tx, clock: &Clock, changes: Vec<Change>) -> Result<(
     }
     for (chain, changes) in chains {
         let mut last = hold(tx, chain).await?;
+        let mut rows = Vec::with_capacity(changes.len());
         for change in changes {
-            last = add(tx, clock, last, change).await?;
+            let (place, row) = add(clock, last, change)?;
+            last = place;
+            rows.push(row);
         }
+        insert(tx, rows).await?;
         let query = sql!(
             "update audit_chains set last_number = $2, last_hash = $3 where chain = $1",
             chain,
@@ -176,7 +183,8 @@ async fn hold(tx: &mut Tx, chain: u32) -> Result<Place> {
     tx.one::<Head>(query).await?.place()
 }
 
-async fn add(tx: &mut Tx, clock: &Clock, last: Place, change: Change) -> Result<Place> {
+/// A change at the end of a chain: where that ends then, and the row.
+fn add(clock: &Clock, last: Place, change: Change) -> Result<(Place, Vec<Val>)> {
     let salt: Salt = random::bytes()?;
     let details = json!({"before": bounded(change.before), "after": bounded(change.after)}).to_string();
     let at = clock.real();
@@ -192,25 +200,34 @@ async fn add(tx: &mut Tx, clock: &Clock, last: Place, change: Change) -> Result<
         previous: last.hash,
     };
     let hash = entry.hash();
-    let query = sql!(
-        "insert into audit_entries (chain, number, made_at, project_time, actor, action, object,
-           salt, details, details_hash, previous_hash, hash)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
-        entry.chain,
-        entry.number,
-        entry.at,
-        entry.project_time,
-        entry.actor.as_str(),
-        entry.action.as_str(),
-        entry.object.as_str(),
-        salt.as_slice(),
-        details,
-        entry.details_hash.as_slice(),
-        entry.previous.as_slice(),
-        hash.as_slice()
-    );
-    tx.run(query).await?;
-    Ok(Place { number: entry.number, hash })
+    let place = Place { number: entry.number, hash };
+    let row = vec![
+        entry.chain.into(),
+        entry.number.into(),
+        entry.at.into(),
+        entry.project_time.into(),
+        entry.actor.into(),
+        entry.action.into(),
+        entry.object.into(),
+        salt.as_slice().into(),
+        details.into(),
+        entry.details_hash.as_slice().into(),
+        entry.previous.as_slice().into(),
+        hash.as_slice().into(),
+    ];
+    Ok((place, row))
+}
+
+async fn insert(tx: &mut Tx, mut rows: Vec<Vec<Val>>) -> Result<()> {
+    while !rows.is_empty() {
+        let chunk = rows.drain(..rows.len().min(INSERT_ROWS_MAX));
+        let query = sql!(
+            "insert into audit_entries (chain, number, made_at, project_time, actor, action, object,
+               salt, details, details_hash, previous_hash, hash) values "
+        );
+        tx.run(query.rows(chunk)).await?;
+    }
+    Ok(())
 }
 
 /// What is too large is told by its hash: lists of entries are held in memory.

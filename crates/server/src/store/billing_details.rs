@@ -2,11 +2,13 @@
 use super::db::Tx;
 use super::error::{Result, StoreError};
 use super::exec::Exec;
+use super::query::Val;
 use super::row;
 use crate::sql;
 use reckoner_domain::billing_details::{BillingDetails, BillingDetailsForm};
 use reckoner_domain::id::{CustomerId, ProjectId};
 use reckoner_domain::problem::Problems;
+use std::collections::BTreeMap;
 
 /// A customer's details, and how often they were written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,18 +21,34 @@ pub struct Stored {
 
 /// The details of a customer; empty where none were given.
 pub async fn get(on: impl Exec, project: ProjectId, customer: &CustomerId) -> Result<Stored> {
+    Ok(get_many(on, project, &[customer]).await?.remove(customer).unwrap_or_default())
+}
+
+/// The details of customers that were given some.
+pub async fn get_many(
+    on: impl Exec,
+    project: ProjectId,
+    customers: &[&CustomerId],
+) -> Result<BTreeMap<CustomerId, Stored>> {
+    if customers.is_empty() {
+        return Ok(BTreeMap::new());
+    }
     let query = sql!(
-        "select details, version from billing_details where project_id = $1 and customer_id = $2",
-        project,
-        customer
+        "select customer_id, details, version from billing_details where project_id = $1 and customer_id in ",
+        project
     );
-    let Some((text, version)) = on.opt::<(String, i64)>(query).await? else { return Ok(Stored::default()) };
-    let form: BillingDetailsForm = row::json("details", &text)?;
-    let mut problems = Problems::default();
-    let read = form.read(&mut problems);
-    let details =
-        problems.into_result(read).map_err(|_| StoreError::corrupt("details", "they do not read back"))?;
-    Ok(Stored { details, version: row::count("version", version)? })
+    let rows: Vec<(String, String, i64)> =
+        on.all(query.list(customers.iter().map(|id| Val::from(*id)))).await?;
+    let read = |(customer, text, version): (String, String, i64)| {
+        let form: BillingDetailsForm = row::json("details", &text)?;
+        let mut problems = Problems::default();
+        let read = form.read(&mut problems);
+        let details = problems
+            .into_result(read)
+            .map_err(|_| StoreError::corrupt("details", "they do not read back"))?;
+        Ok((row::id(customer)?, Stored { details, version: row::count("version", version)? }))
+    };
+    rows.into_iter().map(read).collect()
 }
 
 /// Writes the details of a customer that are still at a version, 0 for none; [`StoreError::Stale`] where they are

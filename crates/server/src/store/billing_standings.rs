@@ -3,12 +3,14 @@ use super::db::Tx;
 use super::error::{Result, StoreError};
 use super::exec::Exec;
 use super::page::{Limit, Page};
+use super::query::Val;
 use super::{Cursor, row};
 use crate::sql;
 use reckoner_domain::billing_status::Owing;
 use reckoner_domain::id::{CustomerId, InvoiceId, ProjectId};
 use reckoner_domain::money::Money;
 use reckoner_domain::time::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How a customer that was billed stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,29 +69,49 @@ pub async fn of_customer(on: impl Exec, project: ProjectId, external_id: &str) -
     row.map_or(Ok(Owing::default()), |(due_since, told)| owing(due_since, told))
 }
 
-/// Since when a customer owes, held until the transaction ends.
-pub async fn lock(tx: &mut Tx, project: ProjectId, customer: &CustomerId) -> Result<Owing> {
+/// Since when customers owe, each held until the transaction ends.
+pub async fn lock(
+    tx: &mut Tx,
+    project: ProjectId,
+    customers: &[&CustomerId],
+) -> Result<BTreeMap<CustomerId, Owing>> {
+    if customers.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    // In one order, so that nobody waits in a circle.
+    let customers: BTreeSet<&CustomerId> = customers.iter().copied().collect();
+    let to_row = |id: &CustomerId| vec![id.into(), project.into(), 0_i64.into()];
     // What is there is written as it is: that holds it too.
-    let query = sql!(
-        "insert into billing_standings (customer_id, project_id, told) values ($1, $2, 0)
-         on conflict (customer_id) do update set told = billing_standings.told
-         returning due_since, told",
-        customer,
-        project
-    );
-    let (due_since, told): (Option<i64>, i64) = tx.one(query).await?;
-    owing(due_since, told)
+    let query = sql!("insert into billing_standings (customer_id, project_id, told) values ")
+        .rows(customers.into_iter().map(to_row))
+        .push(
+            " on conflict (customer_id) do update set told = billing_standings.told
+             returning customer_id, due_since, told",
+            [],
+        );
+    let rows: Vec<(String, Option<i64>, i64)> = tx.all(query).await?;
+    let read = |(id, due_since, told)| Ok((row::id(id)?, owing(due_since, told)?));
+    rows.into_iter().map(read).collect()
 }
 
-/// Writes down how a customer stands. Whoever does so holds it.
-pub async fn put(tx: &mut Tx, customer: &CustomerId, owing: &Owing) -> Result<()> {
-    let told = u32::try_from(owing.told).map_err(|error| StoreError::corrupt("told", error))?;
-    let query = sql!(
-        "update billing_standings set due_since = $1, told = $2, next_at = $3 where customer_id = $4",
-        owing.due_since,
-        told,
-        owing.next_at(),
-        customer
+/// Writes down how customers stand. Whoever does so holds them.
+pub async fn put(tx: &mut Tx, project: ProjectId, standings: &[Standing]) -> Result<()> {
+    let to_row = |standing: &Standing| {
+        let owing = &standing.owing;
+        let told = u32::try_from(owing.told).map_err(|error| StoreError::corrupt("told", error))?;
+        let next_at = owing.next_at().into();
+        Ok(vec![(&standing.customer).into(), project.into(), owing.due_since.into(), told.into(), next_at])
+    };
+    let rows = standings.iter().map(to_row).collect::<Result<Vec<Vec<Val>>>>()?;
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let query =
+        sql!("insert into billing_standings (customer_id, project_id, due_since, told, next_at) values ");
+    let query = query.rows(rows).push(
+        " on conflict (customer_id) do update set due_since = excluded.due_since, told = excluded.told,
+           next_at = excluded.next_at",
+        [],
     );
     tx.run(query).await.map(drop)
 }
@@ -155,6 +177,25 @@ pub async fn list(
         id: one.customer.to_string(),
     };
     Ok(Page::new(rows, limit, cursor))
+}
+
+/// When the first invoice falls or fell due that is not paid, of customers that have one.
+pub async fn first_unpaid(
+    on: impl Exec,
+    project: ProjectId,
+    customers: &[&CustomerId],
+) -> Result<BTreeMap<CustomerId, Timestamp>> {
+    if customers.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let query = sql!(
+        "select i.customer_id, min(i.due_at) from invoices i join invoice_states s on s.invoice_id = i.id
+         where i.project_id = $1 and s.status = 'finalized' and i.customer_id in ",
+        project
+    );
+    let query = query.list(customers.iter().map(|id| Val::from(*id))).push(" group by i.customer_id", []);
+    let rows: Vec<(String, i64)> = on.all(query).await?;
+    rows.into_iter().map(|(id, due_at)| Ok((row::id(id)?, row::time("due_at", due_at)?))).collect()
 }
 
 /// A customer's invoices that are not paid, the first to fall due first; at most so many.

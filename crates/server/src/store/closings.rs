@@ -2,12 +2,14 @@
 use super::db::Tx;
 use super::error::Result;
 use super::exec::Exec;
+use super::query::Val;
 use super::row;
 use crate::sql;
 use reckoner_domain::id::{CustomerId, InvoiceId, ProjectId, SubscriptionId};
 use reckoner_domain::money::Money;
 use reckoner_domain::time::Timestamp;
 use reckoner_domain::window::Window;
+use std::collections::BTreeMap;
 
 /// How far a subscription is billed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,6 +49,7 @@ pub struct ClosedPeriod {
 
 #[derive(sqlx::FromRow)]
 struct CursorRow {
+    subscription_id: String,
     closings: i64,
     billed_until: Option<i64>,
     run_at: Option<i64>,
@@ -92,28 +95,56 @@ fn from_row(row: PeriodRow) -> Result<ClosedPeriod> {
 
 /// How far a subscription is billed; a subscription that nothing is known of is not billed yet.
 pub async fn cursor(on: impl Exec, id: &SubscriptionId) -> Result<Cursor> {
-    let query =
-        sql!("select closings, billed_until, run_at from billing_cursors where subscription_id = $1", id);
-    let Some(row) = on.opt::<CursorRow>(query).await? else { return Ok(Cursor::default()) };
-    Ok(Cursor {
-        closings: row::sequence("closings", row.closings)?,
-        billed_until: row::opt_time("billed_until", row.billed_until)?,
-        run_at: row::opt_time("run_at", row.run_at)?,
-    })
+    let mut cursors = cursors(on, std::slice::from_ref(id)).await?;
+    Ok(cursors.remove(id).unwrap_or_default())
+}
+
+/// How far subscriptions are billed; those that nothing is known of are left out.
+pub async fn cursors(on: impl Exec, ids: &[SubscriptionId]) -> Result<BTreeMap<SubscriptionId, Cursor>> {
+    if ids.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let query = sql!(
+        "select subscription_id, closings, billed_until, run_at from billing_cursors where subscription_id in "
+    );
+    let rows: Vec<CursorRow> = on.all(query.list(ids.iter().map(Val::from))).await?;
+    let read = |row: CursorRow| {
+        let cursor = Cursor {
+            closings: row::sequence("closings", row.closings)?,
+            billed_until: row::opt_time("billed_until", row.billed_until)?,
+            run_at: row::opt_time("run_at", row.run_at)?,
+        };
+        Ok((row::id(row.subscription_id)?, cursor))
+    };
+    rows.into_iter().map(read).collect()
 }
 
 /// Writes down how far a subscription is billed. Whoever does so holds the subscription.
-pub async fn put_cursor(tx: &mut Tx, project: ProjectId, id: &SubscriptionId, cursor: &Cursor) -> Result<()> {
+pub async fn put_cursor(tx: &mut Tx, project: ProjectId, id: &SubscriptionId, cursor: Cursor) -> Result<()> {
+    put_cursors(tx, project, [(id, cursor)]).await
+}
+
+/// Writes down how far some subscriptions are billed. Whoever does so holds them.
+pub async fn put_cursors(
+    tx: &mut Tx,
+    project: ProjectId,
+    cursors: impl IntoIterator<Item = (&SubscriptionId, Cursor)>,
+) -> Result<()> {
+    let to_row = |(id, cursor): (&SubscriptionId, Cursor)| {
+        let Cursor { closings, billed_until, run_at } = cursor;
+        vec![id.into(), project.into(), closings.into(), billed_until.into(), run_at.into()]
+    };
+    let rows: Vec<Vec<Val>> = cursors.into_iter().map(to_row).collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
     let query = sql!(
-        "insert into billing_cursors (subscription_id, project_id, closings, billed_until, run_at)
-         values ($1, $2, $3, $4, $5)
-         on conflict (subscription_id) do update set closings = excluded.closings,
+        "insert into billing_cursors (subscription_id, project_id, closings, billed_until, run_at) values "
+    );
+    let query = query.rows(rows).push(
+        " on conflict (subscription_id) do update set closings = excluded.closings,
            billed_until = excluded.billed_until, run_at = excluded.run_at",
-        id,
-        project,
-        cursor.closings,
-        cursor.billed_until,
-        cursor.run_at
+        [],
     );
     tx.run(query).await.map(drop)
 }
@@ -180,27 +211,33 @@ pub async fn billed_since(on: impl Exec, project: ProjectId, rerated: i64) -> Re
     row::opt_time("since", since)
 }
 
-/// Stores a closed period.
-pub async fn insert_closed(tx: &mut Tx, closed: &ClosedPeriod) -> Result<()> {
+/// Stores closed periods.
+pub async fn insert_closed(tx: &mut Tx, closed: &[ClosedPeriod]) -> Result<()> {
+    if closed.is_empty() {
+        return Ok(());
+    }
+    let to_row = |closed: &ClosedPeriod| {
+        vec![
+            (&closed.subscription).into(),
+            closed.ordinal.into(),
+            closed.project.into(),
+            (&closed.customer).into(),
+            closed.window.start.into(),
+            closed.window.end.into(),
+            closed.closed_at.into(),
+            closed.invoice.as_ref().into(),
+            closed.overage.map(|overage| overage.currency().code().to_owned()).into(),
+            closed.overage.map(Money::amount).into(),
+            closed.charges.as_str().into(),
+            closed.late.into(),
+        ]
+    };
     let query = sql!(
         "insert into closed_periods
            (subscription_id, ordinal, project_id, customer_id, period_start, period_end, closed_at, invoice_id, currency,
-            overage, charges, late)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
-        &closed.subscription,
-        closed.ordinal,
-        closed.project,
-        &closed.customer,
-        closed.window.start,
-        closed.window.end,
-        closed.closed_at,
-        closed.invoice.as_ref(),
-        closed.overage.map(|overage| overage.currency().code().to_owned()),
-        closed.overage.map(Money::amount),
-        closed.charges.as_str(),
-        closed.late
+            overage, charges, late) values "
     );
-    tx.run(query).await.map(drop)
+    tx.run(query.rows(closed.iter().map(to_row))).await.map(drop)
 }
 
 /// Writes down what was charged for usage in a closed period so far.
@@ -238,22 +275,26 @@ pub async fn set_rated(tx: &mut Tx, closed: &ClosedPeriod) -> Result<()> {
     tx.run(query).await.map(drop)
 }
 
-/// The closed periods of a subscription that are rated anew, in order: those that end after an instant, or later than
+/// The closed periods of subscriptions that are rated anew, in order: those that end after an instant, or later than
 /// `within` microseconds before the end of the last one, and those of which something became known.
 pub async fn to_rate(
     on: impl Exec,
-    id: &SubscriptionId,
+    ids: &[SubscriptionId],
     (since, within): (Timestamp, i64),
-) -> Result<Vec<ClosedPeriod>> {
+) -> Result<BTreeMap<SubscriptionId, Vec<ClosedPeriod>>> {
+    if ids.is_empty() {
+        return Ok(BTreeMap::new());
+    }
     let query = sql!(
-        "select * from closed_periods where subscription_id = $1 and (late or period_end > $2
-           or period_end > (select max(period_end) from closed_periods where subscription_id = $1) - $3)
-         order by ordinal",
-        id,
+        "select * from closed_periods c where (late or period_end > $1
+           or period_end > (select max(period_end) from closed_periods where subscription_id = c.subscription_id) - $2)
+           and subscription_id in ",
         since,
         within
     );
-    row::each(on.all(query).await?, from_row)
+    let query = query.list(ids.iter().map(Val::from)).push(" order by subscription_id, ordinal", []);
+    let closed = row::each(on.all(query).await?, from_row)?;
+    Ok(row::grouped(closed.into_iter().map(|one| (one.subscription.clone(), one)).collect()))
 }
 
 /// The last closed period of a customer.

@@ -127,52 +127,61 @@ impl Series {
 /// The next number of a series of the project. The series is held until the transaction ends, so that no number
 /// is left out.
 pub async fn next_number(tx: &mut Tx, project: ProjectId, series: Series) -> Result<u64> {
+    next_numbers(tx, project, series, 1).await
+}
+
+/// The first of the next so many numbers of a series.
+pub async fn next_numbers(tx: &mut Tx, project: ProjectId, series: Series, count: u64) -> Result<u64> {
     let query = sql!(
-        "insert into document_numbers (project_id, series, last_number) values ($1, $2, 1)
-         on conflict (project_id, series) do update set last_number = document_numbers.last_number + 1
-         returning last_number",
+        "insert into document_numbers (project_id, series, last_number) values ($1, $2, $3)
+         on conflict (project_id, series) do update set last_number = document_numbers.last_number + $3
+         returning last_number - $3 + 1",
         project,
-        series.as_str()
+        series.as_str(),
+        count
     );
     let (number,): (i64,) = tx.one(query).await?;
     row::sequence("last_number", number)
 }
 
-/// Stores a final invoice.
-pub async fn insert(tx: &mut Tx, stored: &Stored) -> Result<()> {
-    let (header, totals) = (stored.invoice.header(), stored.invoice.totals());
+/// Stores final invoices.
+pub async fn insert(tx: &mut Tx, invoices: &[Stored]) -> Result<()> {
+    if invoices.is_empty() {
+        return Ok(());
+    }
+    let to_row = |stored: &Stored| {
+        let (header, totals) = (stored.invoice.header(), stored.invoice.totals());
+        vec![
+            (&stored.id).into(),
+            stored.project.into(),
+            (&stored.customer).into(),
+            (&stored.subscription).into(),
+            stored.ordinal.into(),
+            header.number.into(),
+            totals.due.currency().code().into(),
+            totals.total.amount().into(),
+            totals.due.amount().into(),
+            header.period.start.into(),
+            header.period.end.into(),
+            header.finalized_at.into(),
+            header.due_at.into(),
+            stored.invoice.text().into(),
+            stored.invoice.hash().into(),
+        ]
+    };
     let query = sql!(
         "insert into invoices
            (id, project_id, customer_id, subscription_id, ordinal, number, currency, total, amount_due,
-            period_start, period_end, finalized_at, due_at, content, hash)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
-        &stored.id,
-        stored.project,
-        &stored.customer,
-        &stored.subscription,
-        stored.ordinal,
-        header.number,
-        totals.due.currency().code(),
-        totals.total.amount(),
-        totals.due.amount(),
-        header.period.start,
-        header.period.end,
-        header.finalized_at,
-        header.due_at,
-        stored.invoice.text(),
-        stored.invoice.hash()
+            period_start, period_end, finalized_at, due_at, content, hash) values "
     );
-    tx.run(query).await?;
-    let query = sql!(
-        "insert into invoice_states (invoice_id, project_id, status, changed_at, version)
-         values ($1, $2, $3, $4, $5)",
-        &stored.id,
-        stored.project,
-        stored.status.as_str(),
-        stored.changed_at,
-        stored.version
-    );
-    tx.run(query).await.map(drop)
+    tx.run(query.rows(invoices.iter().map(to_row))).await?;
+    let to_row = |stored: &Stored| {
+        let Stored { id, project, status, changed_at, version, .. } = stored;
+        vec![id.into(), (*project).into(), status.as_str().into(), (*changed_at).into(), (*version).into()]
+    };
+    let query =
+        sql!("insert into invoice_states (invoice_id, project_id, status, changed_at, version) values ");
+    tx.run(query.rows(invoices.iter().map(to_row))).await.map(drop)
 }
 
 /// An invoice, its state held until the transaction ends.

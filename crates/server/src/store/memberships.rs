@@ -3,11 +3,16 @@ use super::Tx;
 use super::error::{Result, StoreError};
 use super::exec::Exec;
 use super::page::{Cursor, Limit, Page};
+use super::query::Val;
 use super::row;
 use crate::sql;
 use reckoner_domain::access::Role;
 use reckoner_domain::id::{CustomerId, ProjectId, UserId};
 use reckoner_domain::time::Timestamp;
+use std::collections::BTreeMap;
+
+/// Most people of a customer that are told something.
+const PEOPLE_MAX: u32 = 10;
 
 /// What a user is to a project.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -172,21 +177,38 @@ pub async fn of_user(on: impl Exec, user: &UserId) -> Result<Vec<Membership>> {
     row::each(on.all(query).await?, from_row)
 }
 
-/// The users of a project's customer, with their addresses; at most ten.
+/// The people of a customer, with their addresses; at most ten.
 pub async fn addresses_of_customer(
     on: impl Exec,
     project: ProjectId,
     external_id: &str,
 ) -> Result<Vec<(UserId, String)>> {
+    let mut people = addresses_of_customers(on, project, &[external_id]).await?;
+    Ok(people.remove(external_id).unwrap_or_default())
+}
+
+/// The people of customers that have some, with their addresses; at most ten of each.
+pub async fn addresses_of_customers(
+    on: impl Exec,
+    project: ProjectId,
+    external_ids: &[&str],
+) -> Result<BTreeMap<String, Vec<(UserId, String)>>> {
+    if external_ids.is_empty() {
+        return Ok(BTreeMap::new());
+    }
     let query = sql!(
-        "select u.id, u.email from customers c
-         join memberships m on m.project_id = c.project_id and m.customer_id = c.id
-         join users u on u.id = m.user_id
-         where c.project_id = $1 and c.external_id = $2 order by u.id limit 10",
-        project,
-        external_id
+        "select external_id, id, email from (
+           select c.external_id, u.id, u.email, row_number() over (partition by c.id order by u.id) as place
+           from customers c
+           join memberships m on m.project_id = c.project_id and m.customer_id = c.id
+           join users u on u.id = m.user_id
+           where c.project_id = $1 and c.external_id in ",
+        project
     );
-    row::each(on.all(query).await?, |(id, email): (String, String)| Ok((row::id(id)?, email)))
+    let query = query.list(external_ids.iter().map(|id| Val::from(*id)));
+    let query = query.push(") people where place <= ? order by external_id, id", [PEOPLE_MAX.into()]);
+    let read = |(external_id, id, email): (String, String, String)| Ok((external_id, (row::id(id)?, email)));
+    Ok(row::grouped(row::each(on.all(query).await?, read)?))
 }
 
 /// The owners and administrators of a project, with their addresses; at most twenty.

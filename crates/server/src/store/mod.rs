@@ -58,6 +58,7 @@ pub mod stripe;
 pub mod subjects;
 pub mod subscription_coupons;
 pub mod subscription_moves;
+pub mod subscription_phases;
 pub mod subscriptions;
 mod token_hash;
 pub mod trial_reminders;

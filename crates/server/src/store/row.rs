@@ -4,6 +4,7 @@ use reckoner_domain::id::{IdError, ProjectId};
 use reckoner_domain::money::Money;
 use reckoner_domain::time::Timestamp;
 use serde::de::DeserializeOwned;
+use std::collections::BTreeMap;
 
 /// A stored instant.
 pub fn time(column: &'static str, micros: i64) -> Result<Timestamp> {
@@ -49,4 +50,13 @@ pub fn json<T: DeserializeOwned>(column: &'static str, text: &str) -> Result<T> 
 /// Rows into what they stand for.
 pub(super) fn each<R, T>(rows: Vec<R>, convert: impl Fn(R) -> Result<T>) -> Result<Vec<T>> {
     rows.into_iter().map(convert).collect()
+}
+
+/// What belongs to each key, in the order in which it came.
+pub(super) fn grouped<K: Ord, T>(rows: Vec<(K, T)>) -> BTreeMap<K, Vec<T>> {
+    let mut groups: BTreeMap<K, Vec<T>> = BTreeMap::new();
+    for (key, value) in rows {
+        groups.entry(key).or_default().push(value);
+    }
+    groups
 }

@@ -2,11 +2,13 @@
 use super::db::Tx;
 use super::error::{Result, StoreError};
 use super::exec::Exec;
+use super::query::Val;
 use super::row;
 use crate::sql;
 use reckoner_domain::id::{ProjectId, SubscriptionId};
 use reckoner_domain::key::CouponKey;
 use reckoner_domain::time::Timestamp;
+use std::collections::BTreeMap;
 
 /// A coupon of a subscription.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +39,7 @@ impl Given {
 
 #[derive(sqlx::FromRow)]
 struct Row {
+    subscription_id: String,
     number: i64,
     coupon_key: String,
     coupon_version: i64,
@@ -46,9 +49,9 @@ struct Row {
     ended_at: Option<i64>,
 }
 
-fn from_row(row: &Row) -> Result<Given> {
+fn from_row(row: Row) -> Result<(SubscriptionId, Given)> {
     let until = row.until_closing.map(|until| row::sequence("until_closing", until)).transpose()?;
-    Ok(Given {
+    let given = Given {
         number: row::count("number", row.number)?,
         coupon: CouponKey::parse(&row.coupon_key)
             .map_err(|error| StoreError::corrupt("coupon_key", error))?,
@@ -57,18 +60,32 @@ fn from_row(row: &Row) -> Result<Given> {
         until_closing: until,
         given_at: row::time("given_at", row.given_at)?,
         ended_at: row::opt_time("ended_at", row.ended_at)?,
-    })
+    };
+    Ok((row::id(row.subscription_id)?, given))
 }
 
 /// The coupons of a subscription, in the order in which they were given.
 pub async fn list(on: impl Exec, project: ProjectId, id: &SubscriptionId) -> Result<Vec<Given>> {
+    let mut given = list_many(on, project, std::slice::from_ref(id)).await?;
+    Ok(given.remove(id).unwrap_or_default())
+}
+
+/// The coupons of subscriptions that have some.
+pub async fn list_many(
+    on: impl Exec,
+    project: ProjectId,
+    ids: &[SubscriptionId],
+) -> Result<BTreeMap<SubscriptionId, Vec<Given>>> {
+    if ids.is_empty() {
+        return Ok(BTreeMap::new());
+    }
     let query = sql!(
-        "select number, coupon_key, coupon_version, from_closing, until_closing, given_at, ended_at
-         from subscription_coupons where project_id = $1 and subscription_id = $2 order by number",
-        project,
-        id
+        "select subscription_id, number, coupon_key, coupon_version, from_closing, until_closing, given_at, ended_at
+         from subscription_coupons where project_id = $1 and subscription_id in ",
+        project
     );
-    row::each(on.all(query).await?, |row| from_row(&row))
+    let query = query.list(ids.iter().map(Val::from)).push(" order by subscription_id, number", []);
+    Ok(row::grouped(row::each(on.all(query).await?, from_row)?))
 }
 
 /// Adds a coupon to a subscription that is held.

@@ -3,7 +3,8 @@ use super::db::Tx;
 use super::error::{Result, StoreError};
 use super::exec::Exec;
 use super::page::{Cursor, Limit, Page};
-use super::row;
+use super::query::Val;
+use super::{row, subscription_phases};
 use crate::clock;
 use crate::sql;
 use reckoner_domain::cycle::{Alignment, BillingCycle};
@@ -34,21 +35,6 @@ pub struct Stored {
     pub created_at: Timestamp,
     /// Counts changes from 1.
     pub version: u32,
-}
-
-/// What a subscription was from an instant on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Phase {
-    /// Since when.
-    pub starts_at: Timestamp,
-    /// The plan.
-    pub plan: PlanKey,
-    /// The plan's version.
-    pub plan_version: u32,
-    /// Where it stood.
-    pub status: SubscriptionStatus,
-    /// When its billing periods begin.
-    pub cycle: BillingCycle,
 }
 
 /// Which subscriptions to list.
@@ -86,15 +72,18 @@ pub(super) struct Row {
     version: i64,
 }
 
-fn named<T: std::str::FromStr<Err: std::fmt::Display>>(column: &'static str, text: &str) -> Result<T> {
+pub(super) fn named<T: std::str::FromStr<Err: std::fmt::Display>>(
+    column: &'static str,
+    text: &str,
+) -> Result<T> {
     text.parse().map_err(|error| StoreError::corrupt(column, error))
 }
 
-fn plan_key(text: &str) -> Result<PlanKey> {
+pub(super) fn plan_key(text: &str) -> Result<PlanKey> {
     PlanKey::parse(text).map_err(|error| StoreError::corrupt("plan_key", error))
 }
 
-fn cycle(interval: &str, zone: &str, anchor: Option<i64>) -> Result<BillingCycle> {
+pub(super) fn cycle(interval: &str, zone: &str, anchor: Option<i64>) -> Result<BillingCycle> {
     Ok(BillingCycle {
         interval: named("billing_interval", interval)?,
         zone: clock::zone(zone)
@@ -106,14 +95,14 @@ fn cycle(interval: &str, zone: &str, anchor: Option<i64>) -> Result<BillingCycle
     })
 }
 
-fn anchor(cycle: &BillingCycle) -> Option<Timestamp> {
+pub(super) fn anchor(cycle: &BillingCycle) -> Option<Timestamp> {
     match cycle.alignment {
         Alignment::Anniversary(anchor) => Some(anchor),
         Alignment::Calendar => None,
     }
 }
 
-fn zone_name(cycle: &BillingCycle) -> &str {
+pub(super) fn zone_name(cycle: &BillingCycle) -> &str {
     cycle.zone.iana_name().unwrap_or("UTC")
 }
 
@@ -184,34 +173,7 @@ pub async fn create(tx: &mut Tx, new: &Stored) -> Result<()> {
         reminder
     );
     tx.run(query).await?;
-    add_phase(tx, &new.id, subscription.started_at, subscription).await
-}
-
-/// Notes what a subscription is from an instant on.
-pub async fn add_phase(
-    tx: &mut Tx,
-    id: &SubscriptionId,
-    starts_at: Timestamp,
-    subscription: &Subscription,
-) -> Result<()> {
-    let last =
-        sql!("select coalesce(max(number), 0) from subscription_phases where subscription_id = $1", id);
-    let (last,): (i64,) = tx.one(last).await?;
-    let query = sql!(
-        "insert into subscription_phases
-           (subscription_id, number, starts_at, plan_key, plan_version, status, billing_interval, zone, anchor)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-        id,
-        last + 1,
-        starts_at,
-        subscription.plan.as_str(),
-        subscription.plan_version,
-        subscription.status.as_str(),
-        subscription.cycle.interval.as_str(),
-        zone_name(&subscription.cycle),
-        anchor(&subscription.cycle)
-    );
-    tx.run(query).await.map(drop)
+    subscription_phases::add(tx, &new.id, subscription.started_at, subscription).await
 }
 
 /// Writes down what a subscription that is still at `version` has become.
@@ -269,6 +231,30 @@ pub async fn get(on: impl Exec, project: ProjectId, id: &SubscriptionId) -> Resu
         id
     );
     from_row(on.one(query).await?)
+}
+
+/// Subscriptions; those that are not there are left out.
+pub async fn get_many(on: impl Exec, project: ProjectId, ids: &[SubscriptionId]) -> Result<Vec<Stored>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let query = sql!(
+        "select s.*, c.external_id from subscriptions s join customers c on c.id = s.customer_id
+         where s.project_id = $1 and s.id in ",
+        project
+    );
+    row::each(on.all(query.list(ids.iter().map(Val::from)).push(" order by s.id", [])).await?, from_row)
+}
+
+/// The same, each held until the transaction ends.
+pub async fn lock_many(tx: &mut Tx, project: ProjectId, ids: &[SubscriptionId]) -> Result<Vec<Stored>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let held = sql!("select id from subscriptions where project_id = $1 and id in ", project);
+    let held = held.list(ids.iter().map(Val::from)).push(" order by id", []);
+    let _: Vec<(String,)> = tx.all(held.locking()).await?;
+    get_many(tx, project, ids).await
 }
 
 /// The last subscription of a customer, by its own id, which may be over.
@@ -463,33 +449,4 @@ pub async fn list(
     let rows = on.all(query.push(" order by s.created_at, s.id limit ?", [limit.probe().into()])).await?;
     let cursor = |one: &Stored| Cursor { time: one.created_at, id: one.id.to_string() };
     Ok(Page::new(row::each(rows, from_row)?, limit, cursor))
-}
-
-#[derive(sqlx::FromRow)]
-struct PhaseRow {
-    starts_at: i64,
-    plan_key: String,
-    plan_version: i64,
-    status: String,
-    billing_interval: String,
-    zone: String,
-    anchor: Option<i64>,
-}
-
-/// What a subscription was, in order.
-pub async fn phases(on: impl Exec, id: &SubscriptionId) -> Result<Vec<Phase>> {
-    let query = sql!(
-        "select starts_at, plan_key, plan_version, status, billing_interval, zone, anchor
-         from subscription_phases where subscription_id = $1 order by number",
-        id
-    );
-    row::each(on.all(query).await?, |row: PhaseRow| {
-        Ok(Phase {
-            starts_at: row::time("starts_at", row.starts_at)?,
-            plan: plan_key(&row.plan_key)?,
-            plan_version: row::count("plan_version", row.plan_version)?,
-            status: named("status", &row.status)?,
-            cycle: cycle(&row.billing_interval, &row.zone, row.anchor)?,
-        })
-    })
 }

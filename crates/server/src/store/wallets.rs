@@ -3,6 +3,7 @@ use super::db::Tx;
 use super::error::{Result, StoreError};
 use super::exec::Exec;
 use super::page::{Cursor, Limit, Page};
+use super::query::Val;
 use super::row;
 use crate::sql;
 use reckoner_domain::id::{CustomerId, InvoiceId, ProjectId};
@@ -46,6 +47,7 @@ pub struct Entry {
 
 #[derive(sqlx::FromRow)]
 struct Row {
+    customer_id: String,
     state: String,
     entries: i64,
 }
@@ -78,24 +80,41 @@ fn entry_from_row(row: EntryRow) -> Result<Entry> {
 
 /// The wallet of a customer, where there is one.
 pub async fn get(on: impl Exec, project: ProjectId, customer: &CustomerId) -> Result<Option<Stored>> {
-    let query = sql!(
-        "select state, entries from wallets where project_id = $1 and customer_id = $2",
-        project,
-        customer
-    );
-    let Some(Row { state, entries }) = on.opt(query).await? else { return Ok(None) };
-    let (wallet, entries) = (row::json("state", &state)?, row::sequence("entries", entries)?);
-    Ok(Some(Stored { project, customer: customer.clone(), wallet, entries }))
+    Ok(get_many(on, project, &[customer]).await?.pop())
 }
 
-/// The same, held until the transaction ends.
-pub async fn lock(tx: &mut Tx, project: ProjectId, customer: &CustomerId) -> Result<Option<Stored>> {
-    let held =
-        sql!("select entries from wallets where project_id = $1 and customer_id = $2", project, customer);
-    if tx.opt::<(i64,)>(held.locking()).await?.is_none() {
-        return Ok(None);
+/// The wallets of customers that have one.
+pub async fn get_many(on: impl Exec, project: ProjectId, customers: &[&CustomerId]) -> Result<Vec<Stored>> {
+    if customers.is_empty() {
+        return Ok(Vec::new());
     }
-    get(tx, project, customer).await
+    let query = sql!(
+        "select customer_id, state, entries from wallets where project_id = $1 and customer_id in ",
+        project
+    );
+    row::each(on.all(query.list(customers.iter().map(|id| Val::from(*id)))).await?, |row: Row| {
+        let (wallet, entries) = (row::json("state", &row.state)?, row::sequence("entries", row.entries)?);
+        Ok(Stored { project, customer: row::id(row.customer_id)?, wallet, entries })
+    })
+}
+
+/// The wallet of a customer, where there is one, held until the transaction ends.
+pub async fn lock(tx: &mut Tx, project: ProjectId, customer: &CustomerId) -> Result<Option<Stored>> {
+    Ok(lock_many(tx, project, &[customer]).await?.pop())
+}
+
+/// The wallets of customers that have one, each held until the transaction ends.
+pub async fn lock_many(tx: &mut Tx, project: ProjectId, customers: &[&CustomerId]) -> Result<Vec<Stored>> {
+    if customers.is_empty() {
+        return Ok(Vec::new());
+    }
+    let held = sql!("select customer_id from wallets where project_id = $1 and customer_id in ", project)
+        .list(customers.iter().map(|id| Val::from(*id)))
+        .push(" order by customer_id", []);
+    if tx.all::<(String,)>(held.locking()).await?.is_empty() {
+        return Ok(Vec::new());
+    }
+    get_many(tx, project, customers).await
 }
 
 /// Writes a change down that was made of a wallet with so many entries; [`StoreError::Conflict`] where there

@@ -10,6 +10,10 @@ use super::webhook_endpoints::{self, Endpoint, Moment};
 use crate::sql;
 use reckoner_domain::id::{DeliveryId, MessageId, ProjectId};
 use reckoner_domain::time::Timestamp;
+use std::collections::BTreeSet;
+
+/// Messages of one insert: seven arguments each stay far below both engines' limits.
+const INSERT_ROWS_MAX: usize = 500;
 
 /// A message before it is stored.
 #[derive(Clone, Copy, Debug)]
@@ -84,29 +88,54 @@ pub async fn enqueue_for(
     message: NewMessage<'_>,
     takers: &[&Endpoint],
 ) -> Result<Option<MessageId>> {
-    let id = MessageId::from_bits(message.bits);
-    let query = sql!(
-        "insert into webhook_messages (id, project_id, type, subject_id, dedupe_key, payload, created_at)
-         values ($1, $2, $3, $4, $5, $6, $7) on conflict (project_id, dedupe_key) do nothing",
-        &id,
-        message.project,
-        message.event_type,
-        message.subject,
-        message.dedupe_key,
-        message.payload,
-        message.at.project,
-    );
-    if tx.run(query).await? == 0 {
-        return Ok(None);
+    let stored = enqueue_all(tx, &[message], |_| takers.to_vec()).await?;
+    Ok(stored.into_iter().next())
+}
+
+/// Stores messages, each with a pending delivery for each endpoint that takes it; answers those whose keys were not
+/// there: nothing is stored of others.
+pub async fn enqueue_all<'e>(
+    tx: &mut Tx,
+    messages: &[NewMessage<'_>],
+    takers: impl Fn(&NewMessage<'_>) -> Vec<&'e Endpoint>,
+) -> Result<BTreeSet<MessageId>> {
+    let mut stored = BTreeSet::new();
+    for chunk in messages.chunks(INSERT_ROWS_MAX) {
+        let to_row = |message: &NewMessage<'_>| {
+            vec![
+                (&MessageId::from_bits(message.bits)).into(),
+                message.project.into(),
+                message.event_type.into(),
+                message.subject.into(),
+                message.dedupe_key.into(),
+                message.payload.into(),
+                message.at.project.into(),
+            ]
+        };
+        let query = sql!(
+            "insert into webhook_messages (id, project_id, type, subject_id, dedupe_key, payload, created_at) values "
+        );
+        let query = query
+            .rows(chunk.iter().map(to_row))
+            .push(" on conflict (project_id, dedupe_key) do nothing returning id", []);
+        let ids: Vec<(String,)> = tx.all(query).await?;
+        stored.extend(row::each(ids, |(id,)| row::id(id))?);
     }
-    // Random bits lie at the end: the next numbers are as unique as the first.
-    let ids = (1..).map(|step| DeliveryId::from_bits(message.bits.wrapping_add(step)));
-    let rows: Vec<Vec<Val>> = ids
-        .zip(takers)
-        .map(|(delivery, taker)| webhook_deliveries::values(&delivery, &id, taker, message.at))
-        .collect();
+    let mut rows: Vec<Vec<Val>> = Vec::new();
+    for message in messages {
+        let id = MessageId::from_bits(message.bits);
+        if !stored.contains(&id) {
+            continue;
+        }
+        // Random bits lie at the end: the next numbers are as unique as the first.
+        let ids = (1..).map(|step| DeliveryId::from_bits(message.bits.wrapping_add(step)));
+        let of_message = ids.zip(takers(message));
+        rows.extend(
+            of_message.map(|(delivery, to)| webhook_deliveries::values(&delivery, &id, to, message.at)),
+        );
+    }
     webhook_deliveries::insert(tx, rows).await?;
-    Ok(Some(id))
+    Ok(stored)
 }
 
 /// Takes their keys and subjects from a project's messages of a type: what they told of was cleared,

@@ -1,29 +1,24 @@
 //! What a closing bills: usage of the period that ends, fees of the one that begins, and what was billed
 //! wrong of periods before.
-use super::late::UNNOTED_DAYS;
-use super::terms::exhausted;
-use super::usage::Priced;
-use super::{Invoicing, RESET_DAYS, Result};
-use crate::store::StoreError;
-use crate::store::aggregations;
-use crate::store::closings::{self, ClosedPeriod};
+use super::known::{Closed, Known};
+use super::terms::{coupons_at, exhausted};
+use super::usage::{Priced, Readings};
+use super::{Invoicing, Result};
+use crate::store::closings::ClosedPeriod;
 use crate::store::subscriptions::Stored;
-use crate::store::wallets;
 use reckoner_domain::adjustment::adjustment;
-use reckoner_domain::billing_details::{BillTo, BillingDetails};
-use reckoner_domain::billing_period::{BillingPeriod, Closing, Part, Phase, PlanVersion};
+use reckoner_domain::billing_details::BillTo;
+use reckoner_domain::billing_period::{BillingPeriod, Closing, Part, PlanVersion};
 use reckoner_domain::id::MeterId;
 use reckoner_domain::invoice::{
     Charge, Draft, LineKind, Metering, Source, Taxes, base_charges, change_charges, draft, usage_charge,
 };
 use reckoner_domain::key::{PriceKey, TaxKey};
 use reckoner_domain::money::{Money, MoneyError};
-use reckoner_domain::plan::Plan;
-use reckoner_domain::price::Charges;
 use reckoner_domain::ratio::Ratio;
 use reckoner_domain::share::Share;
 use reckoner_domain::subscription::Collection;
-use reckoner_domain::time::{DAY, Timestamp};
+use reckoner_domain::time::Timestamp;
 use reckoner_domain::window::Window;
 use serde::{Deserialize, Serialize};
 
@@ -77,35 +72,36 @@ impl Charged {
         name(self) == name(other)
     }
 
-    fn meter(&self) -> Option<&MeterId> {
+    /// The version of the meter that counted.
+    pub(super) fn meter(&self) -> Option<&MeterId> {
         self.source.meter.as_ref()
     }
 }
 
 impl Invoicing {
-    /// What the closing with a number comes to at this moment.
+    /// What the next closing comes to at this moment.
     pub(super) async fn bill(
         &self,
-        stored: &Stored,
-        phases: &[Phase],
-        (number, closing): (u64, &Closing),
+        known: &Known,
+        closing: &Closing,
+        readings: &Readings,
     ) -> Result<Option<Bill>> {
-        let Some(currency) = self.currency_of(stored, phases).await? else { return Ok(None) };
-        let wallet = wallets::get(&self.db, stored.project, &stored.customer).await?;
-        let wallet_entries = wallet.as_ref().map_or(0, |wallet| wallet.entries);
-        let (details, coupons) = (self.details(stored).await?, self.coupons(stored, number).await?);
-        let mut terms = self.terms(stored, closing, (currency, &coupons), &details).await?;
+        let stored = &known.stored;
+        let Some(currency) = self.currency_of(known).await? else { return Ok(None) };
+        let coupons = coupons_at(known, known.cursor.closings);
+        let mut terms = self.terms(known, closing, (currency, &coupons)).await?;
+        let wallet = known.wallet.as_ref();
         if let Some(wallet) = wallet.filter(|_| stored.subscription.collection == Collection::Reckoner) {
             terms.wallet = wallet.wallet.available_at(self.clock.of_project(stored.project))?;
         }
-        let mut charges = self.charges(stored, closing, &details.taxes, &[]).await?;
+        let mut charges = self.charges(known, closing, &[], readings).await?;
         let (mut adjusted, mut rated) = (Vec::new(), Vec::new());
-        for closed in self.to_rerate(stored, closing).await? {
-            rated.extend(closed.late.then(|| closed.clone()));
-            let (late, charged) = self.rerate(stored, phases, &closed, &details).await?;
+        for closed in known.rated_at(closing.at) {
+            rated.extend(closed.period.late.then(|| closed.period.clone()));
+            let (late, charged) = self.rerate(known, closed, readings).await?;
             if !late.is_empty() {
                 charges.extend(late);
-                adjusted.push((closed, charged));
+                adjusted.push((closed.period.clone(), charged));
             }
         }
         let draft = draft(charges, &terms)?;
@@ -114,42 +110,29 @@ impl Invoicing {
             draft,
             adjusted,
             rated,
-            wallet_entries,
-            made_out_to: details.bill_to,
+            wallet_entries: wallet.map_or(0, |wallet| wallet.entries),
+            made_out_to: known.details.bill_to.clone(),
             exhausted: exhausted(&coupons),
         }))
-    }
-
-    /// Closed periods that are rated anew. What events said that are not kept any more was billed, and stays.
-    async fn to_rerate(&self, stored: &Stored, closing: &Closing) -> Result<Vec<ClosedPeriod>> {
-        let since = closing.at.plus_micros(-RERATED_DAYS * DAY);
-        let mut closed = closings::to_rate(&self.db, &stored.id, (since, UNNOTED_DAYS * DAY)).await?;
-        if let Some(dropped) = self.events.dropped_until(stored.project) {
-            let kept_since = dropped.plus_micros(RESET_DAYS * DAY);
-            closed.retain(|one| one.window.start >= kept_since);
-        }
-        Ok(closed)
     }
 
     /// What is missing of a closed period, or was charged too much, with what is charged for it then.
     async fn rerate(
         &self,
-        stored: &Stored,
-        phases: &[Phase],
-        closed: &ClosedPeriod,
-        details: &BillingDetails,
+        known: &Known,
+        closed: &Closed,
+        readings: &Readings,
     ) -> Result<(Vec<Charge>, Vec<Charged>)> {
-        let before: Vec<Charged> =
-            serde_json::from_str(&closed.charges).map_err(|error| StoreError::corrupt("charges", error))?;
-        let Some(closing) = Closing::of_period_from(phases, closed.window.start) else {
-            return Ok((Vec::new(), before));
+        let before = &closed.charged;
+        let Some(closing) = Closing::of_period_from(&known.phases, closed.period.window.start) else {
+            return Ok((Vec::new(), before.clone()));
         };
-        let Some(currency) = self.currency_of(stored, phases).await? else {
-            return Ok((Vec::new(), before));
+        let Some(currency) = self.currency_of(known).await? else {
+            return Ok((Vec::new(), before.clone()));
         };
-        let coupons = self.coupons(stored, closed.ordinal).await?;
-        let terms = self.terms(stored, &closing, (currency, &coupons), details).await?;
-        let charges = self.charges(stored, &closing, &details.taxes, &before).await?;
+        let coupons = coupons_at(known, closed.period.ordinal);
+        let terms = self.terms(known, &closing, (currency, &coupons)).await?;
+        let charges = self.charges(known, &closing, before, readings).await?;
         let anew = charged_of(&draft(charges, &terms)?)?;
         let mut late = Vec::new();
         for one in &anew {
@@ -160,7 +143,7 @@ impl Invoicing {
                 continue;
             }
             if let Some(difference) = adjustment(one.net, &billed)? {
-                let tax = self.tax_of(stored, &one.source, &details.taxes).await?;
+                let tax = self.tax_of(&known.stored, &one.source, &known.details.taxes).await?;
                 late.push(late_charge(one, difference, tax));
             }
         }
@@ -178,11 +161,12 @@ impl Invoicing {
     /// What is charged for, before discounts and rounding. Meters are those that billed it before.
     async fn charges(
         &self,
-        stored: &Stored,
+        known: &Known,
         closing: &Closing,
-        taxes: &Taxes,
         before: &[Charged],
+        readings: &Readings,
     ) -> Result<Vec<Charge>> {
+        let (stored, taxes) = (&known.stored, &known.details.taxes);
         let mut charges = Vec::new();
         if let Some(period) = &closing.period {
             for change in &period.changes {
@@ -199,7 +183,7 @@ impl Invoicing {
         }
         if let Some(period) = &closing.period {
             for part in &period.parts {
-                charges.extend(self.usage_charges(stored, (period, part), taxes, before).await?);
+                charges.extend(self.usage_charges(known, (period, part), before, readings).await?);
             }
         }
         charges.retain(|charge| stored.subscription.collection.charges(charge.kind));
@@ -208,43 +192,24 @@ impl Invoicing {
 
     async fn usage_charges(
         &self,
-        stored: &Stored,
+        known: &Known,
         (period, part): (&BillingPeriod, &Part),
-        taxes: &Taxes,
         before: &[Charged],
+        readings: &Readings,
     ) -> Result<Vec<Charge>> {
-        let plan = self.plan(stored, &part.plan).await?;
-        let mut charges = Vec::new();
-        let aggregation = self.aggregation_of(stored, &plan, part.window, before).await?;
-        for price in &plan.prices {
-            let Charges::Metered { meter, metered } = &price.charges else { continue };
-            let billed = before
-                .iter()
-                .find(|one| one.source.price.as_ref() == Some(&price.key) && one.part == part.window);
-            let meter_version = billed.and_then(Charged::meter);
-            let priced = Priced { stored, period, part, plan: &plan, metered, meter, meter_version };
-            let metering = Metering { aggregation: aggregation.clone(), ..self.metering(&priced).await? };
-            charges.extend(usage_charge(&plan, price, metering, part.window, part.share, taxes)?);
+        let plan = self.plan(&known.stored, &part.plan).await?;
+        let priced: Vec<Priced<'_>> = Priced::all(known, (period, part), &plan, before).collect();
+        if priced.is_empty() {
+            return Ok(Vec::new());
+        }
+        let aggregation = self.aggregation_of(known, part.window, before, readings).await?;
+        let (taxes, mut charges) = (&known.details.taxes, Vec::new());
+        for one in &priced {
+            let metering =
+                Metering { aggregation: aggregation.clone(), ..self.metering(one, readings).await? };
+            charges.extend(usage_charge(&plan, one.price, metering, part.window, part.share, taxes)?);
         }
         Ok(charges)
-    }
-
-    /// The aggregation of exactly a part of a period, where it is a calendar period that is aggregated and is over; the
-    /// one that was billed before.
-    async fn aggregation_of(
-        &self,
-        stored: &Stored,
-        plan: &Plan,
-        part: Window,
-        before: &[Charged],
-    ) -> Result<Option<String>> {
-        if !plan.prices.iter().any(|price| matches!(price.charges, Charges::Metered { .. })) {
-            return Ok(None);
-        }
-        if let Some(billed) = before.iter().find(|one| !one.is_base && one.part == part) {
-            return Ok(billed.source.aggregation.clone());
-        }
-        Ok(aggregations::of_time(&self.db, stored.project, &stored.external_id, part).await?)
     }
 }
 

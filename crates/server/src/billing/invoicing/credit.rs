@@ -96,7 +96,7 @@ impl Invoicing {
         if is_paid {
             let before = invoice.status;
             let after = Stored { status, credited, changed_at, version: invoice.version + 1, ..invoice };
-            self.tell(tx, &by.to_string(), (Some(before), &after), noted).await?;
+            self.tell(tx, &by.to_string(), after.project, &[(Some(before), &after)], noted).await?;
         }
         Ok(())
     }
@@ -114,7 +114,7 @@ impl Invoicing {
             project: stored.project,
             event_type,
             subject: stored.id.as_str(),
-            dedupe_key: &format!("{event_type}:{}", stored.id),
+            dedupe_key: format!("{event_type}:{}", stored.id),
             data: data.clone(),
         };
         messages::enqueue(tx, &self.clock, message).await?;

@@ -49,6 +49,11 @@ impl Invoicing {
         Ok(())
     }
 
+    /// Since when events are there to rate closed periods of a project by; `None` where all of them are.
+    pub(super) fn kept_since(&self, project: ProjectId) -> Option<Timestamp> {
+        self.events.dropped_until(project).map(|dropped| dropped.plus_micros(RESET_DAYS * DAY))
+    }
+
     /// Whether nothing was noted of events after a sequence; that stays so until the transaction ends.
     pub(super) async fn hold_noted(&self, tx: &mut Tx, project: ProjectId, seen: u64) -> Result<bool> {
         let mark = watermarks::hold(tx, project, LATE_USAGE).await?;

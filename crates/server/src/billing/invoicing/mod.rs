@@ -3,16 +3,19 @@ mod bill;
 mod close;
 mod collect;
 mod credit;
+mod known;
 mod late;
 mod mails;
 mod state;
 mod terms;
 mod usage;
+mod write;
 
 pub use bill::{Charged, RERATED_DAYS};
 pub use close::{Closed, Run};
 pub use collect::Collected;
 pub use credit::NewCreditNote;
+pub use known::phases_of;
 
 use super::debts::{DebtError, Debts};
 use super::plans::Plans;
@@ -25,17 +28,18 @@ use crate::ingest::catalogues::Catalogues;
 use crate::mail::{MailError, Mailer};
 use crate::payments::Provider;
 use crate::random::NoRandomness;
-use crate::store::closings::{self, Cursor};
-use crate::store::subscriptions::{self, Stored};
+use crate::store::closings;
+use crate::store::subscriptions::Stored;
 use crate::store::{Db, StoreError, provider_charges, stripe};
 use reckoner_domain::billing_period::{Closing, Phase, PlanVersion};
 use reckoner_domain::credit_note::CreditError;
-use reckoner_domain::id::{ProjectId, SubscriptionId};
+use reckoner_domain::id::ProjectId;
 use reckoner_domain::invoice::{Draft, InvoiceEvent, InvoiceStatus};
 use reckoner_domain::money::MoneyError;
 use reckoner_domain::sum::Overflow;
 use reckoner_domain::time::{DAY, Timestamp};
 use std::sync::Arc;
+use usage::Readings;
 
 /// The longest time between a reset of a quota and a billing period that begins before the next one, in
 /// days.
@@ -171,13 +175,6 @@ pub struct Upcoming {
     pub draft: Option<Draft>,
 }
 
-/// What is known of a subscription's billing.
-pub(super) struct Known {
-    pub(super) stored: Stored,
-    pub(super) phases: Vec<Phase>,
-    pub(super) cursor: Cursor,
-}
-
 impl Invoicing {
     /// What the next invoice of a subscription would be if its period ended as it is: usage so far, and the
     /// fees of the next period.
@@ -206,15 +203,8 @@ impl Invoicing {
         if closing.period.is_none() && closing.next.is_none() {
             return Ok(None);
         }
-        let bill = self.bill(&known.stored, &known.phases, (known.cursor.closings, &closing)).await?;
+        let bill = self.bill(&known, &closing, &Readings::default()).await?;
         Ok(Some(Upcoming { closing, draft: bill.map(|bill| bill.draft) }))
-    }
-
-    /// What is known of a subscription's billing, as it is written down.
-    pub(super) async fn known(&self, stored: Stored) -> Result<Known> {
-        let cursor = closings::cursor(&self.db, &stored.id).await?;
-        let phases = phases_of(subscriptions::phases(&self.db, &stored.id).await?);
-        Ok(Known { stored, phases, cursor })
     }
 
     /// The first instant at which there is something to close or to collect in a project.
@@ -244,20 +234,4 @@ impl Invoicing {
     pub fn due_at(&self, finalized_at: Timestamp) -> Timestamp {
         finalized_at.plus_micros(self.terms.payment_micros)
     }
-
-    /// A subscription as it is written down.
-    pub(super) async fn stored(&self, project: ProjectId, id: &SubscriptionId) -> Result<Stored> {
-        Ok(subscriptions::get(&self.db, project, id).await?)
-    }
-}
-
-/// Phases as billing sees them.
-pub fn phases_of(phases: Vec<subscriptions::Phase>) -> Vec<Phase> {
-    let phase = |phase: subscriptions::Phase| Phase {
-        starts_at: phase.starts_at,
-        plan: PlanVersion { key: phase.plan, version: phase.plan_version },
-        status: phase.status,
-        cycle: phase.cycle,
-    };
-    phases.into_iter().map(phase).collect()
 }

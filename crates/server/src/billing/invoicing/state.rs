@@ -52,7 +52,7 @@ impl Invoicing {
         let before = stored.status;
         let after = Stored { status, changed_at: now, version: stored.version + 1, ..stored };
         let mut noted = Vec::new();
-        self.tell(&mut tx, &by.to_string(), (Some(before), &after), &mut noted).await?;
+        self.tell(&mut tx, &by.to_string(), project, &[(Some(before), &after)], &mut noted).await?;
         self.debts.settle(&mut tx, project, (&after.customer, &after.external_id), now, &mut noted).await?;
         audit::write(&mut tx, &self.clock, noted).await?;
         tx.commit().await?;

@@ -1,10 +1,10 @@
 //! What an invoice depends on beside what is charged: coupons, commitments, taxes.
+use super::known::Known;
 use super::{Invoicing, Result};
-use crate::store::subscription_coupons;
+use crate::store::StoreError;
+use crate::store::subscription_coupons::Given;
 use crate::store::subscriptions::Stored;
-use crate::store::{StoreError, billing_details, catalog};
-use reckoner_domain::billing_details::BillingDetails;
-use reckoner_domain::billing_period::{Closing, Phase, PlanVersion};
+use reckoner_domain::billing_period::{Closing, PlanVersion};
 use reckoner_domain::coupon::Coupon;
 use reckoner_domain::currency::Currency;
 use reckoner_domain::invoice::Terms;
@@ -16,7 +16,7 @@ use std::sync::Arc;
 pub(super) struct Taking {
     /// Its place among those of the subscription.
     number: u32,
-    coupon: Coupon,
+    coupon: Arc<Coupon>,
     /// Whether this closing is the last that it is for.
     is_last: bool,
 }
@@ -25,53 +25,30 @@ impl Invoicing {
     /// What an invoice depends on beside its charges; the wallet's part is left open.
     pub(super) async fn terms(
         &self,
-        stored: &Stored,
+        known: &Known,
         closing: &Closing,
         (currency, coupons): (Currency, &[Taking]),
-        details: &BillingDetails,
     ) -> Result<Terms> {
         let mut commitment: Option<Money> = None;
         for part in closing.period.iter().flat_map(|period| &period.parts) {
-            if let Some(paid) = self.plan(stored, &part.plan).await?.commitment_in(part.share)? {
+            if let Some(paid) = self.plan(&known.stored, &part.plan).await?.commitment_in(part.share)? {
                 commitment = Some(commitment.map_or(Ok(paid), |sum| sum.plus(paid))?);
             }
         }
         Ok(Terms {
             currency,
-            coupons: coupons.iter().map(|taking| taking.coupon.clone()).collect(),
+            coupons: coupons.iter().map(|taking| Coupon::clone(&taking.coupon)).collect(),
             commitment,
-            taxes: details.taxes.rates.clone(),
-            tax_mode: details.taxes.mode,
+            taxes: known.details.taxes.rates.clone(),
+            tax_mode: known.details.taxes.mode,
             wallet: Money::zero(currency),
         })
     }
 
-    /// The coupons that take off the closing with a number, in the order in which they were given.
-    pub(super) async fn coupons(&self, stored: &Stored, closing: u64) -> Result<Vec<Taking>> {
-        let mut taking = Vec::new();
-        for given in subscription_coupons::list(&self.db, stored.project, &stored.id).await? {
-            let Some(used) = given.used_before(closing).and_then(|used| u32::try_from(used).ok()) else {
-                continue;
-            };
-            let key = given.coupon.as_str();
-            let coupon = catalog::get::<Coupon>(&self.db, stored.project, key, given.version).await?.entry;
-            if coupon.covers(used) {
-                let is_last = !coupon.covers(used + 1);
-                taking.push(Taking { number: given.number, coupon, is_last });
-            }
-        }
-        Ok(taking)
-    }
-
-    /// Whom a customer's invoices are made out to, and what it is taxed with.
-    pub(super) async fn details(&self, stored: &Stored) -> Result<BillingDetails> {
-        Ok(billing_details::get(&self.db, stored.project, &stored.customer).await?.details)
-    }
-
     /// The currency of the subscription's plans, which have one for ever.
-    pub(super) async fn currency_of(&self, stored: &Stored, phases: &[Phase]) -> Result<Option<Currency>> {
-        let Some(phase) = phases.last() else { return Ok(None) };
-        Ok(Some(self.plan(stored, &phase.plan).await?.currency))
+    pub(super) async fn currency_of(&self, known: &Known) -> Result<Option<Currency>> {
+        let Some(phase) = known.phases.last() else { return Ok(None) };
+        Ok(Some(self.plan(&known.stored, &phase.plan).await?.currency))
     }
 
     pub(super) async fn plan(
@@ -81,6 +58,16 @@ impl Invoicing {
     ) -> std::result::Result<Arc<Plan>, StoreError> {
         self.plans.get(&self.db, stored.project, &version.key, version.version).await
     }
+}
+
+/// The coupons that take off the closing with a number, in the order in which they were given.
+pub(super) fn coupons_at(known: &Known, closing: u64) -> Vec<Taking> {
+    let taking = |(given, coupon): &(Given, Arc<Coupon>)| {
+        let used = given.used_before(closing).and_then(|used| u32::try_from(used).ok())?;
+        let is_last = !coupon.covers(used + 1);
+        coupon.covers(used).then(|| Taking { number: given.number, coupon: Arc::clone(coupon), is_last })
+    };
+    known.coupons.iter().filter_map(taking).collect()
 }
 
 /// The coupons that have taken off all that they are for with this closing.

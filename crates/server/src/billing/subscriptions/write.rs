@@ -6,7 +6,7 @@ use crate::billing::standing::steps_until;
 use crate::store::audit::{self, SYSTEM};
 use crate::store::closings::{self, Cursor};
 use crate::store::subscriptions::{self, Stored};
-use crate::store::{StoreError, Tx};
+use crate::store::{StoreError, Tx, subscription_phases};
 use reckoner_domain::billing_period::Closing;
 use reckoner_domain::subscription::{ScheduledAction, Subscription};
 use reckoner_domain::time::Timestamp;
@@ -108,7 +108,7 @@ impl Subscriptions {
         let ended_at = after.status.is_over().then_some(at);
         subscriptions::update(tx, &before, &after, ended_at).await?;
         if phase_of(&after) != phase_of(&before.subscription) {
-            subscriptions::add_phase(tx, &before.id, at, &after).await?;
+            subscription_phases::add(tx, &before.id, at, &after).await?;
             self.note_closing(tx, &before).await?;
         }
         let stored = Stored { subscription: after, ended_at, version: before.version + 1, ..before.clone() };
@@ -118,11 +118,11 @@ impl Subscriptions {
 
     /// Writes down when the next closing of a subscription is to be run, after its phases have changed.
     pub(super) async fn note_closing(&self, tx: &mut Tx, stored: &Stored) -> Result<()> {
-        let phases = phases_of(subscriptions::phases(&mut *tx, &stored.id).await?);
+        let phases = phases_of(subscription_phases::of(&mut *tx, &stored.id).await?);
         let cursor = closings::cursor(&mut *tx, &stored.id).await?;
         let next = Closing::next(&phases, cursor.billed_until);
         let run_at = next.map(|closing| self.terms.run_at(&closing));
-        Ok(closings::put_cursor(tx, stored.project, &stored.id, &Cursor { run_at, ..cursor }).await?)
+        Ok(closings::put_cursor(tx, stored.project, &stored.id, Cursor { run_at, ..cursor }).await?)
     }
 
     /// Writes into the outbox what became of a subscription; answers what the record of changes is to say.
@@ -148,7 +148,7 @@ impl Subscriptions {
                 project: after.project,
                 event_type,
                 subject: after.id.as_str(),
-                dedupe_key: &format!("{event_type}:{}:{}", after.id, after.version),
+                dedupe_key: format!("{event_type}:{}:{}", after.id, after.version),
                 data: shown(after),
             };
             messages::enqueue(tx, &self.clock, message).await?;

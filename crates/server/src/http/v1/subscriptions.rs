@@ -8,8 +8,8 @@ use crate::http::error::{ApiError, choice_error, field_error};
 use crate::http::extract::{By, Change, Json as JsonBody, Params};
 use crate::http::pagination;
 use crate::http::state::App;
-use crate::store::StoreError;
 use crate::store::subscriptions::{self as stored, Filter, Stored};
+use crate::store::{StoreError, subscription_phases};
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -187,9 +187,9 @@ pub async fn phases(
     let page = pagination::page(params.limit.as_deref(), params.cursor.as_deref(), faults)?;
     let id = read_id(&id)?;
     stored::get(&app.db, caller.project, &id).await.map_err(SubscriptionError::from)?;
-    let all = stored::phases(&app.db, &id).await?;
+    let all = subscription_phases::of(&app.db, &id).await?;
     let numbered: Vec<_> = (0_u32..).zip(all).collect();
-    let name = |(number, _): &(u32, stored::Phase)| format!("{number:010}");
+    let name = |(number, _): &(u32, subscription_phases::Phase)| format!("{number:010}");
     Ok(Json(pagination::of_names(numbered, name, page, |(_, phase)| wire::to_api_phase(&phase))))
 }
 

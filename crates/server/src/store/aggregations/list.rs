@@ -10,6 +10,7 @@ use crate::sql;
 use reckoner_domain::id::ProjectId;
 use reckoner_domain::time::Timestamp;
 use reckoner_domain::window::Window;
+use std::collections::BTreeMap;
 
 /// Ids of one statement.
 const IDS_MAX: usize = 1_000;
@@ -117,21 +118,24 @@ pub async fn delete_all(on: impl Exec, project: ProjectId) -> Result<u64> {
     on.run(sql!("delete from aggregations where project_id = $1", project)).await
 }
 
-/// The completed aggregation of exactly a time, where there is one.
+/// The completed aggregations of exactly a time, by customer, of those that have one.
 pub async fn of_time(
     on: impl Exec,
     project: ProjectId,
-    customer: &str,
     window: Window,
-) -> Result<Option<String>> {
+    customers: &[&str],
+) -> Result<BTreeMap<String, String>> {
+    if customers.is_empty() {
+        return Ok(BTreeMap::new());
+    }
     let query = sql!(
-        "select id from aggregations
-         where project_id = $1 and customer = $2 and period_start = $3 and period_end = $4 and complete
-         order by id limit 1",
+        "select customer, min(id) from aggregations
+         where project_id = $1 and period_start = $2 and period_end = $3 and complete and customer in ",
         project,
-        customer,
         window.start,
         window.end
     );
-    Ok(on.opt::<(String,)>(query).await?.map(|(id,)| id))
+    let query = query.list(customers.iter().map(|id| Val::from(*id))).push(" group by customer", []);
+    let found: Vec<(String, String)> = on.all(query).await?;
+    Ok(found.into_iter().collect())
 }

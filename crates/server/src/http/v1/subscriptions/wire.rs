@@ -1,5 +1,6 @@
 //! Subscriptions as the API shows them.
-use crate::store::subscriptions::{Phase, Stored};
+use crate::store::subscription_phases::Phase;
+use crate::store::subscriptions::Stored;
 use reckoner_api::subscription::{
     Phase as ApiPhase, Scheduled as ApiScheduled, Subscription as ApiSubscription,
 };
