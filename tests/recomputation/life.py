@@ -3,7 +3,8 @@
 rules.py, and compares them line by line: life.py URL KEY [--customers N] [--months N] [--seed N]
 
 With --binary RECKONER --data-dir DIR it runs the server itself (URL is then ignored) and ends it with SIGKILL
---crashes times, most of them while it moves its clock, at an instant that nobody chose.
+--crashes times, most of them while it moves its clock, at an instant that nobody chose. With --second-worker a service
+has everything run that is due, over and over, while the clock moves and runs the same by itself.
 
 Trials, upgrades, downgrades, changes of interval, pauses, cancellations and returns, late events and voids, coupons,
 taxes, top-ups of wallets, invoices that are paid in time, late or never, with who is suspended, over a leap day, changes
@@ -13,6 +14,7 @@ import argparse
 import http.client
 import json
 import os
+import pathlib
 import random
 import signal
 import subprocess
@@ -29,6 +31,8 @@ from rules import DAY, SECOND, micros, shown
 START = micros("2027-12-28T09:00:00Z")
 ZONES = ["UTC", "America/New_York", "Europe/Berlin", "Asia/Kolkata"]
 LATE_DAYS = 34
+# Long after a subscription ended and was settled, too.
+VOIDED_DAYS = 80
 
 METERS = {"calls": "sum", "jobs": "sum", "mails": "sum", "tokens": "sum", "payments": "sum", "stored": "level"}
 TIERS = [
@@ -95,7 +99,11 @@ class Process:
     """A server that is started again on its data whenever it was killed."""
 
     def __init__(self, binary, data_dir, key):
-        self.command = [binary, "serve", "--data-dir", data_dir, "--listen", "127.0.0.1:0"]
+        config = pathlib.Path(f"{data_dir}.toml")
+        config.write_text(f'[services.worker]\nsecret = "{key}"\npermissions = ["usage:write"]\nprojects = ["test"]\n')
+        self.command = [
+            binary, "serve", "--config", str(config), "--data-dir", data_dir, "--listen", "127.0.0.1:0"
+        ]
         self.environment = {**os.environ, "RECKONER_BOOTSTRAP_TEST_API_KEY": key, "RECKONER_LOG_LEVEL": "error"}
         self.start()
 
@@ -156,6 +164,46 @@ class Server:
             if not page["next_cursor"]:
                 return rows
             cursor = f"&cursor={page['next_cursor']}"
+
+
+class SecondWorker:
+    """Has everything run that is due, over and over, as a service; a crash of the server is waited out."""
+
+    def __init__(self, process, secret):
+        self.process, self.secret = process, secret
+        self.rounds = 0
+        self.failures = []
+        self.stopping = threading.Event()
+        self.thread = threading.Thread(target=self.work)
+        self.thread.start()
+
+    def work(self):
+        while not self.stopping.is_set():
+            try:
+                self.work_on(http.client.HTTPConnection(urlsplit(self.process.url).netloc, timeout=600))
+            except (http.client.HTTPException, OSError):
+                # It is down, and comes back.
+                self.stopping.wait(0.05)
+
+    def work_on(self, connection):
+        token = self.ask(connection, "/auth/service/token", {"X-Service-Secret": self.secret}, {"serviceName": "worker"})
+        headers = {"X-Service-Token": token["token"], "Reckoner-Project": "test"}
+        while not self.stopping.is_set():
+            self.ask(connection, "/trials/check", headers, {})
+            self.rounds += 1
+
+    def ask(self, connection, path, headers, body):
+        connection.request("POST", path, json.dumps(body), {**headers, "content-type": "application/json"})
+        answer = connection.getresponse()
+        text = answer.read()
+        if answer.status >= 400:
+            self.failures.append(f"{path}: {answer.status} {text.decode()}")
+            self.stopping.set()
+        return json.loads(text)
+
+    def stop(self):
+        self.stopping.set()
+        self.thread.join()
 
 
 class Customer:
@@ -280,7 +328,8 @@ class Life:
 
     def take_coupon(self, customer):
         given = [] if customer.current is None else customer.coupons.get(customer.current[0], [])
-        for one in given:
+        # Of several of one key the last is the one that is there.
+        for one in reversed(given):
             if one[2] is None:
                 path = f"/v1/subscriptions/{customer.current[0]}/coupons/{one[0]['key']}"
                 # One that is used up is not there any more.
@@ -363,7 +412,7 @@ class Life:
         return f"{self.random.randrange(1, 400_000) / 1000:.3f}"
 
     def void(self, customer):
-        recent = [one for one in customer.usage.events if one[4] is None and one[1] > self.now - 40 * DAY]
+        recent = [one for one in customer.usage.events if one[4] is None and one[1] > self.now - VOIDED_DAYS * DAY]
         if recent:
             one = self.random.choice(recent)
             self.server.ask("DELETE", f"/v1/events/{one[5]}")
@@ -384,15 +433,22 @@ class Life:
         self.suspensions = sum(1 for list_ in changes.values() for _, status in list_ if status == "suspended")
         if numbers != list(range(1, len(numbers) + 1)):
             wrong.append("the numbers have gaps")
+        billed, runs = {}, set()
         for customer in self.customers:
             usage = rules.Usage()
             usage.events = [one[:5] for one in customer.usage.events]
-            wallet = money.Wallet()
-            expected = [(at, amount, expires) for at, amount, expires in customer.top_ups]
             for id_, one in customer.subscriptions:
                 coupons = customer.coupons.get(id_, [])
                 billing = rules.Billing(one, usage, METERS, coupons, customer.details)
-                expected += [(*made, id_) for made in billing.invoices(self.end)]
+                billed[id_] = billing, list(billing.invoices(self.end))
+                runs.update(billing.runs)
+        runs = sorted(runs)
+        for customer in self.customers:
+            wallet = money.Wallet()
+            expected = [(at, amount, expires) for at, amount, expires in customer.top_ups]
+            for id_, _ in customer.subscriptions:
+                billing, made = billed[id_]
+                expected += [(*one, id_) for one in [*made, *billing.later(runs)]]
             made = {}
             for one in sorted(expected, key=lambda one: one[0]):
                 if len(one) == 3:
@@ -463,17 +519,26 @@ def main():
     parser.add_argument("--binary")
     parser.add_argument("--data-dir")
     parser.add_argument("--crashes", type=int, default=100)
+    parser.add_argument("--second-worker", action="store_true")
     args = parser.parse_args()
     began = time.monotonic()
     process = Process(args.binary, args.data_dir, args.key) if args.binary else None
     life = Life(Server(args.url, args.key, process), args)
     life.prepare()
-    life.live()
+    worker = SecondWorker(process, args.key) if process and args.second_worker else None
+    try:
+        life.live()
+    finally:
+        if worker:
+            worker.stop()
     agreed, wrong = life.compare()
+    rounds = f", {worker.rounds} rounds of a second worker" if worker else ""
+    wrong += worker.failures if worker else []
     for one in wrong[:20]:
         print(one, file=sys.stderr)
     print(f"{agreed} invoices of {len(life.customers)} customers agree, {len(wrong)} differences, "
-          f"{life.actions} actions, {life.events} events, {life.suspensions} suspensions, {life.crashed} crashes, seed {args.seed}, "
+          f"{life.actions} actions, {life.events} events, {life.suspensions} suspensions, {life.crashed} crashes{rounds}, "
+          f"seed {args.seed}, "
           f"{time.monotonic() - began:.0f} s")
     if process:
         process.kill()

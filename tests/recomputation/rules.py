@@ -233,6 +233,7 @@ class Billing:
         self.usage = usage
         self.meters = meters
         self.closed = []
+        self.settled = None
 
     def stretches(self):
         """(start, end or None, plan or None where nothing is billed, cycle), without empty ones; and the end."""
@@ -374,8 +375,22 @@ class Billing:
             yield last + GRACE, start, last, lines, total
             end = last if is_end else None
         if end is not None and end + SETTLED_AFTER <= until:
-            at = end + SETTLED_AFTER
-            yield at, at, at, *self.close(at, self.adjustments(at), F(0))[:2]
+            self.settled = end + SETTLED_AFTER
+            yield self.settle(self.settled)
+
+    def settle(self, at):
+        return at, at, at, *self.close(at, self.adjustments(at), F(0))[:2]
+
+    def later(self, runs):
+        """The invoices after the settlement: with the first closing of anybody after something became known."""
+        if self.settled is None or not self.closed:
+            return
+        last, until = self.closed[-1][0][1], self.settled
+        for at in runs:
+            if at > until:
+                if self.usage.changed(last, until, at):
+                    yield self.settle(at)
+                until = at
 
     def close(self, at, charges, commitment):
         """What a closing comes to that is run at an instant: lines, total, nets."""

@@ -119,6 +119,11 @@ impl Closing {
         (billed_until <= end).then_some(Self { period: None, next: None, at })
     }
 
+    /// The closing at an instant of a subscription that is settled, for what came later still.
+    pub fn of_late(at: Timestamp) -> Self {
+        Self { period: None, next: None, at }
+    }
+
     /// The first closing of a subscription, which only begins billing; none where nothing is billed yet.
     fn first(phases: &[Phase]) -> Option<Self> {
         let next = billing_period_from(phases, phases.first()?.starts_at)?;

@@ -9,6 +9,7 @@ pub use extract::{Extracted, Extractor};
 use crate::decimal::{Decimal, Excess};
 use serde_json::Value;
 use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::fmt;
 
 /// Most bytes of a property path.
@@ -91,19 +92,58 @@ fn decimal_of(value: &Value, excess: Excess) -> Option<Decimal> {
 /// The one text of a value: names in order, nothing between. Texts and whole numbers come out as
 /// RFC 8785 has them.
 pub fn canonical(value: &Value) -> String {
+    let mut text = String::new();
+    write_canonical(value, &mut text);
+    text
+}
+
+fn write_canonical(value: &Value, out: &mut String) {
     match value {
         Value::Object(map) => {
-            let mut names: Vec<&String> = map.keys().collect();
-            names.sort_unstable_by(|a, b| a.encode_utf16().cmp(b.encode_utf16()));
-            let field = |name: &String| {
-                let value = map.get(name).map(canonical).unwrap_or_default();
-                format!("{}:{value}", Value::from(name.as_str()))
-            };
-            format!("{{{}}}", names.into_iter().map(field).collect::<Vec<_>>().join(","))
+            let mut fields: Vec<(&String, &Value)> = map.iter().collect();
+            fields.sort_unstable_by(|(a, _), (b, _)| by_utf16(a, b));
+            out.push('{');
+            for (index, (name, value)) in fields.into_iter().enumerate() {
+                if index > 0 {
+                    out.push(',');
+                }
+                write_text(name, out);
+                out.push(':');
+                write_canonical(value, out);
+            }
+            out.push('}');
         }
-        Value::Array(list) => format!("[{}]", list.iter().map(canonical).collect::<Vec<_>>().join(",")),
-        other => other.to_string(),
+        Value::Array(list) => {
+            out.push('[');
+            for (index, value) in list.iter().enumerate() {
+                if index > 0 {
+                    out.push(',');
+                }
+                write_canonical(value, out);
+            }
+            out.push(']');
+        }
+        Value::String(text) => write_text(text, out),
+        Value::Number(number) => out.push_str(number.as_str()),
+        Value::Bool(truth) => out.push_str(if *truth { "true" } else { "false" }),
+        Value::Null => out.push_str("null"),
     }
+}
+
+/// The order of names, which is that of their bytes where they are ASCII.
+fn by_utf16(a: &str, b: &str) -> Ordering {
+    if a.is_ascii() && b.is_ascii() { a.cmp(b) } else { a.encode_utf16().cmp(b.encode_utf16()) }
+}
+
+/// A text in quotes; most need nothing escaped.
+fn write_text(text: &str, out: &mut String) {
+    if text.bytes().any(|byte| byte < b' ' || byte == b'"' || byte == b'\\') {
+        out.push_str(&Value::from(text).to_string());
+        return;
+    }
+    out.push('"');
+    out.push_str(text);
+    out.push('"');
 }
 
 /// A text is no property path.

@@ -276,6 +276,32 @@ async fn what_comes_months_late_is_adjusted_too() {
     assert!(other.iter().all(|one| one["amount_due"]["amount"] == "49.00"), "{other:?}");
 }
 
+/// Also of a subscription that is over and settled: by an invoice of its own, as soon as anybody is billed.
+#[tokio::test]
+async fn what_comes_late_of_who_has_left_long_ago_is_billed_by_an_invoice_of_its_own() {
+    let server = Server::start();
+    with_analytics(&server).await;
+    let gone = subscribe(&server, "gone", "pro").await;
+    subscribe(&server, "other", "pro").await;
+    used(&server, "a", "gone", 105_000, "2026-01-10T12:00:00Z").await;
+    server.advance("2026-01-20T12:00:00Z").await;
+    server.post(&path(&gone, "/cancel"), json!({"when": "now"})).await;
+    server.advance("2026-06-11T00:00:00Z").await;
+    let before = invoices(&server, "gone").await.len();
+    used(&server, "late", "gone", 2_250, "2026-01-15T00:00:00Z").await;
+    server.advance("2026-07-20T00:00:00Z").await;
+    let all = invoices(&server, "gone").await;
+    let late = "finalized 2.25: adjustment 2.25 api.calls, 2026-01-10 to 2026-01-20";
+    assert_eq!(all[before..].iter().map(shown).collect::<Vec<_>>(), [late]);
+    assert_eq!(all[before]["finalized_at"], "2026-07-10T13:00:00.000000Z", "with those of the other");
+    // A void of it is given back, and nothing more is to come.
+    assert!(server.delete("/v1/events/late").await.status.is_success());
+    server.advance("2026-11-20T00:00:00Z").await;
+    let all = invoices(&server, "gone").await;
+    let back = "paid 0.00: adjustment -2.25 api.calls, 2026-01-10 to 2026-01-20, wallet 2.25 to the wallet";
+    assert_eq!(all[before + 1..].iter().map(shown).collect::<Vec<_>>(), [back]);
+}
+
 /// Also where the next closing is a year away, since the subscription has another interval by now.
 #[tokio::test]
 async fn what_comes_late_for_shorter_periods_is_adjusted_at_the_end_of_a_longer_one() {

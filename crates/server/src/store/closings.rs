@@ -11,6 +11,9 @@ use reckoner_domain::time::Timestamp;
 use reckoner_domain::window::Window;
 use std::collections::BTreeMap;
 
+/// Customers of one statement.
+const CUSTOMERS_MAX: usize = 500;
+
 /// How far a subscription is billed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cursor {
@@ -251,18 +254,39 @@ pub async fn set_charges(tx: &mut Tx, closed: &ClosedPeriod, charges: &str) -> R
     tx.run(query).await.map(drop)
 }
 
-/// Notes that something became known of a customer's usage in a time: in closed periods that have some of it.
-pub async fn set_late(tx: &mut Tx, project: ProjectId, customer: &str, window: Window) -> Result<()> {
-    let query = sql!(
-        "update closed_periods set late = true
-         where project_id = $1 and not late and period_start < $3 and period_end > $2
-           and customer_id in (select id from customers where project_id = $1 and external_id = $4)",
-        project,
-        window.start,
-        window.end,
-        customer
-    );
-    tx.run(query).await.map(drop)
+/// Notes that something became known of customers' usage in a time: in closed periods that have some of it. Where no
+/// closing is to come any more, one is to be run at an instant.
+pub async fn set_late(
+    tx: &mut Tx,
+    project: ProjectId,
+    window: Window,
+    customers: &[&str],
+    run_at: Timestamp,
+) -> Result<()> {
+    for some in customers.chunks(CUSTOMERS_MAX) {
+        let some = || some.iter().map(|id| Val::from(*id));
+        let periods = sql!(
+            "update closed_periods set late = true
+             where project_id = $1 and not late and period_start < $3 and period_end > $2
+               and customer_id in (select id from customers where project_id = $1 and external_id in ",
+            project,
+            window.start,
+            window.end
+        );
+        if tx.run(periods.list(some()).push(")", [])).await? == 0 {
+            continue;
+        }
+        let cursors = sql!(
+            "update billing_cursors set run_at = $2
+             where project_id = $1 and run_at is null and subscription_id in
+               (select p.subscription_id from closed_periods p join customers c on c.id = p.customer_id
+                where p.late and c.project_id = $1 and c.external_id in ",
+            project,
+            run_at
+        );
+        tx.run(cursors.list(some()).push(")", [])).await?;
+    }
+    Ok(())
 }
 
 /// Notes that a closed period is rated with all that is known of it.

@@ -16,6 +16,9 @@ const FILE_MODE: u32 = 0o600;
 const WAL_TRIES_MAX: u32 = 250;
 const WAL_PAUSE: Duration = Duration::from_millis(20);
 
+/// Rows that are read ahead of who takes them: what is read in pages is read without waiting for anybody.
+const ROWS_AHEAD: usize = 1_000;
+
 /// How to open SQLite.
 #[derive(Clone, Debug)]
 pub struct SqliteSettings {
@@ -147,6 +150,7 @@ impl Db {
             .filename(&settings.path)
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
+            .row_buffer_size(ROWS_AHEAD)
             .busy_timeout(settings.busy_timeout);
         // A connection that ends and comes back would drop its caches for nothing.
         let pool = || {

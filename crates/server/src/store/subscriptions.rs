@@ -15,6 +15,7 @@ use reckoner_domain::subscription::{
 };
 use reckoner_domain::time::Timestamp;
 use reckoner_domain::trial;
+use std::collections::BTreeMap;
 
 /// A subscription as it is stored: what fell due by itself since may not have been noticed yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -246,15 +247,19 @@ pub async fn get_many(on: impl Exec, project: ProjectId, ids: &[SubscriptionId])
     row::each(on.all(query.list(ids.iter().map(Val::from)).push(" order by s.id", [])).await?, from_row)
 }
 
-/// The same, each held until the transaction ends.
-pub async fn lock_many(tx: &mut Tx, project: ProjectId, ids: &[SubscriptionId]) -> Result<Vec<Stored>> {
+/// The versions of subscriptions, each held until the transaction ends.
+pub async fn lock_versions(
+    tx: &mut Tx,
+    project: ProjectId,
+    ids: &[SubscriptionId],
+) -> Result<BTreeMap<SubscriptionId, u32>> {
     if ids.is_empty() {
-        return Ok(Vec::new());
+        return Ok(BTreeMap::new());
     }
-    let held = sql!("select id from subscriptions where project_id = $1 and id in ", project);
+    let held = sql!("select id, version from subscriptions where project_id = $1 and id in ", project);
     let held = held.list(ids.iter().map(Val::from)).push(" order by id", []);
-    let _: Vec<(String,)> = tx.all(held.locking()).await?;
-    get_many(tx, project, ids).await
+    let rows: Vec<(String, i64)> = tx.all(held.locking()).await?;
+    rows.into_iter().map(|(id, version)| Ok((row::id(id)?, row::count("version", version)?))).collect()
 }
 
 /// The last subscription of a customer, by its own id, which may be over.

@@ -64,25 +64,24 @@ pub(super) struct Ready {
     pub run_at: Option<Timestamp>,
 }
 
+/// Closings that are ready, with what could not be made ready.
+#[derive(Default)]
+struct Batch {
+    ready: Vec<Ready>,
+    failed: Vec<Failed>,
+    /// The last event that they know of.
+    seen: u64,
+}
+
 impl Invoicing {
     /// Closes every period of a project that is over, with its grace, and begins billing where a
     /// subscription has just begun. One subscription that fails keeps no other.
     pub async fn close_due(&self, project: ProjectId, now: Timestamp) -> Result<Run> {
         self.note_late(project, now).await?;
         let mut run = Run::default();
-        let mut failed = BTreeSet::new();
         loop {
-            let (closed_before, mut after) = (run.closed.len(), None);
-            loop {
-                let due = closings::due(&self.db, project, now, (after.as_ref(), AT_ONCE)).await?;
-                let ids = due.iter().map(|(_, id)| id).filter(|id| !failed.contains(*id));
-                self.close_some(project, ids.cloned().collect(), now, &mut run).await;
-                failed.extend(run.failed.iter().map(|one| one.subscription.clone()));
-                if due.len() < AT_ONCE as usize {
-                    break;
-                }
-                after = due.into_iter().next_back();
-            }
+            let closed_before = run.closed.len();
+            self.close_each(project, now, &mut run).await?;
             // A subscription may have several periods that are over.
             if run.closed.len() == closed_before {
                 break;
@@ -94,17 +93,48 @@ impl Invoicing {
         Ok(run)
     }
 
-    async fn close_some(
-        &self,
-        project: ProjectId,
-        mut ids: Vec<SubscriptionId>,
-        now: Timestamp,
-        run: &mut Run,
-    ) {
+    /// Goes once through what is due: while some closings are written down, the next are made ready.
+    async fn close_each(&self, project: ProjectId, now: Timestamp, run: &mut Run) -> Result<()> {
+        let failed: BTreeSet<SubscriptionId> =
+            run.failed.iter().map(|one| one.subscription.clone()).collect();
+        let (mut batch, mut after) = (Batch::default(), None);
+        loop {
+            let due = closings::due(&self.db, project, now, (after.as_ref(), AT_ONCE)).await?;
+            let is_last = due.len() < AT_ONCE as usize;
+            let ids = due.iter().map(|(_, id)| id).filter(|id| !failed.contains(*id)).cloned().collect();
+            after = due.into_iter().next_back();
+            let prepared = Box::pin(self.prepare_each(project, ids, now));
+            let written = Box::pin(self.write_each(project, batch, now, run));
+            (batch, ()) = tokio::join!(prepared, written);
+            if is_last {
+                self.write_each(project, batch, now, run).await;
+                return Ok(());
+            }
+        }
+    }
+
+    /// Closings that are ready, together if it goes; one that fails keeps no other.
+    async fn prepare_each(&self, project: ProjectId, mut ids: Vec<SubscriptionId>, now: Timestamp) -> Batch {
         // Held in one order, so that workers wait for each other and never in a circle.
         ids.sort_unstable();
         let seen = self.events.sequence();
-        let ready = self.prepare_each(project, &ids, now, run).await;
+        if let Ok(ready) = self.prepare(project, &ids, now).await {
+            return Batch { ready, seen, failed: Vec::new() };
+        }
+        let mut batch = Batch { seen, ..Batch::default() };
+        for id in ids {
+            match self.prepare(project, std::slice::from_ref(&id), now).await {
+                Ok(one) => batch.ready.extend(one),
+                Err(error) => batch.failed.push(Failed { customer: None, subscription: id, error }),
+            }
+        }
+        batch
+    }
+
+    /// Writes closings down, together if it goes; one that fails keeps no other.
+    async fn write_each(&self, project: ProjectId, batch: Batch, now: Timestamp, run: &mut Run) {
+        let Batch { ready, seen, failed } = batch;
+        run.failed.extend(failed);
         if ready.is_empty() {
             return;
         }
@@ -121,29 +151,6 @@ impl Invoicing {
                 }
             }
         }
-    }
-
-    /// Closings that are ready, together if it goes; one that fails keeps no other.
-    async fn prepare_each(
-        &self,
-        project: ProjectId,
-        ids: &[SubscriptionId],
-        now: Timestamp,
-        run: &mut Run,
-    ) -> Vec<Ready> {
-        if let Ok(ready) = self.prepare(project, ids, now).await {
-            return ready;
-        }
-        let mut ready = Vec::with_capacity(ids.len());
-        for id in ids {
-            match self.prepare(project, std::slice::from_ref(id), now).await {
-                Ok(one) => ready.extend(one),
-                Err(error) => {
-                    run.failed.push(Failed { customer: None, subscription: id.clone(), error });
-                }
-            }
-        }
-        ready
     }
 
     async fn prepare(
@@ -163,7 +170,7 @@ impl Invoicing {
         }
         let mut next = Vec::with_capacity(stored.len());
         for known in self.known_many(project, stored).await? {
-            let closing = Closing::next(&known.phases, known.cursor.billed_until);
+            let closing = known.next_closing();
             let run_at = closing.as_ref().map(|closing| self.terms.run_at(closing));
             next.push((known, closing.filter(|_| run_at.is_some_and(|at| at <= now)), run_at));
         }

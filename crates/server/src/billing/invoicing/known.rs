@@ -9,7 +9,7 @@ use crate::store::subscriptions::Stored;
 use crate::store::wallets::{self, Stored as Wallet};
 use crate::store::{StoreError, billing_details, catalog};
 use reckoner_domain::billing_details::BillingDetails;
-use reckoner_domain::billing_period::{Phase, PlanVersion};
+use reckoner_domain::billing_period::{Closing, Phase, PlanVersion};
 use reckoner_domain::coupon::Coupon;
 use reckoner_domain::id::{ProjectId, SubscriptionId};
 use reckoner_domain::key::CouponKey;
@@ -128,6 +128,14 @@ impl Invoicing {
 }
 
 impl Known {
+    /// The closing that comes next; of a subscription that is settled one where something came later still.
+    pub fn next_closing(&self) -> Option<Closing> {
+        Closing::next(&self.phases, self.cursor.billed_until).or_else(|| {
+            let is_late = self.closed.iter().any(|closed| closed.period.late);
+            self.cursor.run_at.filter(|_| is_late).map(Closing::of_late)
+        })
+    }
+
     /// The closed periods that a closing at an instant rates anew.
     pub fn rated_at(&self, at: Timestamp) -> impl Iterator<Item = &Closed> {
         let since = at.plus_micros(-RERATED_DAYS * DAY);

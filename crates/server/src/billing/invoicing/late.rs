@@ -10,8 +10,7 @@ use crate::store::{Tx, closings};
 use reckoner_domain::id::ProjectId;
 use reckoner_domain::time::{DAY, HOUR, Timestamp};
 use reckoner_domain::window::Window;
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap};
 
 /// The name of the watermark.
 const LATE_USAGE: &str = "late_usage";
@@ -39,10 +38,10 @@ impl Invoicing {
                 .await?;
         // Whoever else moved it notes the same.
         if moved {
-            for (customer, window) in spans(&changes) {
+            for (window, customers) in spans(&changes) {
                 // What was used before a period may take room of its limits away.
                 let window = Window { end: window.end.plus_micros(RESET_DAYS * DAY), ..window };
-                closings::set_late(&mut tx, project, &customer, window).await?;
+                closings::set_late(&mut tx, project, window, &customers, now).await?;
             }
             tx.commit().await?;
         }
@@ -61,15 +60,21 @@ impl Invoicing {
     }
 }
 
-/// From the first hour of each customer that changed to the end of its last: what lies between is looked at for nothing.
-fn spans(changes: &Changes) -> BTreeMap<Arc<str>, Window> {
-    let mut spans: BTreeMap<Arc<str>, Window> = BTreeMap::new();
+/// The customers that changed, by the time from the first day of a change to the end of the last: what lies between is
+/// looked at for nothing, and so is the rest of each day, so that few statements tell of many customers.
+fn spans(changes: &Changes) -> HashMap<Window, Vec<&str>> {
+    let mut spans: BTreeMap<&str, Window> = BTreeMap::new();
     for (hour, customers) in &changes.by_hour {
-        let start = Timestamp::from_micros_clamped(hour.saturating_mul(HOUR));
-        let end = start.plus_micros(HOUR);
+        let day = hour.div_euclid(DAY / HOUR).saturating_mul(DAY);
+        let start = Timestamp::from_micros_clamped(day);
+        let end = start.plus_micros(DAY);
         for customer in customers {
-            spans.entry(Arc::clone(customer)).or_insert(Window { start, end }).end = end;
+            spans.entry(customer).or_insert(Window { start, end }).end = end;
         }
     }
-    spans
+    let mut by_window: HashMap<Window, Vec<&str>> = HashMap::new();
+    for (customer, window) in spans {
+        by_window.entry(window).or_default().push(customer);
+    }
+    by_window
 }

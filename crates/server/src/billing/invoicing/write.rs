@@ -45,7 +45,8 @@ impl Invoicing {
             Some((closing, _)) => Cursor {
                 closings: ready.cursor.closings + 1,
                 billed_until: Some(closing.at),
-                run_at: ready.run_at,
+                // What was noted meanwhile is looked at anew, also where no other closing is to come.
+                run_at: ready.run_at.or(ready.cursor.run_at.filter(|_| !all_seen)),
             },
         };
         let cursors = still.iter().map(|ready| (&ready.stored.id, next(ready)));
@@ -286,8 +287,7 @@ impl Ready {
 /// customers.
 async fn still_so<'r>(tx: &mut Tx, project: ProjectId, ready: &'r [Ready]) -> Result<(Vec<&'r Ready>, Held)> {
     let ids: Vec<SubscriptionId> = ready.iter().map(|one| one.stored.id.clone()).collect();
-    let held = subscriptions::lock_many(tx, project, &ids).await?;
-    let versions: BTreeMap<&SubscriptionId, u32> = held.iter().map(|one| (&one.id, one.version)).collect();
+    let versions = subscriptions::lock_versions(tx, project, &ids).await?;
     let cursors = closings::cursors(&mut *tx, &ids).await?;
     // A second closing of one customer waits until it is known what the first one leaves in the wallet.
     let mut of_customers: BTreeMap<&CustomerId, &Ready> = BTreeMap::new();
