@@ -298,7 +298,8 @@ async fn what_comes_late_of_who_has_left_long_ago_is_billed_by_an_invoice_of_its
     assert!(server.delete("/v1/events/late").await.status.is_success());
     server.advance("2026-11-20T00:00:00Z").await;
     let all = invoices(&server, "gone").await;
-    let back = "paid 0.00: adjustment -2.25 api.calls, 2026-01-10 to 2026-01-20, wallet 2.25 to the wallet";
+    let back =
+        "paid 0.00: adjustment -2.25 api.calls, 2026-01-10 to 2026-01-20, wallet 2.25 Credited to the wallet";
     assert_eq!(all[before + 1..].iter().map(shown).collect::<Vec<_>>(), [back]);
 }
 

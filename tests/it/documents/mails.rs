@@ -8,6 +8,7 @@ use crate::support::server::{Setup, TEST_KEY};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::Method;
+use serde_json::json;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
@@ -57,6 +58,39 @@ async fn a_final_invoice_is_mailed_to_the_people_of_its_customer(setup: Setup) {
     let next = next_mail(&world.server, &mut seen).await;
     assert!(next.contains("To: bob@example.com") && next.contains("confirm your e-mail"), "{next}");
     assert_eq!(outbox(&world.server), seen, "no other");
+}
+
+/// A customer that no user stands for, and one whose own address is that of its billing.
+on_both_servers!(it_is_mailed_to_where_the_billing_details_say_too);
+async fn it_is_mailed_to_where_the_billing_details_say_too(setup: Setup) {
+    let world = World::start(setup).await.on_plan("basic").await;
+    let details = |customer: &str| format!("/v1/customers/{customer}/billing-details");
+    let subscribed = json!({"customer": "acme", "plan": "basic", "trial_days": 0});
+    assert_eq!(world.server.post("/v1/subscriptions", subscribed).await.status, 201);
+    for (customer, email) in [("acme", "books@acme.example"), (world.user.as_str(), "Ann@example.com")] {
+        assert_eq!(world.server.put(&details(customer), json!({"email": email})).await.status, 200);
+    }
+    let mut seen = BTreeSet::new();
+    next_mail(&world.server, &mut seen).await;
+    world.server.advance("2026-01-25T12:00:01Z").await;
+    // Nobody pays: the first reminder comes a day after the first invoice is due.
+    world.server.advance("2026-02-10T00:00:00Z").await;
+    register(&world.server, "bob@example.com").await;
+    let mut mails = BTreeSet::new();
+    loop {
+        let mail = next_mail(&world.server, &mut seen).await;
+        if mail.contains("To: bob@example.com") {
+            break;
+        }
+        let to = |name: &str| mail.to_ascii_lowercase().contains(&format!("to: {name}"));
+        let about =
+            ["Your invoice", "Your payment is overdue"].into_iter().find(|about| mail.contains(about));
+        let whose = ["ann@example.com", "books@acme.example"].into_iter().find(|name| to(name));
+        mails.extend(about.zip(whose));
+    }
+    let each = ["ann@example.com", "books@acme.example"];
+    let abouts = ["Your invoice", "Your payment is overdue"];
+    assert_eq!(mails, abouts.into_iter().flat_map(|about| each.map(|name| (about, name))).collect());
 }
 
 #[tokio::test]

@@ -1,12 +1,13 @@
 //! What happens while customers do not pay: they are reminded, at last suspended, and restored at once when
 //! nothing is overdue any more.
 use super::messages::{self, Message};
+use super::recipients;
 use super::standing::Standings;
 use crate::clock::Clock;
 use crate::mail::{About, MailError, Mailer, PaymentOverdue, Template};
 use crate::store::audit::{self, Change, SYSTEM};
 use crate::store::billing_standings::{self, Standing, Unpaid};
-use crate::store::{Db, StoreError, Tx, customers, memberships};
+use crate::store::{Db, StoreError, Tx, billing_details, customers, memberships};
 use crate::webhooks::dispatcher::Waker;
 use reckoner_domain::billing_status::{BillingStatus, Notice, Owing, suspended_at};
 use reckoner_domain::id::{CustomerId, ProjectId};
@@ -205,7 +206,7 @@ impl Debts {
         Ok(())
     }
 
-    /// Reminds a customer, by webhook and by mail to its people.
+    /// Reminds a customer, by webhook and by mail to its people and to where its billing details say.
     async fn remind(
         &self,
         tx: &mut Tx,
@@ -242,8 +243,9 @@ impl Debts {
             suspended_at: suspended_at(since).to_string(),
         });
         let people = memberships::addresses_of_customer(&mut *tx, project, &standing.external_id).await?;
-        for (user, address) in people {
-            let about = About { project, user: Some(&user), recipient: &address };
+        let details = billing_details::get(&mut *tx, project, &standing.customer).await?.details;
+        for (user, recipient) in recipients::all(&people, details.email.as_deref()) {
+            let about = About { project, user, recipient };
             self.mailer.queue(tx, about, &template, self.clock.real(), None).await?;
         }
         Ok(())

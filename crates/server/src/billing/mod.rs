@@ -6,6 +6,7 @@ pub mod levels;
 pub mod messages;
 pub mod moves;
 pub mod plans;
+mod recipients;
 mod reminders;
 pub mod revenue;
 pub mod standing;

@@ -40,6 +40,8 @@ pub(super) struct Bill {
     pub wallet_entries: u64,
     /// Whom it is made out to.
     pub made_out_to: BillTo,
+    /// Where it is sent, beside the customer's people.
+    pub email: Option<String>,
     /// The subscription's coupons that it uses up.
     pub exhausted: Vec<u32>,
 }
@@ -112,6 +114,7 @@ impl Invoicing {
             rated,
             wallet_entries: wallet.map_or(0, |wallet| wallet.entries),
             made_out_to: known.details.bill_to.clone(),
+            email: known.details.email.clone(),
             exhausted: exhausted(&coupons),
         }))
     }

@@ -133,8 +133,8 @@ impl Invoicing {
         }
         let first = invoices::next_numbers(tx, project, Series::Invoice, due.len() as u64).await?;
         let mut made = Vec::with_capacity(due.len());
-        for (number, one) in (first..).zip(due) {
-            made.push(self.invoice(one, number, now)?);
+        for (number, one) in (first..).zip(&due) {
+            made.push(self.invoice(*one, number, now)?);
         }
         invoices::insert(tx, &made).await?;
         for invoice in &made {
@@ -145,7 +145,8 @@ impl Invoicing {
         let customers: Vec<_> =
             made.iter().map(|invoice| (&invoice.customer, invoice.external_id.as_str())).collect();
         self.debts.settle_all(tx, project, &customers, now, noted).await?;
-        self.mail(tx, project, &made).await?;
+        let mails = made.iter().zip(due.iter().map(|(_, _, bill)| bill.email.as_deref()));
+        self.mail(tx, project, &mails.collect::<Vec<_>>()).await?;
         Ok(made.into_iter().map(|invoice| (invoice.subscription, invoice.id)).collect())
     }
 
