@@ -2,6 +2,7 @@
 use super::{lines, read_pdf};
 use crate::accounts::{next_mail, outbox};
 use crate::mail::server::MailServer;
+use crate::native::erasing::erase;
 use crate::plans::users::{World, register};
 use crate::support::on_both_servers;
 use crate::support::server::{Setup, TEST_KEY};
@@ -60,7 +61,7 @@ async fn a_final_invoice_is_mailed_to_the_people_of_its_customer(setup: Setup) {
     assert_eq!(outbox(&world.server), seen, "no other");
 }
 
-/// A customer that no user stands for, and one whose own address is that of its billing.
+// A customer that no user stands for, and one whose own address is that of its billing.
 on_both_servers!(it_is_mailed_to_where_the_billing_details_say_too);
 async fn it_is_mailed_to_where_the_billing_details_say_too(setup: Setup) {
     let world = World::start(setup).await.on_plan("basic").await;
@@ -91,6 +92,11 @@ async fn it_is_mailed_to_where_the_billing_details_say_too(setup: Setup) {
     let each = ["ann@example.com", "books@acme.example"];
     let abouts = ["Your invoice", "Your payment is overdue"];
     assert_eq!(mails, abouts.into_iter().flat_map(|about| each.map(|name| (about, name))).collect());
+    // Nobody knows of the address once the customer is erased.
+    erase(&world.server, "acme", "acme").await;
+    let texts = || outbox(&world.server).into_iter().map(|path| std::fs::read_to_string(path).expect("text"));
+    assert!(texts().all(|text| !text.contains("books@acme.example")));
+    assert!(texts().any(|text| text.contains("To: ann@example.com") && text.contains("Your invoice")));
 }
 
 #[tokio::test]

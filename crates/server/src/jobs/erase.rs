@@ -9,7 +9,7 @@ use crate::mail;
 use crate::store::audit::{self, Change, SYSTEM};
 use crate::store::erasing::{self, Names};
 use crate::store::erasures::{self, Erasure};
-use crate::store::{StoreError, billing_details, level_snapshots, meters, subjects};
+use crate::store::{StoreError, level_snapshots, meters, subjects};
 use reckoner_domain::meter::{Aggregation, Meter};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -121,7 +121,7 @@ impl Jobs {
         erasing::close_accounts(&mut tx, names, now).await?;
         erasing::end_limits(&mut tx, names, now).await?;
         erasing::end_alerts(&mut tx, names, now).await?;
-        billing_details::remove(&mut tx, erasure.project, &erasure.customer_id).await?;
+        erasing::end_billing(&mut tx, names, now).await?;
         level_snapshots::delete_of(&mut tx, erasure.project, customer).await?;
         subjects::forget_customer(&mut tx, erasure.project, &erasure.customer_id).await?;
         tx.commit().await?;
@@ -154,7 +154,7 @@ impl Jobs {
     }
 
     /// Takes what the record of changes says of the customer away, and of users who are nothing else;
-    /// answers the mails to these, and those of alerts about the customer.
+    /// answers the mails to these, to where it was billed, and those of alerts about it.
     async fn redact(&self, names: Names<'_>) -> Result<Vec<String>, EraseError> {
         let accounts = erasing::accounts(&self.db, names).await?;
         let closing = || accounts.iter().filter(|account| account.closes);
@@ -167,6 +167,7 @@ impl Jobs {
         let project = Some(names.erasure.project);
         erasing::redact(&self.db, &self.clock, project, (names, &objects, &texts)).await?;
         let mut mails = erasing::mails_of_alerts(&self.db, names).await?;
+        mails.extend(erasing::mails_of_billing(&self.db, names).await?);
         for account in closing() {
             mails.extend(erasing::mails_to(&self.db, account).await?);
         }

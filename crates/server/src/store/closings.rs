@@ -273,9 +273,7 @@ pub async fn set_late(
             window.start,
             window.end
         );
-        if tx.run(periods.list(some()).push(")", [])).await? == 0 {
-            continue;
-        }
+        tx.run(periods.list(some()).push(")", [])).await?;
         let cursors = sql!(
             "update billing_cursors set run_at = $2
              where project_id = $1 and run_at is null and subscription_id in
@@ -287,6 +285,20 @@ pub async fn set_late(
         tx.run(cursors.list(some()).push(")", [])).await?;
     }
     Ok(())
+}
+
+/// Has another closing run of subscriptions for which none is to come, where something of a closed period became known
+/// that it was not rated with.
+pub async fn run_late(tx: &mut Tx, ids: &[SubscriptionId], run_at: Timestamp) -> Result<()> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let query = sql!(
+        "update billing_cursors set run_at = $1 where run_at is null and exists (select 1 from closed_periods p
+           where p.subscription_id = billing_cursors.subscription_id and p.late) and subscription_id in ",
+        run_at
+    );
+    tx.run(query.list(ids.iter().map(Val::from))).await.map(drop)
 }
 
 /// Notes that a closed period is rated with all that is known of it.

@@ -45,8 +45,7 @@ impl Invoicing {
             Some((closing, _)) => Cursor {
                 closings: ready.cursor.closings + 1,
                 billed_until: Some(closing.at),
-                // What was noted meanwhile is looked at anew, also where no other closing is to come.
-                run_at: ready.run_at.or(ready.cursor.run_at.filter(|_| !all_seen)),
+                run_at: ready.run_at,
             },
         };
         let cursors = still.iter().map(|ready| (&ready.stored.id, next(ready)));
@@ -84,6 +83,10 @@ impl Invoicing {
             });
         }
         closings::insert_closed(&mut tx, &periods).await?;
+        // What was noted meanwhile is looked at anew, also where no other closing is to come.
+        let last = still.iter().filter(|ready| ready.closing.is_some() && ready.run_at.is_none());
+        let last: Vec<SubscriptionId> = last.map(|ready| ready.stored.id.clone()).collect();
+        closings::run_late(&mut tx, &last, now).await?;
         audit::write(&mut tx, &self.clock, noted).await?;
         tx.commit().await?;
         for one in &closed {
@@ -292,10 +295,16 @@ async fn still_so<'r>(tx: &mut Tx, project: ProjectId, ready: &'r [Ready]) -> Re
     let cursors = closings::cursors(&mut *tx, &ids).await?;
     // A second closing of one customer waits until it is known what the first one leaves in the wallet.
     let mut of_customers: BTreeMap<&CustomerId, &Ready> = BTreeMap::new();
+    let mut nothing_to_close = Vec::new();
     for one in ready {
         let id = &one.stored.id;
         let cursor = cursors.get(id).copied().unwrap_or_default();
-        if versions.get(id) == Some(&one.stored.version) && cursor == one.cursor {
+        if versions.get(id) != Some(&one.stored.version) || cursor != one.cursor {
+            continue;
+        }
+        if one.closing.is_none() {
+            nothing_to_close.push(one);
+        } else {
             of_customers.entry(&one.stored.customer).or_insert(one);
         }
     }
@@ -307,6 +316,7 @@ async fn still_so<'r>(tx: &mut Tx, project: ProjectId, ready: &'r [Ready]) -> Re
         let entries = wallets.get(&one.stored.customer).map_or(0, |wallet| wallet.entries);
         one.bill().is_none_or(|bill| bill.wallet_entries == entries)
     });
+    still.extend(nothing_to_close);
     Ok((still, wallets))
 }
 

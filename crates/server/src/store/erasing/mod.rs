@@ -2,10 +2,12 @@
 //! what else could tell who it was goes. Each function may be run again.
 mod accounts;
 mod alerts;
+mod billing;
 mod record;
 
 pub use accounts::{Account, accounts, close_accounts, mails_to};
 pub use alerts::{alerts_of, end_alerts, mails_of_alerts};
+pub use billing::{end_billing, mails_of_billing};
 pub use record::{REDACTED, redact};
 
 use super::db::{Db, Tx};
