@@ -46,18 +46,21 @@ struct Used {
     events: u64,
 }
 
+/// The version of a meter, and the neighbouring windows in which it is read.
+type Reading = (MeterId, Vec<Window>);
+
 /// What customers used and what was aggregated of it, read for many at once. What is not among it is read when it is
 /// wanted.
 #[derive(Default)]
 pub(super) struct Readings {
-    used: HashMap<(MeterId, Vec<Window>), HashMap<String, Vec<Used>>>,
+    used: HashMap<Reading, HashMap<String, Vec<Used>>>,
     aggregations: HashMap<Window, BTreeMap<String, String>>,
 }
 
 /// What is wanted of some customers.
 #[derive(Default)]
 struct Wanted<'a> {
-    used: HashMap<(MeterId, Vec<Window>), (Meter, BTreeSet<&'a str>)>,
+    used: HashMap<Reading, (Meter, BTreeSet<&'a str>)>,
     aggregations: HashMap<Window, BTreeSet<&'a str>>,
 }
 
