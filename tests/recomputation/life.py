@@ -120,6 +120,7 @@ class Life:
         self.actions = 0
         self.crashes = args.crashes if args.binary else 0
         self.crashed = 0
+        self.worker = None
 
     def prepare(self):
         self.server.ask("PUT", "/v1/test-clock", {"frozen_time": shown(START)})
@@ -157,6 +158,13 @@ class Life:
                 one.settle(self.end)
 
     def move(self, at):
+        if self.worker:
+            self.worker.moving.set()
+        self.move_clock(at)
+        if self.worker:
+            self.worker.moving.clear()
+
+    def move_clock(self, at):
         to = ("POST", "/v1/test-clock/advance", {"frozen_time": shown(at)})
         if self.crash_random.random() < self.crash_chance:
             self.server.ask_through_crash(*to, self.crash_random.random() * 0.05)
@@ -407,7 +415,7 @@ def main():
     process = Process(args.binary, args.data_dir, args.key) if args.binary else None
     life = Life(Server(args.url, args.key, process), args)
     life.prepare()
-    worker = SecondWorker(process, args.key) if process and args.second_worker else None
+    worker = life.worker = SecondWorker(process, args.key) if process and args.second_worker else None
     try:
         life.live()
     finally:
