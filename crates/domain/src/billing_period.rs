@@ -115,11 +115,10 @@ impl Closing {
     /// The closing some time after the end, which bills what came late of the periods before.
     fn settlement(phases: &[Phase], billed_until: Timestamp) -> Option<Self> {
         let end = phases.last().filter(|phase| phase.status.is_over())?.starts_at;
-        let at = end.plus_micros(SETTLED_AFTER);
-        (billed_until <= end).then_some(Self { period: None, next: None, at })
+        (billed_until <= end).then(|| Self::of_late(end.plus_micros(SETTLED_AFTER)))
     }
 
-    /// The closing at an instant of a subscription that is settled, for what came later still.
+    /// A closing at an instant that bills nothing but what came late of the periods before.
     pub fn of_late(at: Timestamp) -> Self {
         Self { period: None, next: None, at }
     }

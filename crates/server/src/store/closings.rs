@@ -323,7 +323,8 @@ pub async fn to_rate(
     }
     let query = sql!(
         "select * from closed_periods c where (late or period_end > $1
-           or period_end > (select max(period_end) from closed_periods where subscription_id = c.subscription_id) - $2)
+           or period_end > (select l.period_end from closed_periods l where l.subscription_id = c.subscription_id
+             order by l.ordinal desc limit 1) - $2)
            and subscription_id in ",
         since,
         within
