@@ -4,7 +4,11 @@ use super::{Decision, Inner, Instant, POOLS_MAX, WhenAway};
 use crate::client::{Error, LeaseAnswer, RetryPolicy};
 use crate::record::Record;
 use http::StatusCode;
+use reckoner_api::entitlement::RefusalReason;
 use std::sync::Arc;
+
+/// How often one decision is asked for while others take units ahead.
+const ASKS_MAX: u32 = 8;
 
 impl Inner {
     pub(super) async fn take(self: &Arc<Self>, record: &Record, units: u64) -> Decision {
@@ -29,8 +33,24 @@ impl Inner {
                 return decision;
             }
         }
-        self.settle_leases(&pool).await;
-        self.consume(&pool, record).await
+        self.ask(&pool, record).await
+    }
+
+    /// Has the server decide. Units that others of this process took ahead meanwhile are no reason to refuse.
+    async fn ask(&self, pool: &Pool, record: &Record) -> Decision {
+        let mut asked = 1;
+        loop {
+            let grants = self.settle_leases(pool).await;
+            let decision = self.consume(pool, record).await;
+            if decision.reason() != Some(RefusalReason::Limit) || asked == ASKS_MAX {
+                return decision;
+            }
+            let _filling = pool.filling.lock().await;
+            if pool.grants() == grants {
+                return decision;
+            }
+            asked += 1;
+        }
     }
 
     fn pool(&self, customer: &str, meter: &str) -> Arc<Pool> {
@@ -89,14 +109,15 @@ impl Inner {
     }
 
     /// Units that are recorded count, and so do leases that hold them: what is left of those is given back before a
-    /// decision is asked for, so that it is not refused on their account.
-    async fn settle_leases(&self, pool: &Pool) {
+    /// decision is asked for, so that it is not refused on their account. Returns how many there were so far.
+    async fn settle_leases(&self, pool: &Pool) -> u64 {
         let _filling = pool.filling.lock().await;
         let leases = pool.drain();
-        if leases.is_empty() || self.tracker.flush().await.is_err() {
-            return;
+        if !leases.is_empty() && self.tracker.flush().await.is_ok() {
+            self.give_back(leases).await;
         }
-        self.give_back(leases).await;
+        let _returning = pool.returning.lock().await;
+        pool.grants()
     }
 
     /// Gives leases back whose records are settled.

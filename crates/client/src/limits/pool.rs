@@ -65,6 +65,8 @@ struct State {
     filling: bool,
     /// Grows when all is given back.
     turn: u64,
+    /// Leases that there ever were.
+    grants: u64,
 }
 
 #[derive(Debug)]
@@ -74,6 +76,8 @@ pub(super) struct Pool {
     state: Mutex<State>,
     /// Held by whoever takes more units ahead.
     pub filling: tokio::sync::Mutex<()>,
+    /// Held while leases that are no longer here are given back.
+    pub returning: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// Units that were there.
@@ -96,7 +100,8 @@ pub(super) struct Chores {
 impl Pool {
     pub fn new(customer: &str, meter: &str) -> Self {
         let (customer, meter) = (customer.to_owned(), meter.to_owned());
-        Self { customer, meter, state: Mutex::default(), filling: tokio::sync::Mutex::default() }
+        let (state, filling, returning) = Default::default();
+        Self { customer, meter, state, filling, returning }
     }
 
     /// Takes units that are there.
@@ -132,6 +137,7 @@ impl Pool {
             state.near = false;
         }
         state.known = Some(known);
+        state.grants += 1;
         let share = Arc::default();
         let (begun, id) = (asked, lease.lease_id);
         state.leases.push(Held { id, granted, taken: 0, begun, usable_until: usable, ends, share });
@@ -178,6 +184,11 @@ impl Pool {
     /// Whether nothing was given back since.
     pub fn is_turn(&self, turn: u64) -> bool {
         self.state.lock().turn == turn
+    }
+
+    /// How many leases there ever were.
+    pub fn grants(&self) -> u64 {
+        self.state.lock().grants
     }
 
     pub fn is_near(&self) -> bool {

@@ -2,6 +2,7 @@
 use super::pool::{Chores, Pool};
 use super::{Duration, Inner, Instant};
 use std::sync::{Arc, Weak};
+use tokio::sync::OwnedMutexGuard;
 use tokio::task::JoinSet;
 
 /// How often leases are looked after, in milliseconds.
@@ -23,13 +24,15 @@ pub(super) async fn run(limiter: Weak<Inner>) {
 async fn round(inner: &Arc<Inner>) {
     let _rounds = inner.rounds.lock().await;
     let now = Instant::now();
-    let due: Vec<(Arc<Pool>, Chores)> = {
+    let pools: Vec<Arc<Pool>> = {
         let mut pools = inner.pools.lock();
         pools.retain(|_, pool| Arc::strong_count(pool) > 1 || !pool.is_idle(now));
-        pools.values().map(|pool| (Arc::clone(pool), pool.chores(now))).collect()
+        pools.values().cloned().collect()
     };
     let mut calls = JoinSet::new();
-    for (pool, chores) in due {
+    for pool in pools {
+        let returning = Arc::clone(&pool.returning).lock_owned().await;
+        let chores = pool.chores(now);
         if chores.give_back.is_empty() && chores.renew.is_empty() {
             continue;
         }
@@ -37,13 +40,14 @@ async fn round(inner: &Arc<Inner>) {
             calls.join_next().await;
         }
         let inner = Arc::clone(inner);
-        calls.spawn(async move { do_chores(&inner, &pool, chores).await });
+        calls.spawn(async move { do_chores(&inner, &pool, chores, returning).await });
     }
     while calls.join_next().await.is_some() {}
 }
 
-async fn do_chores(inner: &Inner, pool: &Pool, chores: Chores) {
+async fn do_chores(inner: &Inner, pool: &Pool, chores: Chores, returning: OwnedMutexGuard<()>) {
     inner.give_back(chores.give_back).await;
+    drop(returning);
     for (id, share) in chores.renew {
         let asked = Instant::now();
         match inner.client.report_lease_at(&id, share.stored(), true).await {

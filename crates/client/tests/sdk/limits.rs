@@ -90,6 +90,21 @@ async fn processes_that_share_a_limit_never_pass_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn many_who_ask_at_once_get_all_that_there_is_however_slow_the_answers() {
+    for delays in 1..=20 {
+        let standin = Standin::start().await;
+        standin.with(|inner| (inner.limit, inner.delays) = (Some(60), delays));
+        let limiter = limiter(&standin);
+        let asks = (0..150).map(|_| {
+            let limiter = limiter.clone();
+            async move { limiter.take(&call(), 1).await.allowed }
+        });
+        let answers = futures_util::future::join_all(asks).await;
+        assert_eq!(answers.into_iter().filter(|allowed| *allowed).count(), 60, "delays {delays}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn plans_that_do_not_block_are_asked_about_once() {
     let standin = Standin::start().await;
     let limiter = limiter(&standin);

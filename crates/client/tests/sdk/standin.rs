@@ -1,6 +1,7 @@
 //! A server that keeps exact counts in memory and fails as it is told to.
-use axum::extract::{Path, State};
+use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
+use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json, Router};
@@ -8,6 +9,7 @@ use reckoner_client::Client;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 /// How requests are answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +36,8 @@ pub struct Inner {
     pub batches: Vec<usize>,
     /// Most events of a batch.
     pub batch_max: Option<usize>,
+    /// Requests and answers are under way for times that follow from this number; none while it is 0.
+    pub delays: u64,
     lease_number: u64,
 }
 
@@ -53,6 +57,7 @@ impl Standin {
             .route("/v1/entitlements/consume", post(consume))
             .route("/v1/entitlements/leases", post(lease))
             .route("/v1/entitlements/leases/{id}/{what}", post(report))
+            .layer(middleware::from_fn_with_state(Arc::clone(&inner), under_way))
             .with_state(Arc::clone(&inner));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
@@ -138,6 +143,22 @@ impl Inner {
             "reason": if allowed { Value::Null } else { "limit".into() },
         })
     }
+}
+
+/// Holds a request and its answer back for up to 15 ms each.
+async fn under_way(State(inner): State<Shared>, request: Request, next: Next) -> Response {
+    let delay = || {
+        let mut inner = inner.lock().expect("a lock");
+        let delays = &mut inner.delays;
+        *delays ^= *delays << 13;
+        *delays ^= *delays >> 7;
+        *delays ^= *delays << 17;
+        Duration::from_micros(*delays % 15_000)
+    };
+    tokio::time::sleep(delay()).await;
+    let answer = next.run(request).await;
+    tokio::time::sleep(delay()).await;
+    answer
 }
 
 fn refused(status: u16) -> Response {
