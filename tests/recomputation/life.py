@@ -118,6 +118,7 @@ class Life:
         self.now = START
         self.events = 0
         self.actions = 0
+        self.invoiced_now = 0
         self.crashes = args.crashes if args.binary else 0
         self.crashed = 0
         self.worker = None
@@ -162,7 +163,7 @@ class Life:
             self.worker.moving.set()
         self.move_clock(at)
         if self.worker:
-            self.worker.moving.clear()
+            self.worker.rest()
 
     def move_clock(self, at):
         to = ("POST", "/v1/test-clock/advance", {"frozen_time": shown(at)})
@@ -255,8 +256,13 @@ class Life:
         id_, one = customer.current
         key, when = self.random.choice(PLANS)["key"], self.random.choice([None, None, "now", "period_end"])
         body = {"plan": key} if when is None else {"plan": key, "when": when}
+        when = when or one.timing(key)
+        invoice_now = when == "now" and self.random.random() < 0.5
+        if invoice_now:
+            body["invoice_now"] = True
+            self.invoiced_now += 1
         self.server.ask("POST", f"/v1/subscriptions/{id_}/change-plan", body)
-        one.change(key, when, self.now)
+        one.change(key, when, self.now, invoice_now)
 
     def cancel(self, customer):
         id_, one = customer.current
@@ -427,7 +433,8 @@ def main():
     for one in wrong[:20]:
         print(one, file=sys.stderr)
     print(f"{agreed} invoices of {len(life.customers)} customers agree, {len(wrong)} differences, "
-          f"{life.actions} actions, {life.events} events, {life.suspensions} suspensions, {life.crashed} crashes{rounds}, "
+          f"{life.actions} actions, {life.events} events, {life.invoiced_now} changes invoiced at once, {life.suspensions} suspensions, "
+          f"{life.crashed} crashes{rounds}, "
           f"seed {args.seed}, "
           f"{time.monotonic() - began:.0f} s")
     if process:

@@ -87,6 +87,8 @@ class Subscription:
     def __init__(self, plans, plan, at, zone, trial_days):
         self.plans = plans
         self.scheduled = None
+        # When what changed was to be invoiced at once.
+        self.invoiced_now = []
         self.trial_end = at + trial_days * DAY if trial_days else None
         anchor = None if plans[plan].get("billing") == "calendar" else (self.trial_end or at)
         status = "trialing" if trial_days else "active"
@@ -140,16 +142,18 @@ class Subscription:
         in_trial = self.trial_end is not None and now < self.trial_end
         self.scheduled = (self.trial_end if in_trial else period_at(self.now[3], now)[1], action)
 
-    def change(self, plan, when, now):
+    def timing(self, plan):
+        """When a change of plan takes effect of which nothing is said."""
         old, new = self.plans[self.now[1]], self.plans[plan]
+        monthly = lambda one: F(one["base_price"]) * PER_MONTH[one["interval"]]
+        return "now" if monthly(new) >= monthly(old) else "period_end"
+
+    def change(self, plan, when, now, invoice_now):
         if plan == self.now[1]:
             self.scheduled = None
-            return
-        monthly = lambda one: F(one["base_price"]) * PER_MONTH[one["interval"]]
-        if when is None:
-            when = "now" if monthly(new) >= monthly(old) else "period_end"
-        if when == "now":
+        elif when == "now":
             self.move(plan, now)
+            self.invoiced_now += [now] if invoice_now else []
         else:
             self.schedule(plan, now)
 
@@ -226,8 +230,10 @@ class Billing:
         """Coupons are (coupon, given at, taken at or None), details (since when, details)."""
         self.coupons = coupons
         self.details = details
+        # All closings, and those that end a period or begin the first.
         self.runs = []
-        self.closings = 0
+        self.closings = []
+        self.invoiced_now = subscription.invoiced_now
         self.phases = subscription.phases
         self.plans = subscription.plans
         self.usage = usage
@@ -347,29 +353,30 @@ class Billing:
     def invoices(self, until):
         """[(run at, period start, period end, lines, total)] of all closings until an instant. The closings before
         each are counted, as coupons are for a number of them."""
-        first = True
         end = None
         for period in self.periods(until):
             start, last, whole, parts, is_end, following = period
-            if first:
-                first = False
+            if not self.closings:
                 charges = self.fees(parts[0][2], start, whole, 1) if parts[0][2] else []
                 yield start, start, start, *self.close(start, charges, F(0))[:2]
+            changes = self.changes(period)
+            for at, run_at in self.between(period, self.closings[-1]):
+                if run_at > until:
+                    return
+                due = [fee for changed, fees in changes if changed <= at for fee in fees]
+                changes = [one for one in changes if one[0] > at]
+                self.runs.append(run_at)
+                coupons = [one for one in self.coupons_of(len(self.closings), run_at) if "percent" in one]
+                yield run_at, at, at, *assemble(due, coupons, F(0), *self.taxed(run_at))[:2]
             if last + GRACE > until:
                 return
-            fees = []
-            for before, after in zip(parts, parts[1:]):
-                if before[2]:
-                    fees += self.fees(before[2], after[0], whole, -1)
-                if after[2]:
-                    fees += self.fees(after[2], after[0], whole, 1)
-            if last < whole[1] and not is_end and parts[-1][2]:
-                fees += self.fees(parts[-1][2], last, whole, -1)
-            if following and following[2]:
+            fees = [fee for _, fees in changes for fee in fees]
+            # The fees of the next period, which began with an invoice of their own where that cut this one.
+            if following and following[2] and not (last < whole[1] and last in self.invoiced_now):
                 fees += self.fees(following[2], last, period_at(following[3], last), 1)
             used, commitment = self.usage_charges(period, last + GRACE)
             late = self.adjustments(last + GRACE)
-            number = self.closings
+            number = len(self.closings)
             lines, total, nets = self.close(last + GRACE, fees + used + late, commitment)
             self.closed.append([period, nets, fees, number, last + GRACE])
             yield last + GRACE, start, last, lines, total
@@ -377,6 +384,30 @@ class Billing:
         if end is not None and end + SETTLED_AFTER <= until:
             self.settled = end + SETTLED_AFTER
             yield self.settle(self.settled)
+
+    def changes(self, period):
+        """[(instant, fees)] of what changes in a period; with a cut that is invoiced at once, what follows it."""
+        _, last, whole, parts, is_end, following = period
+        changes = []
+        for before, after in zip(parts, parts[1:]):
+            fees = self.fees(before[2], after[0], whole, -1) if before[2] else []
+            fees += self.fees(after[2], after[0], whole, 1) if after[2] else []
+            changes.append((after[0], fees))
+        if last < whole[1] and not is_end:
+            fees = self.fees(parts[-1][2], last, whole, -1) if parts[-1][2] else []
+            if last in self.invoiced_now and following[2]:
+                fees += self.fees(following[2], last, period_at(following[3], last), 1)
+            changes.append((last, fees))
+        return changes
+
+    def between(self, period, before):
+        """(instant, when it is run) of what is invoiced before the end of a period, after the closing before. What
+        is asked for while that one waits is invoiced with it, all together."""
+        start, last, whole, *_ = period
+        within = [at for at in self.invoiced_now if start <= at < last or (at == last < whole[1])]
+        waiting = [at for at in within if at < before]
+        runs = [(waiting[-1], before)] if waiting else []
+        return runs + [(at, at) for at in within if at >= before]
 
     def settle(self, at):
         return at, at, at, *self.close(at, self.adjustments(at), F(0))[:2]
@@ -395,17 +426,17 @@ class Billing:
     def close(self, at, charges, commitment):
         """What a closing comes to that is run at an instant: lines, total, nets."""
         self.runs.append(at)
-        number = self.closings
-        self.closings += 1
-        taxes, mode = self.taxed(at)
-        return assemble(charges, self.coupons_of(number), commitment, taxes, mode)
+        self.closings.append(at)
+        return assemble(charges, self.coupons_of(len(self.closings) - 1), commitment, *self.taxed(at))
 
-    def coupons_of(self, number):
-        """The coupons that take off the closing with a number, as (percent or None, amount or None)."""
-        before = lambda instant: sum(1 for at in self.runs if at < instant)
+    def coupons_of(self, number, at=None):
+        """The coupons that take off the closing with a number; at an instant before it those that are there then."""
+        before = lambda instant: sum(1 for at in self.closings if at < instant)
         taking = []
         for coupon, given, taken in self.coupons:
             first, end = before(given), number + 1 if taken is None else before(taken)
+            if at is not None:
+                first, end = (first if given <= at else number + 1), number + (taken is None or taken > at)
             lasting = "periods" not in coupon or number - first < coupon["periods"]
             if first <= number < end and lasting:
                 taking.append(coupon)

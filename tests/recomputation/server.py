@@ -89,6 +89,7 @@ class SecondWorker:
         self.failures = []
         self.stopping = threading.Event()
         self.moving = threading.Event()
+        self.round = threading.Lock()
         self.thread = threading.Thread(target=self.work)
         self.thread.start()
 
@@ -106,9 +107,16 @@ class SecondWorker:
         while not self.stopping.is_set():
             # Not between two things that are done at one instant: which comes first is not for it to decide.
             self.moving.wait(0.05)
-            if self.moving.is_set():
-                self.ask(connection, "/trials/check", headers, {})
-                self.rounds += 1
+            with self.round:
+                if self.moving.is_set():
+                    self.ask(connection, "/trials/check", headers, {})
+                    self.rounds += 1
+
+    def rest(self):
+        """Lets it do no more, after what it is about."""
+        self.moving.clear()
+        with self.round:
+            pass
 
     def ask(self, connection, path, headers, body):
         connection.request("POST", path, json.dumps(body), {**headers, "content-type": "application/json"})

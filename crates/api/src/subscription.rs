@@ -33,6 +33,9 @@ pub struct PlanChange {
     /// When: `now` or `period_end`. When absent, a plan whose monthly base price is no lower begins
     /// now, another one at the end of the period.
     pub when: Option<String>,
+    /// Whether what is given back of the old plan's fees and due of the new one's is invoiced at once; when absent
+    /// or false it is on the invoice of the period. Only for what changes now.
+    pub invoice_now: Option<bool>,
 }
 
 /// When a subscription is to end.

@@ -12,7 +12,7 @@ pub use assemble::{Draft, Terms, Totals, draft};
 pub use charge::Charge;
 pub use finalized::{FinalInvoice, Header, TamperedInvoice};
 pub use line::{Line, LineKind, Source};
-pub use of_plan::{Metering, base_charges, billed_quantity, change_charges, usage_charge};
+pub use of_plan::{Metering, billed_quantity, fee_charges, usage_charge};
 pub use status::{InvoiceEvent, InvoiceStatus};
 pub use tax::{TaxMode, TaxRate, Taxes};
 

@@ -2,6 +2,7 @@
 mod credits;
 mod debts;
 mod discounts;
+mod interim;
 mod invoices;
 mod life;
 mod moves;

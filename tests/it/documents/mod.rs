@@ -6,9 +6,10 @@ mod routes;
 mod settings;
 
 use reckoner_domain::billing_details::BillTo;
+use reckoner_domain::billing_period::{Fee, PlanVersion};
 use reckoner_domain::invoice::{
     Charge, Draft, FinalInvoice, Header, InvoiceStatus, LineKind, Metering, TaxMode, TaxRate, Taxes, Terms,
-    base_charges, draft, usage_charge,
+    draft, fee_charges, usage_charge,
 };
 use reckoner_domain::key::TaxKey;
 use reckoner_domain::money::Money;
@@ -97,7 +98,9 @@ fn tiered() -> FinalInvoice {
     let form: PlanForm = serde_json::from_str(text).expect("a form");
     let plan = form.read(1, &mut Problems::default()).expect("a plan");
     let taxes = Taxes { mode: TaxMode::Exclusive, rates: vec![vat()] };
-    let mut charges = base_charges(&plan, january(), Share::WHOLE, &taxes).expect("fits");
+    let version = PlanVersion { key: plan.key.clone(), version: plan.version };
+    let fee = Fee { plan: version, rest: january(), whole: january(), given_back: false };
+    let mut charges = fee_charges(&plan, &fee, &taxes).expect("fits");
     let usage = Usage { quantity: Ratio::from_count(12_445), events: 12_445 };
     let metering = Metering { usage, meter: None, aggregation: None };
     let used = usage_charge(&plan, &plan.prices[0], metering, january(), Share::WHOLE, &taxes);

@@ -1,8 +1,9 @@
 //! Charges that become an invoice.
 use super::{read, text};
+use crate::billing_period::{Fee, PlanVersion};
 use crate::coupon::{Coupon, CouponForm};
 use crate::currency::Currency;
-use crate::invoice::{Charge, Draft, Metering, TaxMode, Taxes, Terms, base_charges, draft, usage_charge};
+use crate::invoice::{Charge, Draft, Metering, TaxMode, Taxes, Terms, draft, fee_charges, usage_charge};
 use crate::money::Money;
 use crate::plan::PlanForm;
 use crate::problem::Problems;
@@ -60,7 +61,9 @@ pub(super) fn bill(given: &Value) -> Value {
     let plan = read::<PlanForm>(&given["plan"]).read(1, &mut Problems::default()).expect("a plan");
     let period: Window = read(&given["period"]);
     let next: Window = read(&given["next_period"]);
-    let mut charges = base_charges(&plan, next, Share::WHOLE, &Taxes::default()).expect("fits");
+    let version = PlanVersion { key: plan.key.clone(), version: plan.version };
+    let fee = Fee { plan: version, rest: next, whole: next, given_back: false };
+    let mut charges = fee_charges(&plan, &fee, &Taxes::default()).expect("fits");
     for price in &plan.prices {
         let Some(meter) = price.meter() else { continue };
         let usage = &given["usage"][meter.as_str()];

@@ -2,7 +2,7 @@
 use super::charge::Charge;
 use super::line::{LineKind, Source};
 use super::tax::Taxes;
-use crate::billing_period::FeeChange;
+use crate::billing_period::Fee;
 use crate::id::MeterId;
 use crate::key::PriceKey;
 use crate::meter::Aggregation;
@@ -26,29 +26,28 @@ pub struct Metering {
     pub aggregation: Option<String>,
 }
 
-/// The fees of a period, or of its rest: base price, commitment and flat prices. What is free has no
-/// charge.
-pub fn base_charges(
-    plan: &Plan,
-    period: Window,
-    share: Share,
-    taxes: &Taxes,
-) -> Result<Vec<Charge>, MoneyError> {
+/// What a plan charges for a period or its rest, or gives back: base price, commitment and flat prices. What is free
+/// has no charge.
+pub fn fee_charges(plan: &Plan, fee: &Fee, taxes: &Taxes) -> Result<Vec<Charge>, MoneyError> {
     let commitment = plan.commitment.map(|amount| (None, "Prepaid commitment".to_owned(), amount));
     let flat_prices = plan.prices.iter().filter_map(|price| match price.charges {
         Charges::Flat { amount } => Some((Some(price), price.key.to_string(), amount)),
         Charges::Metered { .. } => None,
     });
     let fees = [(None, plan.name.clone(), plan.base_price)].into_iter().chain(commitment).chain(flat_prices);
-    let charge = |(price, description, amount): (Option<&Price>, String, Money)| {
+    let share = Share::of(fee.rest, fee.whole);
+    let charge = |(price, name, amount): (Option<&Price>, String, Money)| {
+        let exact = flat(amount, share)?;
+        let (description, exact) =
+            if fee.given_back { (format!("{name}, given back"), exact.negated()?) } else { (name, exact) };
         Ok(Charge {
             kind: LineKind::Base,
             description,
-            period,
+            period: fee.rest,
             share,
             measured: None,
             details: Vec::new(),
-            exact: flat(amount, share)?,
+            exact,
             minimum: None,
             tax: taxes.key_of(plan.tax_of(price)).cloned(),
             source: Some(source(plan, price.map(|price| &price.key))),
@@ -88,24 +87,6 @@ pub fn usage_charge(
             ..source(plan, Some(&price.key))
         }),
     }))
-}
-
-/// The fees that begin within a billing period, or what is given back of them.
-pub fn change_charges(
-    plan: &Plan,
-    change: &FeeChange,
-    whole: Window,
-    taxes: &Taxes,
-) -> Result<Vec<Charge>, MoneyError> {
-    let charges = base_charges(plan, change.rest, Share::of(change.rest, whole), taxes)?;
-    if !change.given_back {
-        return Ok(charges);
-    }
-    let given_back = |charge: Charge| {
-        let description = format!("{}, given back", charge.description);
-        Ok(Charge { description, exact: charge.exact.negated()?, ..charge })
-    };
-    charges.into_iter().map(given_back).collect()
 }
 
 /// The quantity that a meter's value in a part of a billing period is billed as. A mean level counts for the

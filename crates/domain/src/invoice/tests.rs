@@ -1,5 +1,6 @@
 use super::*;
 use crate::billing_details::BillTo;
+use crate::billing_period::{Fee, PlanVersion};
 use crate::golden::invoices::assemble;
 use crate::id::MeterId;
 use crate::money::Money;
@@ -161,7 +162,13 @@ fn a_plan_charges_fees_in_advance_and_usage_in_arrears() {
     let period = Window { start: at("2026-01-01T00:00:00Z"), end: at("2026-02-01T00:00:00Z") };
     let rest = Window { start: at("2026-01-11T00:00:00Z"), end: period.end };
     let share = Share::of(rest, period);
-    let fees = base_charges(&plan, rest, share, &Taxes::default()).expect("fits");
+    let fee = Fee {
+        plan: PlanVersion { key: plan.key.clone(), version: plan.version },
+        rest,
+        whole: period,
+        given_back: false,
+    };
+    let fees = fee_charges(&plan, &fee, &Taxes::default()).expect("fits");
     let shown: Vec<_> =
         fees.iter().map(|fee| format!("{:?} {} {}", fee.kind, fee.description, fee.exact)).collect();
     assert_eq!(shown, ["Base Team 21", "Base Prepaid commitment 42", "Base support 10.5"]);

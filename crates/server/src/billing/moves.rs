@@ -177,7 +177,7 @@ impl Moves<'_> {
         }
         let whose = Whose { by, project: asked.project, id: &stored.id, version: Some(stored.version) };
         let plan = (to.key.clone(), Some(to.version));
-        let after = self.subscriptions.change_plan(whose, &plan, asked.when).await?;
+        let after = self.subscriptions.change_plan(whose, &plan, asked.when, false).await?;
         Ok(outcome(&after.subscription, to))
     }
 

@@ -144,12 +144,13 @@ impl Subscriptions {
 
     /// Gives a subscription another plan or version. Where nothing says when: one whose monthly base
     /// price is no lower at once, another at the end of the period. The plan that it has already takes
-    /// back what was scheduled.
+    /// back what was scheduled. What it changes of fees is on the next invoice, or on one of its own.
     pub async fn change_plan(
         &self,
         whose: Whose<'_>,
         plan: &(PlanKey, Option<u32>),
         when: Option<Timing>,
+        invoice_now: bool,
     ) -> Result<Stored> {
         let (mut tx, stored, now) = self.begin(&whose).await?;
         let new = self.find_plan(&mut tx, whose.project, plan).await?;
@@ -159,8 +160,21 @@ impl Subscriptions {
         if old.currency != new.currency {
             return Err(SubscriptionError::Currency { has: old.currency, wants: new.currency });
         }
+        if invoice_now && subscription.collection == Collection::Stripe {
+            return Err(SubscriptionError::InvoiceNow("is collected by Stripe at the end of the period"));
+        }
         let next = changed(subscription, (&old, &new), when, now)?;
-        self.end(tx, &whose, Change { before: stored, after: next, at: now }).await
+        if invoice_now && next.at_period_end.is_some() {
+            return Err(SubscriptionError::InvoiceNow("takes effect at the end of the period"));
+        }
+        let changes = next != *subscription;
+        let change = Change { before: stored, after: next, at: now };
+        let stored = self.write(&mut tx, &whose.by.to_string(), change).await?;
+        if invoice_now && changes {
+            self.invoice_at(&mut tx, &stored, now).await?;
+        }
+        self.commit(tx, &stored).await?;
+        Ok(stored)
     }
 
     /// Ends a subscription, at once or at the end of the period (of the trial, in one).

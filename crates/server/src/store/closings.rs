@@ -5,6 +5,7 @@ use super::exec::Exec;
 use super::query::Val;
 use super::row;
 use crate::sql;
+use reckoner_domain::billing_period::Billed;
 use reckoner_domain::id::{CustomerId, InvoiceId, ProjectId, SubscriptionId};
 use reckoner_domain::money::Money;
 use reckoner_domain::time::Timestamp;
@@ -19,8 +20,10 @@ const CUSTOMERS_MAX: usize = 500;
 pub struct Cursor {
     /// How many closings there were: the first one only begins billing.
     pub closings: u64,
-    /// The end of the last period that is closed, or the beginning of the first.
-    pub billed_until: Option<Timestamp>,
+    /// How far it is billed; not at all where `None`.
+    pub billed: Option<Billed>,
+    /// When it changed so that what changed is to be invoiced before the end of the period.
+    pub interim_at: Option<Timestamp>,
     /// When the next closing is to be run; never where `None`.
     pub run_at: Option<Timestamp>,
 }
@@ -38,6 +41,10 @@ pub struct ClosedPeriod {
     pub customer: CustomerId,
     /// The period.
     pub window: Window,
+    /// Of how many phases the changes of fees were billed before it.
+    pub phases_before: usize,
+    /// The same with it: it was rated with those; `None` where that was not written down.
+    pub phases: Option<usize>,
     /// When it was closed.
     pub closed_at: Timestamp,
     /// The invoice that closed it; none where nothing was due, or a provider collects.
@@ -55,6 +62,8 @@ struct CursorRow {
     subscription_id: String,
     closings: i64,
     billed_until: Option<i64>,
+    phases: i64,
+    interim_at: Option<i64>,
     run_at: Option<i64>,
 }
 
@@ -66,6 +75,8 @@ struct PeriodRow {
     customer_id: String,
     period_start: i64,
     period_end: i64,
+    phases_before: i64,
+    phases: Option<i64>,
     closed_at: i64,
     invoice_id: Option<String>,
     currency: Option<String>,
@@ -88,6 +99,8 @@ fn from_row(row: PeriodRow) -> Result<ClosedPeriod> {
             start: row::time("period_start", row.period_start)?,
             end: row::time("period_end", row.period_end)?,
         },
+        phases_before: row::place("phases_before", row.phases_before)?,
+        phases: row.phases.map(|phases| row::place("phases", phases)).transpose()?,
         closed_at: row::time("closed_at", row.closed_at)?,
         invoice: row.invoice_id.map(row::id).transpose()?,
         overage,
@@ -108,13 +121,17 @@ pub async fn cursors(on: impl Exec, ids: &[SubscriptionId]) -> Result<BTreeMap<S
         return Ok(BTreeMap::new());
     }
     let query = sql!(
-        "select subscription_id, closings, billed_until, run_at from billing_cursors where subscription_id in "
+        "select subscription_id, closings, billed_until, phases, interim_at, run_at from billing_cursors
+         where subscription_id in "
     );
     let rows: Vec<CursorRow> = on.all(query.list(ids.iter().map(Val::from))).await?;
     let read = |row: CursorRow| {
+        let phases = row::place("phases", row.phases)?;
+        let until = row::opt_time("billed_until", row.billed_until)?;
         let cursor = Cursor {
             closings: row::sequence("closings", row.closings)?,
-            billed_until: row::opt_time("billed_until", row.billed_until)?,
+            billed: until.map(|until| Billed { until, phases }),
+            interim_at: row::opt_time("interim_at", row.interim_at)?,
             run_at: row::opt_time("run_at", row.run_at)?,
         };
         Ok((row::id(row.subscription_id)?, cursor))
@@ -134,19 +151,31 @@ pub async fn put_cursors(
     cursors: impl IntoIterator<Item = (&SubscriptionId, Cursor)>,
 ) -> Result<()> {
     let to_row = |(id, cursor): (&SubscriptionId, Cursor)| {
-        let Cursor { closings, billed_until, run_at } = cursor;
-        vec![id.into(), project.into(), closings.into(), billed_until.into(), run_at.into()]
+        let Cursor { closings, billed, interim_at, run_at } = cursor;
+        let (until, phases) = (billed.map(|billed| billed.until), billed.map_or(0, |billed| billed.phases));
+        let phases = phases as u64;
+        vec![
+            id.into(),
+            project.into(),
+            closings.into(),
+            until.into(),
+            phases.into(),
+            interim_at.into(),
+            run_at.into(),
+        ]
     };
     let rows: Vec<Vec<Val>> = cursors.into_iter().map(to_row).collect();
     if rows.is_empty() {
         return Ok(());
     }
     let query = sql!(
-        "insert into billing_cursors (subscription_id, project_id, closings, billed_until, run_at) values "
+        "insert into billing_cursors
+           (subscription_id, project_id, closings, billed_until, phases, interim_at, run_at) values "
     );
     let query = query.rows(rows).push(
         " on conflict (subscription_id) do update set closings = excluded.closings,
-           billed_until = excluded.billed_until, run_at = excluded.run_at",
+           billed_until = excluded.billed_until, phases = excluded.phases, interim_at = excluded.interim_at,
+           run_at = excluded.run_at",
         [],
     );
     tx.run(query).await.map(drop)
@@ -227,6 +256,8 @@ pub async fn insert_closed(tx: &mut Tx, closed: &[ClosedPeriod]) -> Result<()> {
             (&closed.customer).into(),
             closed.window.start.into(),
             closed.window.end.into(),
+            (closed.phases_before as u64).into(),
+            closed.phases.map(|phases| phases as u64).into(),
             closed.closed_at.into(),
             closed.invoice.as_ref().into(),
             closed.overage.map(|overage| overage.currency().code().to_owned()).into(),
@@ -237,8 +268,8 @@ pub async fn insert_closed(tx: &mut Tx, closed: &[ClosedPeriod]) -> Result<()> {
     };
     let query = sql!(
         "insert into closed_periods
-           (subscription_id, ordinal, project_id, customer_id, period_start, period_end, closed_at, invoice_id, currency,
-            overage, charges, late) values "
+           (subscription_id, ordinal, project_id, customer_id, period_start, period_end, phases_before, phases, closed_at,
+            invoice_id, currency, overage, charges, late) values "
     );
     tx.run(query.rows(closed.iter().map(to_row))).await.map(drop)
 }

@@ -26,6 +26,11 @@ pub fn sequence(column: &'static str, number: i64) -> Result<u64> {
     u64::try_from(number).map_err(|error| StoreError::corrupt(column, error))
 }
 
+/// A stored number of things that are held in memory.
+pub fn place(column: &'static str, number: i64) -> Result<usize> {
+    usize::try_from(number).map_err(|error| StoreError::corrupt(column, error))
+}
+
 /// A stored project number.
 pub(super) fn project(number: i64) -> Result<ProjectId> {
     count("project_id", number).map(ProjectId)

@@ -9,9 +9,10 @@ use crate::store::subscriptions::Stored;
 use reckoner_domain::adjustment::adjustment;
 use reckoner_domain::billing_details::BillTo;
 use reckoner_domain::billing_period::{BillingPeriod, Closing, Part, PlanVersion};
+use reckoner_domain::coupon::Off;
 use reckoner_domain::id::MeterId;
 use reckoner_domain::invoice::{
-    Charge, Draft, LineKind, Metering, Source, Taxes, base_charges, change_charges, draft, usage_charge,
+    Charge, Draft, LineKind, Metering, Source, Taxes, draft, fee_charges, usage_charge,
 };
 use reckoner_domain::key::{PriceKey, TaxKey};
 use reckoner_domain::money::{Money, MoneyError};
@@ -90,7 +91,11 @@ impl Invoicing {
     ) -> Result<Option<Bill>> {
         let stored = &known.stored;
         let Some(currency) = self.currency_of(known).await? else { return Ok(None) };
-        let coupons = coupons_at(known, known.cursor.closings);
+        let mut coupons = coupons_at(known, known.cursor.closings);
+        if closing.is_interim {
+            // It is no billing period of its own: amounts are for the invoice of one, and none is used up.
+            coupons.retain(|taking| matches!(taking.coupon.off, Off::Percent(_)));
+        }
         let mut terms = self.terms(known, closing, (currency, &coupons)).await?;
         let wallet = known.wallet.as_ref();
         if let Some(wallet) = wallet.filter(|_| stored.subscription.collection == Collection::Reckoner) {
@@ -98,7 +103,7 @@ impl Invoicing {
         }
         let mut charges = self.charges(known, closing, &[], readings).await?;
         let (mut adjusted, mut rated) = (Vec::new(), Vec::new());
-        for closed in known.rated_at(closing.at) {
+        for closed in known.rated_with(closing) {
             rated.extend(closed.period.late.then(|| closed.period.clone()));
             let (late, charged) = self.rerate(known, closed, readings).await?;
             if !late.is_empty() {
@@ -115,7 +120,7 @@ impl Invoicing {
             wallet_entries: wallet.map_or(0, |wallet| wallet.entries),
             made_out_to: known.details.bill_to.clone(),
             email: known.details.email.clone(),
-            exhausted: exhausted(&coupons),
+            exhausted: if closing.is_interim { Vec::new() } else { exhausted(&coupons) },
         }))
     }
 
@@ -127,7 +132,7 @@ impl Invoicing {
         readings: &Readings,
     ) -> Result<(Vec<Charge>, Vec<Charged>)> {
         let before = &closed.charged;
-        let Some(closing) = Closing::of_period_from(&known.phases, closed.period.window.start) else {
+        let Some(closing) = known.closing_of(&closed.period) else {
             return Ok((Vec::new(), before.clone()));
         };
         let Some(currency) = self.currency_of(known).await? else {
@@ -171,18 +176,9 @@ impl Invoicing {
     ) -> Result<Vec<Charge>> {
         let (stored, taxes) = (&known.stored, &known.details.taxes);
         let mut charges = Vec::new();
-        if let Some(period) = &closing.period {
-            for change in &period.changes {
-                let plan = self.plan(stored, &change.plan).await?;
-                charges.extend(change_charges(&plan, change, period.whole, taxes)?);
-            }
-        }
-        if let Some((next, opening)) =
-            closing.next.as_ref().and_then(|next| Some((next, next.opening.as_ref()?)))
-        {
-            let plan = self.plan(stored, opening).await?;
-            let (rest, share) = next.opening_share();
-            charges.extend(base_charges(&plan, rest, share, taxes)?);
+        for fee in &closing.fees {
+            let plan = self.plan(stored, &fee.plan).await?;
+            charges.extend(fee_charges(&plan, fee, taxes)?);
         }
         if let Some(period) = &closing.period {
             for part in &period.parts {

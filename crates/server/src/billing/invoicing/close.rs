@@ -58,10 +58,10 @@ pub(super) struct Ready {
     pub stored: Stored,
     /// How far it was billed.
     pub cursor: Cursor,
+    /// How far it is billed then.
+    pub after: Cursor,
     /// What is closed; nothing where it only became known when it will be.
     pub closing: Option<(Closing, Option<Bill>)>,
-    /// When the next closing is to be run.
-    pub run_at: Option<Timestamp>,
 }
 
 /// Closings that are ready, with what could not be made ready.
@@ -181,13 +181,13 @@ impl Invoicing {
         for (known, closing, run_at) in next {
             let Some(closing) = closing else {
                 let Known { stored, cursor, .. } = known;
-                ready.push(Ready { stored, cursor, closing: None, run_at });
+                ready.push(Ready { stored, cursor, after: Cursor { run_at, ..cursor }, closing: None });
                 continue;
             };
             let bill = self.bill(&known, &closing, &readings).await?;
-            let run_at = Closing::next(&known.phases, Some(closing.at)).map(|next| self.terms.run_at(&next));
+            let after = self.terms.after(&known.phases, &known.cursor, &closing);
             let Known { stored, cursor, .. } = known;
-            ready.push(Ready { stored, cursor, closing: Some((closing, bill)), run_at });
+            ready.push(Ready { stored, cursor, after, closing: Some((closing, bill)) });
         }
         Ok(ready)
     }

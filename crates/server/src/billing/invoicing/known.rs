@@ -9,11 +9,11 @@ use crate::store::subscriptions::Stored;
 use crate::store::wallets::{self, Stored as Wallet};
 use crate::store::{StoreError, billing_details, catalog};
 use reckoner_domain::billing_details::BillingDetails;
-use reckoner_domain::billing_period::{Closing, Phase, PlanVersion};
+use reckoner_domain::billing_period::{Billed, Closing, Phase, PlanVersion};
 use reckoner_domain::coupon::Coupon;
 use reckoner_domain::id::{ProjectId, SubscriptionId};
 use reckoner_domain::key::CouponKey;
-use reckoner_domain::time::{DAY, Timestamp};
+use reckoner_domain::time::DAY;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -106,7 +106,7 @@ impl Invoicing {
         ids: &[SubscriptionId],
         cursors: &BTreeMap<SubscriptionId, Cursor>,
     ) -> Result<BTreeMap<SubscriptionId, Vec<Closed>>> {
-        let billed = cursors.values().filter_map(|cursor| cursor.billed_until);
+        let billed = cursors.values().filter_map(|cursor| Some(cursor.billed?.until));
         let Some(first) = billed.min() else { return Ok(BTreeMap::new()) };
         let since = first.plus_micros(-RERATED_DAYS * DAY);
         let found = closings::to_rate(&self.db, ids, (since, UNNOTED_DAYS * DAY)).await?;
@@ -130,20 +130,41 @@ impl Invoicing {
 impl Known {
     /// The closing that comes next; of a subscription that is settled one where something came later still.
     pub fn next_closing(&self) -> Option<Closing> {
-        Closing::next(&self.phases, self.cursor.billed_until).or_else(|| {
+        next_closing(&self.phases, &self.cursor).or_else(|| {
             let is_late = self.closed.iter().any(|closed| closed.period.late);
-            self.cursor.run_at.filter(|_| is_late).map(Closing::of_late)
+            let at = self.cursor.run_at.filter(|_| is_late)?;
+            Some(Closing::of_late(at, self.cursor.billed?))
         })
     }
 
-    /// The closed periods that a closing at an instant rates anew.
-    pub fn rated_at(&self, at: Timestamp) -> impl Iterator<Item = &Closed> {
-        let since = at.plus_micros(-RERATED_DAYS * DAY);
+    /// The closing that ended with a closed period, by what was known then.
+    pub fn closing_of(&self, closed: &ClosedPeriod) -> Option<Closing> {
+        let phases = closed.phases.and_then(|phases| self.phases.get(..phases)).unwrap_or(&self.phases);
+        let before = Billed { until: closed.window.start, phases: closed.phases_before };
+        Closing::of_period_from(phases, before)
+    }
+
+    /// The closed periods that a closing rates anew.
+    pub fn rated_with(&self, closing: &Closing) -> impl Iterator<Item = &Closed> {
+        let closed = if closing.is_interim { &[][..] } else { &self.closed };
+        let since = closing.at.plus_micros(-RERATED_DAYS * DAY);
         let last = self.closed.last().map(|closed| closed.period.window.end.plus_micros(-UNNOTED_DAYS * DAY));
-        self.closed.iter().filter(move |closed| {
+        closed.iter().filter(move |closed| {
             let end = closed.period.window.end;
             closed.period.late || end > since || last.is_some_and(|last| end > last)
         })
+    }
+}
+
+/// The closing that comes next of a subscription that is billed so far. What is to be invoiced before the end of a period
+/// is: of the one that is running, while nothing is left of those before.
+pub fn next_closing(phases: &[Phase], cursor: &Cursor) -> Option<Closing> {
+    let next = Closing::next(phases, cursor.billed);
+    match (cursor.billed, cursor.interim_at) {
+        (Some(billed), Some(at)) if next.as_ref().is_none_or(|next| at <= next.at) => {
+            Some(Closing::interim(phases, billed, at))
+        }
+        _ => next,
     }
 }
 

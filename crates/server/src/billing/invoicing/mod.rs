@@ -15,7 +15,7 @@ pub use bill::{Charged, RERATED_DAYS};
 pub use close::{Closed, Run};
 pub use collect::Collected;
 pub use credit::NewCreditNote;
-pub use known::phases_of;
+pub use known::{next_closing, phases_of};
 
 use super::debts::{DebtError, Debts};
 use super::plans::Plans;
@@ -28,7 +28,7 @@ use crate::ingest::catalogues::Catalogues;
 use crate::mail::{MailError, Mailer};
 use crate::payments::Provider;
 use crate::random::NoRandomness;
-use crate::store::closings;
+use crate::store::closings::{self, Cursor};
 use crate::store::subscriptions::Stored;
 use crate::store::{Db, StoreError, provider_charges, stripe};
 use reckoner_domain::billing_period::{Closing, Phase, PlanVersion};
@@ -61,6 +61,23 @@ impl Terms {
     /// When a closing is to be run: where billing only begins, at once.
     pub fn run_at(self, closing: &Closing) -> Timestamp {
         if closing.period.is_some() { self.ended_at(closing.at) } else { closing.at }
+    }
+
+    /// When the next closing of a subscription that is billed so far is to be run.
+    pub fn next_run(self, phases: &[Phase], cursor: &Cursor) -> Option<Timestamp> {
+        next_closing(phases, cursor).map(|closing| self.run_at(&closing))
+    }
+
+    /// How far a subscription is billed after a closing.
+    fn after(self, phases: &[Phase], cursor: &Cursor, closing: &Closing) -> Cursor {
+        let mut after = Cursor { billed: Some(closing.billed), ..*cursor };
+        if closing.is_interim {
+            after.interim_at = None;
+        } else {
+            after.closings += 1;
+            after.interim_at = cursor.interim_at.filter(|at| closing.at < *at);
+        }
+        Cursor { run_at: self.next_run(phases, &after), ..after }
     }
 
     /// When a period that ends at an instant is to be closed.
@@ -186,7 +203,7 @@ impl Invoicing {
     pub async fn upcoming_if(&self, stored: Stored, more: Option<Phase>) -> Result<Option<Upcoming>> {
         let mut known = self.known(stored).await?;
         known.phases.extend(more);
-        let Some(closing) = Closing::next(&known.phases, known.cursor.billed_until) else { return Ok(None) };
+        let Some(closing) = Closing::next(&known.phases, known.cursor.billed) else { return Ok(None) };
         // What is scheduled for the end of the period decides what follows it.
         for step in steps_until(&self.db, &self.plans, &known.stored, closing.at).await? {
             known.phases.push(Phase {
@@ -199,8 +216,8 @@ impl Invoicing {
                 cycle: step.subscription.cycle.clone(),
             });
         }
-        let Some(closing) = Closing::next(&known.phases, known.cursor.billed_until) else { return Ok(None) };
-        if closing.period.is_none() && closing.next.is_none() {
+        let Some(closing) = Closing::next(&known.phases, known.cursor.billed) else { return Ok(None) };
+        if closing.period.is_none() && closing.fees.is_empty() {
             return Ok(None);
         }
         let bill = self.bill(&known, &closing, &Readings::default()).await?;

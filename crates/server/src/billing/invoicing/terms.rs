@@ -16,7 +16,7 @@ use std::sync::Arc;
 pub(super) struct Taking {
     /// Its place among those of the subscription.
     number: u32,
-    coupon: Arc<Coupon>,
+    pub coupon: Arc<Coupon>,
     /// Whether this closing is the last that it is for.
     is_last: bool,
 }

@@ -159,9 +159,8 @@ impl Invoicing {
             if let Some(period) = &closing.period {
                 self.want(known, period, &[], &mut wanted).await?;
             }
-            for closed in known.rated_at(closing.at) {
-                let of_then = Closing::of_period_from(&known.phases, closed.period.window.start);
-                if let Some(period) = of_then.and_then(|closing| closing.period) {
+            for closed in known.rated_with(closing) {
+                if let Some(period) = known.closing_of(&closed.period).and_then(|closing| closing.period) {
                     self.want(known, &period, &closed.charged, &mut wanted).await?;
                 }
             }

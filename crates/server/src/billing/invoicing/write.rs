@@ -8,7 +8,7 @@ use crate::clock;
 use crate::payments::{Line, fitting};
 use crate::random;
 use crate::store::audit::{self, Change, SYSTEM};
-use crate::store::closings::{self, ClosedPeriod, Cursor};
+use crate::store::closings::{self, ClosedPeriod};
 use crate::store::invoices::{self, Series, Stored as StoredInvoice};
 use crate::store::provider_charges::{self, ProviderCharge};
 use crate::store::subscription_coupons;
@@ -23,6 +23,9 @@ use reckoner_domain::subscription::Collection;
 use reckoner_domain::time::Timestamp;
 use reckoner_domain::window::Window;
 use std::collections::BTreeMap;
+
+/// From here on the invoices between the ends of periods are counted.
+const INTERIM_ORDINAL: u64 = 1_000_000_000;
 
 /// Wallets that are held, by customer.
 type Held = BTreeMap<CustomerId, Wallet>;
@@ -40,15 +43,7 @@ impl Invoicing {
         let all_seen = self.hold_noted(&mut tx, project, seen).await?;
         let (still, wallets) = still_so(&mut tx, project, ready).await?;
         let mut noted = Vec::new();
-        let next = |ready: &Ready| match &ready.closing {
-            None => Cursor { run_at: ready.run_at, ..ready.cursor },
-            Some((closing, _)) => Cursor {
-                closings: ready.cursor.closings + 1,
-                billed_until: Some(closing.at),
-                run_at: ready.run_at,
-            },
-        };
-        let cursors = still.iter().map(|ready| (&ready.stored.id, next(ready)));
+        let cursors = still.iter().map(|ready| (&ready.stored.id, ready.after));
         closings::put_cursors(&mut tx, project, cursors).await?;
         let invoices = self.finalize(&mut tx, project, (&still, wallets), now, &mut noted).await?;
         for (ready, bill) in still.iter().filter_map(|ready| Some((*ready, ready.bill()?))) {
@@ -67,6 +62,8 @@ impl Invoicing {
                     project,
                     customer: ready.stored.customer.clone(),
                     window: period.window,
+                    phases_before: ready.cursor.billed.map_or(0, |billed| billed.phases),
+                    phases: Some(closing.billed.phases),
                     closed_at: now,
                     invoice: invoice.clone(),
                     overage,
@@ -84,7 +81,7 @@ impl Invoicing {
         }
         closings::insert_closed(&mut tx, &periods).await?;
         // What was noted meanwhile is looked at anew, also where no other closing is to come.
-        let last = still.iter().filter(|ready| ready.closing.is_some() && ready.run_at.is_none());
+        let last = still.iter().filter(|ready| ready.closing.is_some() && ready.after.run_at.is_none());
         let last: Vec<SubscriptionId> = last.map(|ready| ready.stored.id.clone()).collect();
         closings::run_late(&mut tx, &last, now).await?;
         audit::write(&mut tx, &self.clock, noted).await?;
@@ -177,7 +174,12 @@ impl Invoicing {
             customer: stored.customer.clone(),
             external_id: stored.external_id.clone(),
             subscription: stored.id.clone(),
-            ordinal: ready.cursor.closings,
+            // The place among those between the ends of periods is that of the phase.
+            ordinal: if closing.is_interim {
+                INTERIM_ORDINAL + closing.billed.phases as u64
+            } else {
+                ready.cursor.closings
+            },
             invoice: FinalInvoice::new(bill.draft.clone(), header),
             status: if totals.due.is_zero() { InvoiceStatus::Paid } else { InvoiceStatus::Finalized },
             changed_at: now,

@@ -32,6 +32,9 @@ pub enum SubscriptionError {
         /// The plan's.
         wants: Currency,
     },
+    /// The change cannot be invoiced at once.
+    #[error("the change cannot be invoiced at once: it {0}")]
+    InvoiceNow(&'static str),
     /// It is over.
     #[error("the subscription is over")]
     Over,

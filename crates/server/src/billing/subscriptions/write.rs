@@ -7,7 +7,6 @@ use crate::store::audit::{self, SYSTEM};
 use crate::store::closings::{self, Cursor};
 use crate::store::subscriptions::{self, Stored};
 use crate::store::{StoreError, Tx, subscription_phases};
-use reckoner_domain::billing_period::Closing;
 use reckoner_domain::subscription::{ScheduledAction, Subscription};
 use reckoner_domain::time::Timestamp;
 use serde_json::{Value, json};
@@ -86,7 +85,7 @@ impl Subscriptions {
         self.mailer.wake();
     }
 
-    async fn write(&self, tx: &mut Tx, by: &str, change: Change) -> Result<Stored> {
+    pub(super) async fn write(&self, tx: &mut Tx, by: &str, change: Change) -> Result<Stored> {
         let mut noted = Vec::new();
         let stored = self.write_noting(tx, by, change, &mut noted).await?;
         audit::write(tx, &self.clock, noted).await?;
@@ -120,9 +119,17 @@ impl Subscriptions {
     pub(super) async fn note_closing(&self, tx: &mut Tx, stored: &Stored) -> Result<()> {
         let phases = phases_of(subscription_phases::of(&mut *tx, &stored.id).await?);
         let cursor = closings::cursor(&mut *tx, &stored.id).await?;
-        let next = Closing::next(&phases, cursor.billed_until);
-        let run_at = next.map(|closing| self.terms.run_at(&closing));
+        let run_at = self.terms.next_run(&phases, &cursor);
         Ok(closings::put_cursor(tx, stored.project, &stored.id, Cursor { run_at, ..cursor }).await?)
+    }
+
+    /// Has what changed of a subscription's fees until an instant invoiced before its period ends.
+    pub(super) async fn invoice_at(&self, tx: &mut Tx, stored: &Stored, at: Timestamp) -> Result<()> {
+        let phases = phases_of(subscription_phases::of(&mut *tx, &stored.id).await?);
+        let cursor = closings::cursor(&mut *tx, &stored.id).await?;
+        let cursor = Cursor { interim_at: Some(at), ..cursor };
+        let cursor = Cursor { run_at: self.terms.next_run(&phases, &cursor), ..cursor };
+        Ok(closings::put_cursor(tx, stored.project, &stored.id, cursor).await?)
     }
 
     /// Writes into the outbox what became of a subscription; answers what the record of changes is to say.

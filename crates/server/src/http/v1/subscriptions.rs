@@ -227,7 +227,9 @@ pub async fn change_plan(
     let (Some(plan), true) = (plan, errors.is_empty()) else { return Err(ApiError::invalid(errors)) };
     let id = read_id(&id)?;
     let whose = whose(&caller, &id, version);
-    let changed = app.billing.subscriptions.change_plan(whose, &(plan, change.plan_version), when).await?;
+    let plan = (plan, change.plan_version);
+    let invoice_now = change.invoice_now.unwrap_or_default();
+    let changed = app.billing.subscriptions.change_plan(whose, &plan, when, invoice_now).await?;
     Ok(Json(shown(&app, &changed)))
 }
 
@@ -394,6 +396,9 @@ impl From<SubscriptionError> for ApiError {
             SubscriptionError::Archived => Self::field("plan", "is archived"),
             SubscriptionError::Currency { .. } | SubscriptionError::CouponCurrency { .. } => {
                 Self::conflict("currency_differs", text)
+            }
+            SubscriptionError::InvoiceNow(why) => {
+                Self::field("invoice_now", format!("is for what changes at once: this {why}"))
             }
             SubscriptionError::NoSuchCoupon => Self::field("coupon", "is not the key of a coupon"),
             SubscriptionError::CouponArchived => Self::field("coupon", "is archived"),
