@@ -3,6 +3,7 @@ use super::failing::agreeable;
 use super::front::Front;
 use super::hearing::{Signed, now, signed};
 use super::{PREVIOUS_SECRET, WEBHOOK_SECRET, with_stripe};
+use crate::accounts::{next_mail, outbox};
 use crate::plans::users::{apply, register};
 use crate::support::on_both_servers;
 use crate::support::server::{Answer, Server, Setup};
@@ -154,4 +155,54 @@ async fn without_stripe_pages_are_refused_in_the_form_of_the_path() {
     let expected =
         json!({"statusCode": 503, "message": "Stripe is not configured", "error": "Service Unavailable"});
     assert_eq!(answer.parts(), (503, expected));
+}
+
+on_both_servers!(whose_payment_fails_is_due_suspended_and_restored);
+async fn whose_payment_fails_is_due_suspended_and_restored(setup: Setup) {
+    let user = User::start(setup).await;
+    user.call(Method::POST, "/billing/create-checkout", Some(json!({"tier": "pro"}))).await;
+    let (customer, at) = (user.customer(), now());
+    let mut number = 0;
+    let mut tell = async |event_type: &str, object: Value| {
+        number += 1;
+        let made = (at - 60 + number, at);
+        let event = signed(WEBHOOK_SECRET, &format!("evt_{number}"), event_type, made, &object);
+        assert_eq!(send(&user.server, &event).await.status, 200);
+    };
+    let path = format!("/v1/customers/{}/billing-status", user.id);
+    let status = async || user.server.get(&path).await.json();
+    let [(created, begun, _), (succeeded, paid, _), _, (failed, unpaid, _), _] = life(&customer);
+    tell(created, begun).await;
+    tell(succeeded, paid.clone()).await;
+    assert_eq!(status().await["status"], "active");
+    tell(failed, unpaid.clone()).await;
+    let owes = status().await;
+    let since = "2026-01-10T12:00:00.000000Z";
+    assert_eq!((&owes["status"], &owes["due_since"]), (&json!("due"), &json!(since)));
+    assert_eq!((&owes["overdue"], &owes["unpaid"]), (&Value::Null, &json!([])));
+    let mut seen = outbox(&user.server);
+    user.server.advance("2026-01-11T12:00:00Z").await;
+    let reminder = loop {
+        let mail = next_mail(&user.server, &mut seen).await;
+        if mail.contains("Your payment is overdue") {
+            break mail;
+        }
+    };
+    let text = "A payment for your subscription failed, and is due since 2026-01-10T12:00:00.000000Z.";
+    assert!(reminder.contains(text), "{reminder}");
+    user.server.advance("2026-01-24T11:59:59Z").await;
+    assert_eq!(status().await["status"], "due");
+    user.server.advance("2026-01-24T12:00:00Z").await;
+    assert_eq!(status().await["status"], "suspended");
+    tell(succeeded, paid).await;
+    assert_eq!(status().await["status"], "active");
+    // One that ends is not owed any more, whoever ends it.
+    tell(failed, unpaid).await;
+    assert_eq!(status().await["status"], "due");
+    let listed =
+        user.server.get(&format!("/v1/subscriptions?customer={}&status=past_due", user.id)).await.json();
+    let id = listed["data"][0]["id"].as_str().expect("an id");
+    let ended = user.server.post(&format!("/v1/subscriptions/{id}/cancel"), json!({"when": "now"})).await;
+    assert_eq!(ended.status, 200, "{}", ended.text);
+    assert_eq!(status().await["status"], "active");
 }

@@ -55,7 +55,8 @@ pub struct Told {
 }
 
 impl Debts {
-    /// After invoices of a customer were made, paid or withdrawn in this transaction: what that changes about
+    /// After invoices of a customer were made, paid or withdrawn in this transaction, or a payment failed or was made
+    /// elsewhere: what that changes about
     /// what is owed, with everything that is to be told until then. Call [`Self::noticed`] after the commit.
     pub async fn settle(
         &self,
@@ -79,7 +80,7 @@ impl Debts {
     ) -> Result<(), DebtError> {
         let ids: Vec<&CustomerId> = customers.iter().map(|(id, _)| *id).collect();
         let mut owing = billing_standings::lock(tx, project, &ids).await?;
-        let unpaid = billing_standings::first_unpaid(&mut *tx, project, &ids).await?;
+        let unpaid = billing_standings::first_unpaid(tx, project, &ids).await?;
         let mut standings = Vec::with_capacity(customers.len());
         for (customer, external_id) in customers {
             let (customer, external_id) = ((*customer).clone(), (*external_id).to_owned());
@@ -103,6 +104,11 @@ impl Debts {
     /// Lets everybody see how a customer stands, after it was committed.
     pub fn noticed(&self, project: ProjectId, external_id: &str) {
         self.standings.forget(project, external_id);
+        self.wake();
+    }
+
+    /// Lets what is in the outboxes be sent.
+    pub(super) fn wake(&self) {
         self.waker.wake();
         self.mailer.wake();
     }
@@ -217,7 +223,8 @@ impl Debts {
         let Some(since) = standing.owing.due_since else { return Ok(()) };
         let unpaid = billing_standings::unpaid(&mut *tx, project, &standing.customer, NAMED_MAX).await?;
         let overdue: Vec<&Unpaid> = unpaid.iter().filter(|invoice| invoice.due_at <= at).collect();
-        let Some(amount) = total(&overdue)? else { return Ok(()) };
+        // Of what Stripe collects it is known that it is not paid, and not how much it is.
+        let amount = total(&overdue)?;
         let event_type = messages::PAYMENT_REMINDER;
         let message = Message {
             project,
@@ -229,15 +236,15 @@ impl Debts {
                 "reminder": number,
                 "due_since": since.to_string(),
                 "suspended_at": suspended_at(since).to_string(),
-                "amount_due": amount.amount(),
-                "currency": amount.currency().code(),
+                "amount_due": amount.map(|amount| amount.amount()),
+                "currency": amount.map(|amount| amount.currency().code().to_owned()),
                 "invoices": overdue.iter().map(|invoice| shown(invoice)).collect::<Vec<_>>(),
             }),
         };
         messages::enqueue(tx, &self.clock, message).await?;
         let template = Template::PaymentOverdue(PaymentOverdue {
             reminder: number,
-            amount: format!("{} {}", amount.amount(), amount.currency().code()),
+            amount: amount.map(|amount| format!("{} {}", amount.amount(), amount.currency().code())),
             invoices: overdue.iter().map(|invoice| invoice.number).collect(),
             due_since: since.to_string(),
             suspended_at: suspended_at(since).to_string(),

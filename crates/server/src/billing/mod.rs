@@ -84,11 +84,6 @@ impl Billing {
             grace_micros: micros(settings.grace_minutes, MINUTE),
             payment_micros: micros(settings.payment_days, DAY),
         };
-        let subscriptions =
-            Subscriptions::new(store(), (waker, mailer), plans.clone(), standings.clone(), terms);
-        let trials = Trials::new(store(), subscriptions.clone(), standing.clone(), settings);
-        let (plans_of, watched) = (plans.clone(), recorder.watched.clone());
-        let wallets = Wallets { db: db.clone(), clock: clock.clone(), plans: plans_of, watched };
         let debts = Debts {
             db: db.clone(),
             clock: clock.clone(),
@@ -96,6 +91,10 @@ impl Billing {
             waker: waker.clone(),
             mailer: mailer.clone(),
         };
+        let subscriptions = Subscriptions::new(store(), debts.clone(), plans.clone(), terms);
+        let trials = Trials::new(store(), subscriptions.clone(), standing.clone(), settings);
+        let (plans_of, watched) = (plans.clone(), recorder.watched.clone());
+        let wallets = Wallets { db: db.clone(), clock: clock.clone(), plans: plans_of, watched };
         let revenues = Revenues { db: db.clone(), clock: clock.clone(), plans: plans.clone() };
         let invoicing = Invoicing {
             db: db.clone(),

@@ -9,16 +9,15 @@ pub use error::SubscriptionError;
 pub use follow::{Followed, Following, Wanted};
 pub use write::shown;
 
+use super::debts::Debts;
 use super::invoicing::Terms;
 use super::plans::Plans;
-use super::standing::{Standings, settled};
+use super::standing::settled;
 use crate::clock::Clock;
-use crate::mail::Mailer;
 use crate::random;
 use crate::store::customers::Customer;
 use crate::store::subscriptions::{self, Stored};
 use crate::store::{Db, Exec, StoreError, Tx, audit, catalog};
-use crate::webhooks::dispatcher::Waker;
 use reckoner_domain::id::{ProjectId, SubscriptionId};
 use reckoner_domain::key::PlanKey;
 use reckoner_domain::plan::Plan;
@@ -43,10 +42,8 @@ pub type Result<T> = std::result::Result<T, SubscriptionError>;
 pub struct Subscriptions {
     db: Db,
     clock: Clock,
-    waker: Waker,
-    mailer: Mailer,
+    debts: Debts,
     plans: Plans,
-    standings: Standings,
     terms: Terms,
 }
 
@@ -90,14 +87,8 @@ pub struct Whose<'a> {
 
 impl Subscriptions {
     /// Over a store.
-    pub fn new(
-        (db, clock): (Db, Clock),
-        (waker, mailer): (&Waker, &Mailer),
-        plans: Plans,
-        standings: Standings,
-        terms: Terms,
-    ) -> Self {
-        Self { db, clock, waker: waker.clone(), mailer: mailer.clone(), plans, standings, terms }
+    pub fn new((db, clock): (Db, Clock), debts: Debts, plans: Plans, terms: Terms) -> Self {
+        Self { db, clock, debts, plans, terms }
     }
 
     /// Begins a subscription at what the project's clock shows.
@@ -214,7 +205,7 @@ impl Subscriptions {
 
     /// Lets what a customer has be read anew, after its name has changed.
     pub fn forget(&self, project: ProjectId, external_id: &str) {
-        self.standings.forget(project, external_id);
+        self.debts.standings.forget(project, external_id);
     }
 
     /// Writes down what fell due in a project until `now`. One subscription that fails does not keep the

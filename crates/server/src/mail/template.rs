@@ -64,8 +64,8 @@ pub enum Template {
 pub struct PaymentOverdue {
     /// Counts the reminders from 1.
     pub reminder: u32,
-    /// How much, with its currency.
-    pub amount: String,
+    /// How much, with its currency; none where only Stripe knows it.
+    pub amount: Option<String>,
     /// The numbers of the invoices.
     pub invoices: Vec<u64>,
     /// Since when.
@@ -280,7 +280,7 @@ impl Template {
             })),
             "payment-overdue" => Ok(Self::PaymentOverdue(PaymentOverdue {
                 reminder: 1,
-                amount: "54.00 USD".to_owned(),
+                amount: Some("54.00 USD".to_owned()),
                 invoices: vec![12, 15],
                 due_since: "2026-01-24T12:00:00.000000Z".to_owned(),
                 suspended_at: "2026-02-07T12:00:00.000000Z".to_owned(),

@@ -179,9 +179,10 @@ pub async fn list(
     Ok(Page::new(rows, limit, cursor))
 }
 
-/// When the first invoice falls or fell due that is not paid, of customers that have one.
+/// When the first invoice falls or fell due that is not paid, or since when a payment is that Stripe collects, of
+/// customers that have one.
 pub async fn first_unpaid(
-    on: impl Exec,
+    tx: &mut Tx,
     project: ProjectId,
     customers: &[&CustomerId],
 ) -> Result<BTreeMap<CustomerId, Timestamp>> {
@@ -194,8 +195,24 @@ pub async fn first_unpaid(
         project
     );
     let query = query.list(customers.iter().map(|id| Val::from(*id))).push(" group by i.customer_id", []);
-    let rows: Vec<(String, i64)> = on.all(query).await?;
-    rows.into_iter().map(|(id, due_at)| Ok((row::id(id)?, row::time("due_at", due_at)?))).collect()
+    let mut rows: Vec<(String, i64)> = tx.all(query).await?;
+    let query = sql!(
+        "select u.customer_id, min(p.starts_at)
+         from subscriptions u join subscription_phases p on p.subscription_id = u.id
+         where u.project_id = $1 and u.status = 'past_due' and p.number =
+             (select coalesce(max(o.number), 0) + 1 from subscription_phases o
+              where o.subscription_id = u.id and o.status <> 'past_due')
+           and u.customer_id in ",
+        project
+    );
+    let query = query.list(customers.iter().map(|id| Val::from(*id))).push(" group by u.customer_id", []);
+    rows.extend(tx.all::<(String, i64)>(query).await?);
+    let mut first: BTreeMap<CustomerId, Timestamp> = BTreeMap::new();
+    for (id, since) in rows {
+        let since = row::time("due_at", since)?;
+        first.entry(row::id(id)?).and_modify(|first| *first = since.min(*first)).or_insert(since);
+    }
+    Ok(first)
 }
 
 /// A customer's invoices that are not paid, the first to fall due first; at most so many.

@@ -1,4 +1,5 @@
 //! Why nothing was done to a subscription.
+use crate::billing::debts::DebtError;
 use crate::mail::MailError;
 use crate::random::NoRandomness;
 use crate::store::StoreError;
@@ -73,6 +74,16 @@ pub enum SubscriptionError {
     /// No id could be made.
     #[error(transparent)]
     Random(#[from] NoRandomness),
+}
+
+impl From<DebtError> for SubscriptionError {
+    fn from(error: DebtError) -> Self {
+        match error {
+            DebtError::Store(error) => Self::Store(error),
+            DebtError::Mail(error) => Self::Mail(error),
+            DebtError::Money(error) => Self::Money(error),
+        }
+    }
 }
 
 impl SubscriptionError {

@@ -43,7 +43,7 @@ impl Subscriptions {
         });
         for (user, address) in &people {
             let about = About { project: stored.project, user: Some(user), recipient: address };
-            self.mailer.queue(tx, about, &template, self.clock.real(), None).await?;
+            self.debts.mailer.queue(tx, about, &template, self.clock.real(), None).await?;
         }
         Ok(())
     }

@@ -7,7 +7,7 @@ use crate::store::audit::{self, SYSTEM};
 use crate::store::closings::{self, Cursor};
 use crate::store::subscriptions::{self, Stored};
 use crate::store::{StoreError, Tx, subscription_phases};
-use reckoner_domain::subscription::{ScheduledAction, Subscription};
+use reckoner_domain::subscription::{ScheduledAction, Subscription, SubscriptionStatus};
 use reckoner_domain::time::Timestamp;
 use serde_json::{Value, json};
 
@@ -75,14 +75,12 @@ impl Subscriptions {
 
     /// Lets everybody see what a customer has, after it was committed.
     pub fn noticed(&self, stored: &Stored) {
-        self.standings.forget(stored.project, &stored.external_id);
-        self.wake();
+        self.debts.noticed(stored.project, &stored.external_id);
     }
 
     /// Lets what is in the outboxes be sent.
     pub(in crate::billing) fn wake(&self) {
-        self.waker.wake();
-        self.mailer.wake();
+        self.debts.wake();
     }
 
     pub(super) async fn write(&self, tx: &mut Tx, by: &str, change: Change) -> Result<Stored> {
@@ -112,6 +110,11 @@ impl Subscriptions {
         }
         let stored = Stored { subscription: after, ended_at, version: before.version + 1, ..before.clone() };
         noted.push(self.tell(tx, by, Some(&before), &stored).await?);
+        let is_owed = |one: &Stored| one.subscription.status == SubscriptionStatus::PastDue;
+        if is_owed(&before) != is_owed(&stored) {
+            let (project, customer) = (stored.project, (&stored.customer, stored.external_id.as_str()));
+            self.debts.settle(tx, project, customer, self.clock.of_project(project), noted).await?;
+        }
         Ok(stored)
     }
 
