@@ -55,7 +55,7 @@ pub struct NewHold {
 pub struct WalletEntry {
     /// Counts the wallet's entries from 1.
     pub number: u64,
-    /// `top_up`, `credit`, `deduct`, `hold`, `release` or `deduct_held`.
+    /// `top_up`, `credit`, `deduct`, `hold`, `release`, `deduct_held` or `expire`.
     pub kind: String,
     /// How much.
     pub amount: Money,

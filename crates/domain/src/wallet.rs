@@ -88,6 +88,12 @@ impl Wallet {
         Money::total(alive, self.currency)
     }
 
+    /// When the next of what is available expires.
+    pub fn expires_at(&self) -> Option<Timestamp> {
+        let holds_any = |lot: &&Lot| lot.available.is_positive();
+        self.lots.iter().filter(holds_any).filter_map(|lot| lot.expires_at).min()
+    }
+
     /// What a hold reserves.
     pub fn held(&self, hold: &str) -> Option<Money> {
         let parts = self.holds.get(hold)?.iter().map(|(_, amount)| *amount);

@@ -106,9 +106,9 @@ async fn nothing_is_taken_that_is_not_there_whoever_asks_at_once(setup: Setup) {
     assert_eq!(wallet["available"]["amount"], json!(format!("{}.00", 10 - deducted)));
 }
 
-#[tokio::test]
-async fn credit_expires_at_its_instant_and_a_hold_pays_with_what_it_reserved() {
-    let server = Server::start();
+on_both_servers!(credit_expires_at_its_instant_and_a_hold_pays_with_what_it_reserved);
+async fn credit_expires_at_its_instant_and_a_hold_pays_with_what_it_reserved(setup: Setup) {
+    let server = setup.start();
     server.freeze("2026-01-10T12:00:00Z").await;
     ask_new(&server, "acme").await;
     let soon =
@@ -117,6 +117,17 @@ async fn credit_expires_at_its_instant_and_a_hold_pays_with_what_it_reserved() {
     ask(&server, "acme", "holds", json!({"amount": usd("4.00"), "hold": "order 17"})).await;
     server.advance("2026-01-11T00:00:00Z").await;
     assert_eq!(available(&server, "acme").await, "0.00");
+    let entries = async || server.get("/v1/customers/acme/wallet/entries").await.json()["data"].clone();
+    let expired = entries().await[0].clone();
+    assert_eq!(
+        (&expired["kind"], &expired["amount"], &expired["created_at"]),
+        (&json!("expire"), &usd("6.00"), &json!("2026-01-11T00:00:00.000000Z"))
+    );
+    let noted = server.get("/v1/audit?action=wallet.changed").await.json();
+    assert_eq!(noted["data"][0]["after"]["kind"], "expire");
+    // It is written down once.
+    server.advance("2026-01-12T00:00:00Z").await;
+    assert_eq!(entries().await[0], expired);
     let more = ask(&server, "acme", "holds/order%2017/deduct", json!({"amount": usd("4.01")})).await;
     assert_eq!((more.status.as_u16(), &more.json()["code"]), (409, &json!("insufficient_credit")));
     let paid = ask(&server, "acme", "holds/order%2017/deduct", json!({"amount": usd("3.00")})).await;

@@ -137,3 +137,90 @@ async fn the_client_speaks_as_the_server_does() {
     assert!(client.report_lease(&lease.lease_id, 4, false).await.expect("told").is_none());
     assert!(!client.consume(&Record::new("acme", "api.calls").value(60)).await.expect("a verdict").allowed);
 }
+
+/// What a customer with a key of system C is told.
+async fn told(server: &crate::support::server::Server, key: &Value, path: &str) -> (u16, Value) {
+    let text = |name: &str| key[name].as_str().expect("a text").to_owned();
+    let request = server.bare(reqwest::Method::GET, path);
+    let request = request.header("authorization", format!("ApiKey {}.{}", text("id"), text("key")));
+    let answer = request.send().await.expect("an answer");
+    (answer.status().as_u16(), answer.json().await.expect("JSON"))
+}
+
+/// Plans of system C, each with a customer of its name, who has a key.
+async fn of_system_c() -> (crate::support::server::Server, [Value; 2]) {
+    let server = reckoner().await;
+    let applied = server.post("/v1/catalog/apply", crate::plans::analytics()).await;
+    assert_eq!(applied.status, 200, "{}", applied.text);
+    let mut keys = Vec::new();
+    for (plan, before) in [("free", 999), ("pro", 99_998)] {
+        crate::plans::subscribe(&server, plan, plan).await;
+        keys.push(server.post("/v1/api-keys", json!({"customer": plan})).await.json());
+        let event = json!({"id": plan, "customer": plan, "meter": "api.calls", "value": before});
+        assert_eq!(server.post("/v1/events", event).await.status, 201);
+    }
+    (server, keys.try_into().expect("two"))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_is_refused_as_the_sample_endpoint_refuses_it_and_overage_passes() {
+    let Some(application) = Application::node() else { return };
+    let ((server, [free, pro]), spill) = (of_system_c().await, tempfile::tempdir().expect("a directory"));
+    let gateway =
+        Gateway::start(&server.url(""), &application.url, spill.path(), &["--customer", "header:x-customer"]);
+    let client = client();
+    let ask = async |customer: &str, path: &str| {
+        client.get(gateway.at(path)).header("x-customer", customer).send().await.expect("an answer")
+    };
+    assert_eq!(ask("free", "/bytes/10").await.status(), StatusCode::OK, "call 1,000");
+    let refused = ask("free", "/bytes/10").await;
+    let body: Value = {
+        assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS, "call 1,001");
+        refused.json().await.expect("JSON")
+    };
+    assert_eq!((429, body), told(&server, &free, "/api/secure/ping").await);
+    // Calls beyond the limit of who pays for them pass, and are told as they pass.
+    let left = async |path: &str| {
+        let answer = ask("pro", path).await;
+        let header = answer.headers()["x-ratelimit-remaining"].to_str().expect("a text").to_owned();
+        (answer.status().as_u16(), header)
+    };
+    for expected in ["1", "0", "0"] {
+        assert_eq!(left("/bytes/10").await, (200, expected.to_owned()));
+    }
+    assert_eq!(left("/status/500").await, (500, "0".to_owned()));
+    tokio::task::block_in_place(|| gateway.stop());
+    let (_, overage) = told(&server, &pro, "/api/usage/overage").await;
+    assert_eq!((&overage["overage_calls"], &overage["overage_cost_usd"]), (&json!(2), &json!(0.002)));
+    // What became of calls that were counted before they were answered.
+    let (_, known) = told(&server, &pro, "/api/usage/endpoints").await;
+    let of = |endpoint: &str| {
+        let one =
+            known["endpoints"].as_array().expect("a list").iter().find(|one| one["endpoint"] == endpoint);
+        let one = one.unwrap_or_else(|| panic!("{known}"));
+        assert!(one["p95_response_time_ms"].is_number() && one["avg_response_time_ms"].is_number(), "{one}");
+        (one["total_calls"].clone(), one["success_rate"].clone())
+    };
+    assert_eq!(of("/status/{id}"), (json!(1), json!(0)));
+    assert_eq!(of("/bytes/{id}"), (json!(3), json!(1)));
+    let (_, history) = told(&server, &pro, "/api/usage/history?days=2").await;
+    let last = history["history"].as_array().expect("days").last().expect("one").clone();
+    assert_eq!((&last["total_calls"], &last["failed_calls"]), (&json!(100_002), &json!(1)));
+    let (_, of_free) = told(&server, &free, "/api/usage/endpoints").await;
+    assert_eq!(of_free["endpoints"][0]["success_rate"], json!(1), "a refusal is no call");
+}
+
+#[tokio::test]
+async fn a_subject_is_asked_about_as_it_is_recorded() {
+    let (server, _) = of_system_c().await;
+    let assigned = json!({"customer": "pro", "effective_from": "2020-01-01T00:00:00Z"});
+    let assigned = server.post("/v1/subjects/workspace-1/assignments", assigned).await;
+    assert_eq!(assigned.status.as_u16() / 100, 2, "{}", assigned.text);
+    let asked = json!({"customer": "workspace-1", "meter": "api.calls", "value": "1"});
+    for path in ["check", "leases"] {
+        let answer = server.post(&format!("/v1/entitlements/{path}"), asked.clone()).await;
+        assert_eq!(answer.status.as_u16() / 100, 2, "{path}: {}", answer.text);
+        assert_eq!(answer.json()["limit"], "100000");
+        assert_eq!(answer.header("x-ratelimit-limit"), Some("100000"), "{path}");
+    }
+}

@@ -84,13 +84,19 @@ fn limited(verdict: &Verdict, upgrade_url: &str) -> Value {
         "message": format!("You have exceeded your {limit} API calls{per} limit"),
         "current_usage": number(&verdict.used),
         "limit": number(limit),
-        "period_end": verdict.resets_at,
+        "period_end": verdict.resets_at.as_deref().map(in_millis),
         "upgrade_url": upgrade_url,
     })
 }
 
 fn forbidden(message: &str, upgrade_url: &str) -> Value {
     json!({"error": "Forbidden", "message": message, "upgrade_url": upgrade_url})
+}
+
+/// An instant with three digits of its second, as this body has it everywhere.
+fn in_millis(time: &str) -> String {
+    let read = time.parse::<jiff::Timestamp>();
+    read.map_or_else(|_| time.to_owned(), |time| time.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string())
 }
 
 /// A decimal as a JSON number.

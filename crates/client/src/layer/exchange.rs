@@ -4,7 +4,7 @@ use crate::id::request_event_id;
 use crate::record::Record;
 use reckoner_api::event::SourceContext;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
 use std::time::Instant;
 
 /// The status of a request whose caller went away before there was an answer.
@@ -46,6 +46,7 @@ pub(super) struct Exchange {
     pub request_bytes: AtomicU64,
     pub response_bytes: AtomicU64,
     status: AtomicU16,
+    refused: AtomicBool,
 }
 
 /// What is known of a request when it comes.
@@ -75,7 +76,13 @@ impl Exchange {
             request_bytes: AtomicU64::new(0),
             response_bytes: AtomicU64::new(0),
             status: AtomicU16::new(CALLER_GONE),
+            refused: AtomicBool::new(false),
         }
+    }
+
+    /// It does not pass: it is no call.
+    pub fn refused(&self) {
+        self.refused.store(true, Ordering::Relaxed);
     }
 
     pub fn answered(&self, status: u16) {
@@ -94,14 +101,16 @@ impl Exchange {
         let (request, response) =
             (self.request_bytes.load(Ordering::Relaxed), self.response_bytes.load(Ordering::Relaxed));
         let duration_ms = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.record("traffic", &self.settings.traffic_meter)
+        let traffic = self
+            .record("traffic", &self.settings.traffic_meter)
             .value(request.saturating_add(response))
             .property("endpoint", self.endpoint.as_str())
             .property("method", self.method.as_str())
             .property("requestBytes", request)
             .property("responseBytes", response)
             .property("durationMs", duration_ms)
-            .property("statusCode", self.status.load(Ordering::Relaxed))
+            .property("statusCode", self.status.load(Ordering::Relaxed));
+        if self.refused.load(Ordering::Relaxed) { traffic.property("refused", true) } else { traffic }
     }
 
     fn record(&self, what: &str, meter: &str) -> Record {

@@ -2,6 +2,7 @@
 use crate::limits::Limiter;
 use crate::tracker::Tracker;
 use http::request::Parts;
+use repeats::Repeats;
 use std::sync::Arc;
 
 mod answer;
@@ -9,6 +10,7 @@ mod attribution;
 mod body;
 mod endpoint;
 mod exchange;
+mod repeats;
 mod request_id;
 mod service;
 
@@ -35,7 +37,7 @@ type NameEndpoint = Arc<dyn Fn(&Parts) -> String + Send + Sync>;
 /// `statusCode` as properties. With a [limiter](Self::enforce) it also decides whether a request may pass.
 ///
 /// A request that carries the same `X-Request-Id` as an earlier one by the same user to the same endpoint is a retry
-/// and counts once. Requests without one get one. Nothing is exempt: what nobody can be charged for goes to a system
+/// and counts once; of the sixth on each counts, whoever has them sent. Requests without one get one. Nothing is exempt: what nobody can be charged for goes to a system
 /// customer.
 ///
 /// ```
@@ -68,6 +70,7 @@ struct Settings {
     system_customer: String,
     upgrade_url: String,
     takes_request_ids: bool,
+    repeats: Arc<Repeats>,
 }
 
 impl MeterLayer {
@@ -83,6 +86,7 @@ impl MeterLayer {
             system_customer: SYSTEM_CUSTOMER.to_owned(),
             upgrade_url: UPGRADE_URL.to_owned(),
             takes_request_ids: true,
+            repeats: Arc::default(),
         };
         Self { settings: Arc::new(settings) }
     }
@@ -126,7 +130,7 @@ impl MeterLayer {
     }
 
     /// Whether callers may name their requests: `true` by default. Callers who are not trusted could otherwise send
-    /// the same `X-Request-Id` with every request and be counted once.
+    /// the same `X-Request-Id` with five requests and be counted once.
     pub fn take_request_ids(self, take: bool) -> Self {
         self.with(|settings| settings.takes_request_ids = take)
     }

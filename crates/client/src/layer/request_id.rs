@@ -7,10 +7,13 @@ pub(super) const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 /// Most characters of a name that a caller may choose.
 const CHARS_MAX: usize = 128;
 
-/// A sane name that was sent, if those are taken, or a new one.
-pub(super) fn of(headers: &HeaderMap, takes: bool) -> String {
+/// A sane name that was sent, if those are taken, or a new one; and whether it was sent.
+pub(super) fn of(headers: &HeaderMap, takes: bool) -> (String, bool) {
     let sent = headers.get(&HEADER).filter(|_| takes).and_then(|value| value.to_str().ok());
-    sent.filter(|id| is_sane(id)).map_or_else(id::unique, str::to_owned)
+    match sent.filter(|id| is_sane(id)) {
+        Some(id) => (id.to_owned(), true),
+        None => (id::unique(), false),
+    }
 }
 
 /// As a header; what is sane can be one.

@@ -2,6 +2,7 @@
 use super::body::{MeteredBody, Way};
 use super::exchange::{Exchange, Known, TrafficMeter};
 use super::{Settings, answer, request_id};
+use crate::id;
 use crate::limits::Decision;
 use bytes::Bytes;
 use http::{Request, Response};
@@ -52,14 +53,15 @@ where
         let settings = Arc::clone(&self.settings);
         Box::pin(async move {
             let (mut parts, body) = request.into_parts();
-            let request_id = request_id::of(&parts.headers, settings.takes_request_ids);
+            let (request_id, was_sent) = request_id::of(&parts.headers, settings.takes_request_ids);
             let name = request_id::header(&request_id);
             parts.headers.insert(request_id::HEADER, name.clone());
-            let (exchange, limited) = exchange(&settings, &parts, request_id);
+            let (exchange, limited) = exchange(&settings, &parts, (request_id, was_sent));
             let meter = TrafficMeter(Arc::new(exchange));
             let decision = decide(&settings, &meter, limited).await;
             let mut response = match &decision {
                 Some(decision) if !decision.allowed => {
+                    meter.0.refused();
                     let refusal = answer::refuse(decision, &settings.upgrade_url);
                     refusal.map(|body| MeteredBody::own(body, meter.clone()))
                 }
@@ -81,13 +83,20 @@ where
 }
 
 /// What is known of a request, and whether it is somebody's whose limit counts.
-fn exchange(settings: &Arc<Settings>, parts: &http::request::Parts, request_id: String) -> (Exchange, bool) {
+fn exchange(
+    settings: &Arc<Settings>,
+    parts: &http::request::Parts,
+    (mut request_id, was_sent): (String, bool),
+) -> (Exchange, bool) {
     let who = (settings.attribute)(parts);
     let limited = who.is_known();
     let customer = who.customer.unwrap_or_else(|| settings.system_customer.clone());
     let user = who.user.or_else(|| who.subject.clone()).unwrap_or_else(|| customer.clone());
     let endpoint = (settings.endpoint)(parts);
     let method = parts.method.as_str().to_owned();
+    if was_sent && settings.repeats.is_beyond((&user, &endpoint, &method, &request_id)) {
+        request_id = id::unique();
+    }
     let (subject, source) = (who.subject, who.source);
     let known = Known { customer, subject, source, user, endpoint, method, request_id };
     (Exchange::new(Arc::clone(settings), known), limited)

@@ -61,6 +61,8 @@ struct State {
     /// The plan does not block: nothing has to be asked for until then.
     free_until: Option<Instant>,
     known: Option<Verdict>,
+    /// Units that were let pass without a lease since the server said how the customer stands.
+    passed: u64,
     asked: Option<Instant>,
     filling: bool,
     /// Grows when all is given back.
@@ -109,6 +111,7 @@ impl Pool {
         let mut state = self.state.lock();
         state.asked = Some(now);
         if state.free_until.is_some_and(|until| now < until) {
+            state.passed = state.passed.saturating_add(units);
             let verdict = state.verdict();
             return Some(Taken { share: None, verdict, low: None });
         }
@@ -136,7 +139,7 @@ impl Pool {
             state.free_until = Some(usable);
             state.near = false;
         }
-        state.known = Some(known);
+        state.learn(known);
         state.grants += 1;
         let share = Arc::default();
         let (begun, id) = (asked, lease.lease_id);
@@ -147,7 +150,7 @@ impl Pool {
     pub fn refuse(&self, verdict: Verdict) {
         let mut state = self.state.lock();
         (state.filling, state.near, state.free_until) = (false, true, None);
-        state.known = Some(verdict);
+        state.learn(verdict);
     }
 
     /// An attempt to take more ahead came to nothing.
@@ -162,7 +165,7 @@ impl Pool {
         if let Some(held) = state.leases.iter_mut().find(|held| held.id == lease.lease_id) {
             (held.begun, held.usable_until, held.ends) = (asked, usable, ends);
         }
-        state.known = Some(verdict(lease));
+        state.learn(verdict(lease));
     }
 
     /// A lease has ended on the server's side.
@@ -178,7 +181,7 @@ impl Pool {
         if verdict.allowed && room {
             state.near = false;
         }
-        state.known = Some(verdict.clone());
+        state.learn(verdict.clone());
     }
 
     /// Whether nothing was given back since.
@@ -254,6 +257,10 @@ impl State {
         self.asked.is_none_or(|asked| now.duration_since(asked) >= Duration::from_secs(IDLE_S))
     }
 
+    fn learn(&mut self, known: Verdict) {
+        (self.known, self.passed) = (Some(known), 0);
+    }
+
     /// How the customer stands by what is known here.
     fn verdict(&self) -> Verdict {
         let known = self.known.clone().unwrap_or_else(|| Verdict {
@@ -267,6 +274,13 @@ impl State {
             reason: None,
             duplicate: None,
         });
+        if known.behaviour != LimitBehaviour::Block {
+            // Leases hold nothing back there; what passes counts at once.
+            let used = whole(&known.used).saturating_add(self.passed);
+            let remaining = known.limit.as_deref().map(|limit| whole(limit).saturating_sub(used).to_string());
+            let used = used.to_string();
+            return Verdict { allowed: true, reason: None, duplicate: None, used, remaining, ..known };
+        }
         let here: u64 = self.leases.iter().map(Held::left).sum();
         let remaining = known.remaining.as_deref().map(|others| whole(others) + here);
         let used = match (known.limit.as_deref(), remaining) {

@@ -97,6 +97,26 @@ async fn retries_count_once_unless_callers_may_not_name_requests() {
 }
 
 #[tokio::test]
+async fn a_name_is_that_of_five_requests_and_no_more() {
+    let standin = Standin::start().await;
+    standin.with(|inner| inner.limit = Some(4));
+    let tracker = tracker(&standin);
+    let limiter =
+        Limiter::builder(standin.client(), tracker.clone()).decision_timeout(Duration::from_secs(30)).start();
+    let app = app(MeterLayer::new(tracker.clone()).enforce(limiter.clone()));
+    let mut statuses = Vec::new();
+    for _ in 0..10 {
+        let headers = [("x-customer", "acme"), ("x-request-id", "same")];
+        let response = app.clone().oneshot(ask("GET", "/stream", &headers, Body::empty())).await;
+        statuses.push(response.expect("an answer").status().as_u16());
+    }
+    // The first five are one call; each further one is another, until the limit is reached.
+    assert_eq!(statuses, [200, 200, 200, 200, 200, 200, 200, 200, 429, 429]);
+    tracker.flush().await.expect("sent");
+    assert_eq!(standin.count("api.calls"), 4);
+}
+
+#[tokio::test]
 async fn beyond_the_limit_callers_are_told_how_they_stand() {
     let standin = Standin::start().await;
     standin.with(|inner| inner.limit = Some(5));
@@ -134,7 +154,7 @@ async fn beyond_the_limit_callers_are_told_how_they_stand() {
         body,
         serde_json::json!({
             "error": "API limit exceeded", "message": "You have exceeded your 5 API calls/month limit",
-            "current_usage": 5, "limit": 5, "period_end": "2096-12-01T00:00:00.000000Z", "upgrade_url": "/pay",
+            "current_usage": 5, "limit": 5, "period_end": "2096-12-01T00:00:00.000Z", "upgrade_url": "/pay",
         })
     );
     // Nobody is not limited, and refusals are traffic too.

@@ -128,7 +128,7 @@ impl Subscriptions {
             version: 1,
         };
         subscriptions::create(tx, &stored).await.map_err(SubscriptionError::of_create)?;
-        self.note_closing(tx, &stored).await?;
+        self.note_closing(tx, &stored, None).await?;
         let change = self.tell(tx, &by.to_string(), None, &stored).await?;
         Ok(Begun { stored, change })
     }
@@ -162,7 +162,7 @@ impl Subscriptions {
         let change = Change { before: stored, after: next, at: now };
         let stored = self.write(&mut tx, &whose.by.to_string(), change).await?;
         if invoice_now && changes {
-            self.invoice_at(&mut tx, &stored, now).await?;
+            self.note_closing(&mut tx, &stored, Some(now)).await?;
         }
         self.commit(tx, &stored).await?;
         Ok(stored)

@@ -2,17 +2,23 @@
 use super::plans::Plans;
 use crate::clock::Clock;
 use crate::ingest::used::Used;
-use crate::store::audit::{self, Change as Noted};
-use crate::store::customers::Customer;
+use crate::store::audit::{self, Change as Noted, SYSTEM};
+use crate::store::customers::{self, Customer};
 use crate::store::wallets::{self, Entry, Stored};
 use crate::store::{Db, StoreError, Tx};
 use reckoner_domain::currency::Currency;
 use reckoner_domain::id::{CustomerId, InvoiceId, ProjectId};
 use reckoner_domain::money::Money;
-use reckoner_domain::time::Timestamp;
+use reckoner_domain::time::{HOUR, Timestamp};
 use reckoner_domain::wallet::{Account, Change, Funding, Wallet, WalletError};
 use serde_json::json;
 use std::fmt::Display;
+
+/// How many wallets are looked at at once.
+const AT_ONCE: u32 = 200;
+
+/// After how long a wallet of which something could not be written down is looked at again, in microseconds.
+const AGAIN_AFTER: i64 = HOUR;
 
 /// Looks after wallets. Clones share one state.
 #[derive(Clone)]
@@ -44,6 +50,17 @@ pub enum Movement {
     Release(String),
     /// A hold pays and ends; what is left of it is available again.
     DeductHeld(String, Money),
+    /// What has expired goes.
+    Expire(Money),
+}
+
+/// What came of looking at wallets.
+#[derive(Debug, Default)]
+pub struct Expired {
+    /// Of how many something expired.
+    pub wallets: u64,
+    /// Of which it could not be written down, and why.
+    pub failed: Vec<(CustomerId, MovementError)>,
 }
 
 /// Why nothing happened.
@@ -72,6 +89,7 @@ impl Movement {
             Self::Hold(..) => "hold",
             Self::Release(_) => "release",
             Self::DeductHeld(..) => "deduct_held",
+            Self::Expire(_) => "expire",
         }
     }
 
@@ -88,7 +106,8 @@ impl Movement {
             | Self::Refund(amount)
             | Self::Deduct(amount)
             | Self::Hold(_, amount)
-            | Self::DeductHeld(_, amount) => Some(*amount),
+            | Self::DeductHeld(_, amount)
+            | Self::Expire(amount) => Some(*amount),
             Self::Release(hold) => wallet.held(hold),
         }
     }
@@ -101,6 +120,7 @@ impl Movement {
             Self::Hold(hold, amount) => wallet.hold(hold, *amount, at),
             Self::Release(hold) => wallet.release(hold, at),
             Self::DeductHeld(hold, amount) => wallet.deduct_held(hold, *amount, at),
+            Self::Expire(_) => wallet.expire(at),
         }
     }
 }
@@ -145,7 +165,8 @@ impl Wallets {
                     Movement::TopUp { amount, .. } | Movement::Refund(amount) => amount.currency(),
                     Movement::Deduct(amount)
                     | Movement::Hold(_, amount)
-                    | Movement::DeductHeld(_, amount) => {
+                    | Movement::DeductHeld(_, amount)
+                    | Movement::Expire(amount) => {
                         return Err(
                             WalletError::Insufficient { available: Money::zero(amount.currency()) }.into()
                         );
@@ -162,20 +183,80 @@ impl Wallets {
         };
         let note = (description, None);
         let (after, entry) = write(&mut tx, before, &movement, now, note, &dedupe_key).await?;
-        let details = json!({
-            "kind": entry.kind,
-            "amount": entry.amount.amount(),
-            "currency": entry.amount.currency().code(),
-            "hold": entry.hold,
-            "description": entry.description,
-            "available": after.wallet.balance(Account::Available).amount(),
-        });
-        let change = Noted::new(Some(customer.project), by, "wallet.changed", &customer.id).after(details);
-        audit::write(&mut tx, &self.clock, vec![change]).await?;
+        let noted = noted(by, &after, &entry);
+        audit::write(&mut tx, &self.clock, vec![noted]).await?;
         tx.commit().await?;
         self.watched.note(customer.project, std::iter::once(customer.external_id.as_str()));
         Ok((after, entry))
     }
+
+    /// The first instant at which something in a wallet of a project expires.
+    pub async fn first_expiry(&self, project: ProjectId) -> Result<Option<Timestamp>, StoreError> {
+        let first = wallets::expiring(&self.db, project, Timestamp::MAX, (None, 1)).await?;
+        Ok(first.into_iter().next().map(|(at, _)| at))
+    }
+
+    /// Writes down what expired in the wallets of a project until an instant. One that fails keeps no other.
+    pub async fn expire_due(&self, project: ProjectId, now: Timestamp) -> Result<Expired, StoreError> {
+        let (mut expired, mut after) = (Expired::default(), None);
+        loop {
+            let due = wallets::expiring(&self.db, project, now, (after.as_ref(), AT_ONCE)).await?;
+            for (_, customer) in &due {
+                match self.expire(project, customer, now).await {
+                    Ok(any) => expired.wallets += u64::from(any),
+                    Err(error) => {
+                        // It is tried again, and does not keep the job busy until then.
+                        wallets::set_expiry(&self.db, customer, Some(now.plus_micros(AGAIN_AFTER))).await?;
+                        expired.failed.push((customer.clone(), error));
+                    }
+                }
+            }
+            if due.len() < AT_ONCE as usize {
+                return Ok(expired);
+            }
+            after = due.into_iter().next_back();
+        }
+    }
+
+    /// Writes down what expired in a wallet; answers whether anything did.
+    async fn expire(
+        &self,
+        project: ProjectId,
+        customer: &CustomerId,
+        now: Timestamp,
+    ) -> Result<bool, MovementError> {
+        let mut tx = self.db.begin().await?;
+        let Some(before) = wallets::lock(&mut tx, project, customer).await? else { return Ok(false) };
+        let wallet = &before.wallet;
+        let available = wallet.available_at(now).map_err(WalletError::from)?;
+        let gone = wallet.balance(Account::Available).minus(available).map_err(WalletError::from)?;
+        if !gone.is_positive() {
+            wallets::set_expiry(&mut tx, customer, wallet.expires_at()).await?;
+            tx.commit().await?;
+            return Ok(false);
+        }
+        let dedupe_key = format!("expire:{}", before.entries + 1);
+        let external_id = customers::get(&mut tx, project, customer).await?.external_id;
+        let (after, entry) =
+            write(&mut tx, before, &Movement::Expire(gone), now, (None, None), &dedupe_key).await?;
+        audit::write(&mut tx, &self.clock, vec![noted(&SYSTEM, &after, &entry)]).await?;
+        tx.commit().await?;
+        self.watched.note(project, std::iter::once(external_id.as_str()));
+        Ok(true)
+    }
+}
+
+/// What the record of changes says of an entry.
+fn noted(by: &dyn Display, after: &Stored, entry: &Entry) -> Noted {
+    let details = json!({
+        "kind": entry.kind,
+        "amount": entry.amount.amount(),
+        "currency": entry.amount.currency().code(),
+        "hold": entry.hold,
+        "description": entry.description,
+        "available": after.wallet.balance(Account::Available).amount(),
+    });
+    Noted::new(Some(after.project), by, "wallet.changed", &after.customer).after(details)
 }
 
 /// A wallet that nothing has happened to.

@@ -6,6 +6,7 @@ use super::run::JobError;
 use crate::billing::debts::Told;
 use crate::billing::invoicing::{Collected, InvoicingError, Run};
 use crate::billing::subscriptions::SubscriptionError;
+use crate::billing::wallet::Expired;
 use crate::random;
 use crate::store::job_runs::{self, Finished, JobRun, RunResult};
 use crate::store::{StoreError, subscriptions};
@@ -25,6 +26,9 @@ pub const INVOICES: &str = "invoices";
 /// The job that reminds customers that owe, and suspends them.
 pub const BILLING_STATUS: &str = "billing_status";
 
+/// The job that writes down what expired in wallets.
+pub const WALLETS: &str = "wallets";
+
 /// What a run came to: how many were done, and what failed.
 type Ran = Result<(u64, Vec<(SubscriptionId, SubscriptionError)>), SubscriptionError>;
 
@@ -36,7 +40,8 @@ impl Jobs {
         let reminded = self.billing.trials.next_reminder(project).await?;
         let closed = self.billing.invoicing.first_due(project).await?;
         let owing = self.billing.debts.first_due(project).await?;
-        Ok(due.into_iter().chain(moved).chain(reminded).chain(closed).chain(owing).min())
+        let expiring = self.billing.wallets.first_expiry(project).await?;
+        Ok(due.into_iter().chain(moved).chain(reminded).chain(closed).chain(owing).chain(expiring).min())
     }
 
     /// Writes down what fell due in a project until `now`, on record; answers how many runs there were, none
@@ -76,6 +81,12 @@ impl Jobs {
         if is_due(self.billing.debts.first_due(project).await?) {
             let run = self.begin_run(project, BILLING_STATUS, now).await?;
             let outcome = told_of_debts(self.billing.debts.tell_due(project, now).await);
+            self.end_run(run, now, outcome).await?;
+            runs += 1;
+        }
+        if is_due(self.billing.wallets.first_expiry(project).await?) {
+            let run = self.begin_run(project, WALLETS, now).await?;
+            let outcome = told_of_wallets(self.billing.wallets.expire_due(project, now).await);
             self.end_run(run, now, outcome).await?;
             runs += 1;
         }
@@ -203,6 +214,25 @@ fn told_of_debts(told: Result<Told, StoreError>) -> (RunResult, String) {
         }
         Err(error) => {
             tracing::error!(%error, "customers that owe could not be told");
+            (RunResult::Failed, "the control plane failed".to_owned())
+        }
+    }
+}
+
+/// What a run about wallets did, for whoever looks after the project.
+fn told_of_wallets(expired: Result<Expired, StoreError>) -> (RunResult, String) {
+    match expired {
+        Ok(Expired { wallets, failed }) if failed.is_empty() => {
+            (RunResult::Succeeded, format!("{wallets} wallets"))
+        }
+        Ok(Expired { wallets, failed }) => {
+            for (customer, error) in &failed {
+                tracing::error!(%customer, %error, "what expired in a wallet could not be written down");
+            }
+            (RunResult::Failed, format!("{wallets} wallets, {} failed", failed.len()))
+        }
+        Err(error) => {
+            tracing::error!(%error, "what expired in wallets could not be written down");
             (RunResult::Failed, "the control plane failed".to_owned())
         }
     }

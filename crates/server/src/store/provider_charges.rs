@@ -127,6 +127,17 @@ pub async fn first_due(on: impl Exec, project: ProjectId) -> Result<Option<Times
     row.map(|(at,)| row::time("try_at", at)).transpose()
 }
 
+/// Whether something that a closing charges still waits to be collected.
+pub async fn waits(on: impl Exec, subscription: &SubscriptionId, ordinal: u64) -> Result<bool> {
+    let query = sql!(
+        "select count(*) from provider_charges where subscription_id = $1 and ordinal = $2 and status = 'pending'",
+        subscription,
+        ordinal
+    );
+    let (waiting,): (i64,) = on.one(query).await?;
+    Ok(waiting > 0)
+}
+
 /// Writes down that a provider has taken a charge, and what it calls it; false where that was known.
 pub async fn set_charged(
     tx: &mut Tx,

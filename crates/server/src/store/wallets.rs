@@ -129,22 +129,24 @@ pub async fn append(
     let state = serde_json::to_string(&change.wallet).map_err(|error| StoreError::corrupt("state", error))?;
     let written = if before.entries == 0 {
         let query = sql!(
-            "insert into wallets (customer_id, project_id, currency, state, entries) values ($1, $2, $3, $4, 1)
-             on conflict (customer_id) do nothing",
+            "insert into wallets (customer_id, project_id, currency, state, entries, expires_at)
+             values ($1, $2, $3, $4, 1, $5) on conflict (customer_id) do nothing",
             &before.customer,
             before.project,
             entry.amount.currency().code(),
-            state
+            state,
+            change.wallet.expires_at()
         );
         tx.run(query).await?
     } else {
         let query = sql!(
-            "update wallets set state = $1, entries = entries + 1
+            "update wallets set state = $1, entries = entries + 1, expires_at = $5
              where project_id = $2 and customer_id = $3 and entries = $4",
             state,
             before.project,
             &before.customer,
-            before.entries
+            before.entries,
+            change.wallet.expires_at()
         );
         tx.run(query).await?
     };
@@ -180,6 +182,33 @@ pub async fn append(
         tx.run(query).await?;
     }
     Ok(())
+}
+
+/// Customers of a project of whose wallets something expires until an instant, the earliest first; those after one of
+/// them, and so many.
+pub async fn expiring(
+    on: impl Exec,
+    project: ProjectId,
+    until: Timestamp,
+    (after, limit): (Option<&(Timestamp, CustomerId)>, u32),
+) -> Result<Vec<(Timestamp, CustomerId)>> {
+    let mut query = sql!(
+        "select expires_at, customer_id from wallets
+         where project_id = $1 and expires_at is not null and expires_at <= $2",
+        project,
+        until
+    );
+    if let Some((at, id)) = after {
+        query = query.push(" and (expires_at, customer_id) > (?, ?)", [(*at).into(), id.into()]);
+    }
+    let query = query.push(" order by expires_at, customer_id limit ?", [limit.into()]);
+    let rows: Vec<(i64, String)> = on.all(query).await?;
+    row::each(rows, |(at, id)| Ok((row::time("expires_at", at)?, row::id(id)?)))
+}
+
+/// Writes down when a wallet is to be looked at next.
+pub async fn set_expiry(on: impl Exec, customer: &CustomerId, at: Option<Timestamp>) -> Result<()> {
+    on.run(sql!("update wallets set expires_at = $1 where customer_id = $2", at, customer)).await.map(drop)
 }
 
 /// What happened to a wallet, the newest first; a cursor's id is a number.

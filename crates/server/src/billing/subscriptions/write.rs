@@ -106,7 +106,7 @@ impl Subscriptions {
         subscriptions::update(tx, &before, &after, ended_at).await?;
         if phase_of(&after) != phase_of(&before.subscription) {
             subscription_phases::add(tx, &before.id, at, &after).await?;
-            self.note_closing(tx, &before).await?;
+            self.note_closing(tx, &before, None).await?;
         }
         let stored = Stored { subscription: after, ended_at, version: before.version + 1, ..before.clone() };
         noted.push(self.tell(tx, by, Some(&before), &stored).await?);
@@ -118,19 +118,17 @@ impl Subscriptions {
         Ok(stored)
     }
 
-    /// Writes down when the next closing of a subscription is to be run, after its phases have changed.
-    pub(super) async fn note_closing(&self, tx: &mut Tx, stored: &Stored) -> Result<()> {
+    /// Writes down when the next closing of a subscription is to be run, after its phases have changed; with an
+    /// instant, what changed of its fees until then is to be invoiced before its period ends.
+    pub(super) async fn note_closing(
+        &self,
+        tx: &mut Tx,
+        stored: &Stored,
+        interim_at: Option<Timestamp>,
+    ) -> Result<()> {
         let phases = phases_of(subscription_phases::of(&mut *tx, &stored.id).await?);
         let cursor = closings::cursor(&mut *tx, &stored.id).await?;
-        let run_at = self.terms.next_run(&phases, &cursor);
-        Ok(closings::put_cursor(tx, stored.project, &stored.id, Cursor { run_at, ..cursor }).await?)
-    }
-
-    /// Has what changed of a subscription's fees until an instant invoiced before its period ends.
-    pub(super) async fn invoice_at(&self, tx: &mut Tx, stored: &Stored, at: Timestamp) -> Result<()> {
-        let phases = phases_of(subscription_phases::of(&mut *tx, &stored.id).await?);
-        let cursor = closings::cursor(&mut *tx, &stored.id).await?;
-        let cursor = Cursor { interim_at: Some(at), ..cursor };
+        let cursor = Cursor { interim_at: interim_at.or(cursor.interim_at), ..cursor };
         let cursor = Cursor { run_at: self.terms.next_run(&phases, &cursor), ..cursor };
         Ok(closings::put_cursor(tx, stored.project, &stored.id, cursor).await?)
     }

@@ -5,7 +5,7 @@ pub mod wire;
 use super::events::ingest::{idempotency_key, read_single, refusal};
 use super::events::judge::{Form, Judge};
 use crate::auth::caller::Caller;
-use crate::entitlements::{DecideError, Decision, Granted, Wish};
+use crate::entitlements::{DecideError, Decision, Granted, Lease, Wish};
 use crate::events::Outcome;
 use crate::http::error::{ApiError, field_error};
 use crate::http::extract::{By, Json as JsonBody};
@@ -13,7 +13,6 @@ use crate::http::middleware::rates::Rates;
 use crate::http::state::App;
 use crate::ingest::draft::Checked;
 use crate::ingest::fields::Raw;
-use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
@@ -200,7 +199,9 @@ pub async fn lease(
     rates.customer(&app, caller.project, &customer)?;
     let asked = (customer.as_str(), wanted.meter.as_str());
     Ok(match app.entitlements.lease(caller.project, asked, units).await? {
-        Granted::Lease(lease) => (StatusCode::CREATED, Json(wire::to_api_lease(&lease))).into_response(),
+        Granted::Lease(lease) => {
+            (StatusCode::CREATED, wire::lease(&lease, app.clock.of_project(caller.project))).into_response()
+        }
         Granted::Refused(verdict) => wire::answer(&verdict, app.clock.of_project(caller.project)),
     })
 }
@@ -227,11 +228,11 @@ pub async fn report(
     By(caller): By,
     Path(id): Path<String>,
     JsonBody(report): JsonBody<LeaseReport>,
-) -> Result<Json<ApiLease>, ApiError> {
+) -> Result<Response, ApiError> {
     let (id, used) = (read_id(&id)?, read_used(&report)?);
     let renew = report.renew.unwrap_or(false);
     let lease = app.entitlements.report(caller.project, &id, used, renew).await?;
-    lease.map(|lease| Json(wire::to_api_lease(&lease))).ok_or_else(|| ApiError::not_found("lease"))
+    shown(&app, &caller, lease)
 }
 
 /// Return a lease: tell how much of it was used in all; the rest is free again.
@@ -256,10 +257,16 @@ pub async fn give_back(
     By(caller): By,
     Path(id): Path<String>,
     JsonBody(report): JsonBody<LeaseReport>,
-) -> Result<Json<ApiLease>, ApiError> {
+) -> Result<Response, ApiError> {
     let (id, used) = (read_id(&id)?, read_used(&report)?);
     let lease = app.entitlements.give_back(caller.project, &id, used).await?;
-    lease.map(|lease| Json(wire::to_api_lease(&lease))).ok_or_else(|| ApiError::not_found("lease"))
+    shown(&app, &caller, lease)
+}
+
+/// A lease, unless it has ended.
+fn shown(app: &App, caller: &Caller, lease: Option<Lease>) -> Result<Response, ApiError> {
+    let lease = lease.ok_or_else(|| ApiError::not_found("lease"))?;
+    Ok(wire::lease(&lease, app.clock.of_project(caller.project)))
 }
 
 fn read_id(text: &str) -> Result<LeaseId, ApiError> {
@@ -280,8 +287,12 @@ fn read_units(field: &str, text: &str, errors: &mut Vec<FieldError>) -> Ratio {
     read.map_or(Ratio::ZERO, Ratio::from)
 }
 
-/// The customer's own id: counts go by it.
+/// The customer's own id: counts go by it. A subject may stand for the customer that it is assigned to, as in events.
 async fn own_id(app: &App, caller: &Caller, name: String) -> Result<String, ApiError> {
+    let now = app.clock.of_project(caller.project);
+    if let Some(customer) = app.recorder.assignments.customer_of(caller.project, &name, now) {
+        return Ok(customer);
+    }
     let own = crate::store::customers::own_id(&app.db, caller.project, Some(name)).await?;
     Ok(own.unwrap_or_default())
 }

@@ -6,7 +6,7 @@ use crate::entitlements::Current;
 use crate::http::compat::Refused;
 use crate::http::error::ApiError;
 use crate::http::state::App;
-use crate::store::closings;
+use crate::store::{closings, provider_charges};
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -74,13 +74,23 @@ async fn charged(app: &App, own: &Own) -> Result<Option<Value>, ApiError> {
     let mut calls = charges.iter().filter(|one| one.is_overage).map(|one| one.billed_units);
     let calls = calls.try_fold(Ratio::ZERO, Ratio::plus).map_err(ApiError::internal)?;
     let cost = cost.exact();
+    // What a provider collects is charged once it has.
+    let waits = provider_charges::waits(&app.db, &closed.subscription, closed.ordinal).await?;
+    let (cost_text, calls_text) = (dollars(cost), grouped(calls));
+    let message = if waits {
+        format!(
+            "You will be charged {cost_text} for {calls_text} overage calls at the end of your billing period."
+        )
+    } else {
+        format!("You have been charged {cost_text} for {calls_text} overage calls.")
+    };
     Ok(Some(json!({
         "has_overage": true,
         "overage_calls": number(calls),
         "overage_cost_usd": number(cost),
-        "invoiced": true,
+        "invoiced": !waits,
         "period_end": closed.window.end.to_millis_text(),
-        "message": format!("You have been charged {} for {} overage calls.", dollars(cost), grouped(calls)),
+        "message": message,
     })))
 }
 

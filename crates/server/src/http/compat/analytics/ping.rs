@@ -85,7 +85,8 @@ fn refused(verdict: &Verdict, now: reckoner_domain::time::Timestamp) -> Response
         (Some(Refusal::Limit), Some(limit), Some((end, reset))) => {
             let period = match reset {
                 Reset::Day => "day",
-                Reset::Month | Reset::BillingPeriod => "month",
+                Reset::Month => "month",
+                Reset::BillingPeriod => "billing period",
             };
             let body = json!({
                 "error": "API limit exceeded",

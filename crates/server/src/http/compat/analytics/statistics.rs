@@ -1,11 +1,12 @@
 //! What calls were like, from the events that count them: their properties `endpoint`, `method`,
-//! `statusCode` and `durationMs`, where they have them.
+//! `statusCode` and `durationMs`, where they have them, and otherwise from those of the traffic that they made.
 use crate::events::{Events, EventsError, GroupBy, Row, UsageQuery};
 use crate::http::compat::days::days_of;
 use reckoner_domain::id::{MeterId, ProjectId};
 use reckoner_domain::json::Path;
 use reckoner_domain::meter::{Aggregation, Meter, MeterKey};
 use reckoner_domain::ratio::Ratio;
+use reckoner_domain::sum::Overflow;
 use reckoner_domain::window::Window;
 use std::collections::BTreeMap;
 
@@ -58,53 +59,63 @@ pub struct Endpoint {
 
 /// The calls of each day that has some, in order.
 pub async fn by_day(events: &Events, asked: &Asked<'_>) -> Result<Vec<Day>, EventsError> {
-    let mut days: BTreeMap<String, Day> = BTreeMap::new();
-    for row in ask(events, asked, Aggregation::Sum, None, &["$.statusCode"], true).await? {
+    let mut days: BTreeMap<String, (Day, Answers)> = BTreeMap::new();
+    for row in ask(events, asked, CALLED, Aggregation::Sum, &["$.statusCode"], true).await? {
         let date = date_of(&row);
-        let day = days.entry(date.clone()).or_insert_with(|| Day { date, ..Day::default() });
-        let calls = value(&row);
-        day.calls = day.calls.plus(calls)?;
-        if is_failure(row.group.first()) {
-            day.failed = day.failed.plus(calls)?;
+        let (day, answers) = days.entry(date.clone()).or_default();
+        day.date = date;
+        day.calls = day.calls.plus(value(&row))?;
+        answers.of_call(row.group.first(), value(&row))?;
+    }
+    for row in ask(events, asked, PASSED, Aggregation::Count, &["$.refused", "$.statusCode"], true).await? {
+        if let Some((_, answers)) = days.get_mut(&date_of(&row)).filter(|_| was_call(row.group.first())) {
+            answers.of_traffic(row.group.get(1), value(&row))?;
         }
     }
-    for row in ask(events, asked, Aggregation::Avg, Some("$.durationMs"), &[], true).await? {
-        let date = date_of(&row);
-        if let Some(day) = days.get_mut(&date) {
-            day.mean_ms = row.usage.is_some().then(|| value(&row));
+    for source in [PASSED, CALLED] {
+        for row in ask(events, asked, source.times(), Aggregation::Avg, &["$.refused"], true).await? {
+            let known = days.get_mut(&date_of(&row)).filter(|_| was_call(row.group.first()));
+            if let (Some((day, _)), Some(_)) = (known, row.usage) {
+                day.mean_ms = Some(value(&row));
+            }
         }
     }
-    Ok(days.into_values().collect())
+    let finished = |(day, answers): (Day, Answers)| Ok(Day { failed: answers.failed()?, ..day });
+    days.into_values().map(finished).collect()
 }
 
 /// The endpoints that are called most, those first.
 pub async fn by_endpoint(events: &Events, asked: &Asked<'_>) -> Result<Vec<Endpoint>, EventsError> {
-    const NAMES: [&str; 3] = ["$.endpoint", "$.method", "$.statusCode"];
-    let [endpoint, method, _] = NAMES;
-    let mut known: BTreeMap<(String, String), (Endpoint, Ratio)> = BTreeMap::new();
-    for row in ask(events, asked, Aggregation::Sum, None, &NAMES, false).await? {
+    let names = ["$.endpoint", "$.method", "$.refused", "$.statusCode"];
+    let mut known: BTreeMap<(String, String), (Endpoint, Answers)> = BTreeMap::new();
+    for row in ask(events, asked, CALLED, Aggregation::Sum, &names, false).await? {
         let Some(name) = name_of(&row) else { continue };
-        let (one, failed) = known.entry(name).or_default();
-        let calls = value(&row);
-        one.calls = one.calls.plus(calls)?;
-        if is_failure(row.group.get(2)) {
-            *failed = failed.plus(calls)?;
+        let (one, answers) = known.entry(name).or_default();
+        one.calls = one.calls.plus(value(&row))?;
+        answers.of_call(row.group.get(3), value(&row))?;
+    }
+    for row in ask(events, asked, PASSED, Aggregation::Count, &names, false).await? {
+        let known = name_of(&row).and_then(|name| known.get_mut(&name));
+        if let Some((_, answers)) = known.filter(|_| was_call(row.group.get(2))) {
+            answers.of_traffic(row.group.get(3), value(&row))?;
         }
     }
+    let names = names.get(..3).unwrap_or_default();
     for (aggregation, is_mean) in [(Aggregation::Avg, true), (Aggregation::Percentile(95), false)] {
-        for row in ask(events, asked, aggregation, Some("$.durationMs"), &[endpoint, method], false).await? {
-            let Some((one, _)) = name_of(&row).and_then(|name| known.get_mut(&name)) else { continue };
-            let time = row.usage.is_some().then(|| value(&row));
-            if is_mean {
-                one.mean_ms = time;
-            } else {
-                one.p95_ms = time;
+        for source in [PASSED, CALLED] {
+            for row in ask(events, asked, source.times(), aggregation, names, false).await? {
+                let known = name_of(&row).and_then(|name| known.get_mut(&name));
+                let known = known.filter(|_| was_call(row.group.get(2)));
+                if let (Some((one, _)), Some(_)) = (known, row.usage) {
+                    let time = if is_mean { &mut one.mean_ms } else { &mut one.p95_ms };
+                    *time = Some(value(&row));
+                }
             }
         }
     }
     let mut endpoints = Vec::with_capacity(known.len());
-    for ((endpoint, method), (one, failed)) in known {
-        let good = one.calls.minus(failed)?;
+    for ((endpoint, method), (one, answers)) in known {
+        let good = one.calls.minus(answers.failed()?)?;
         let success_rate = if one.calls.is_zero() { Ratio::ZERO } else { good.over(one.calls)? };
         endpoints.push(Endpoint { endpoint, method, success_rate, ..one });
     }
@@ -113,18 +124,73 @@ pub async fn by_endpoint(events: &Events, asked: &Asked<'_>) -> Result<Vec<Endpo
     Ok(endpoints)
 }
 
+/// Where something is read from: the calls, or the traffic that says how those were answered which were counted before
+/// there was an answer.
+#[derive(Clone, Copy)]
+struct Source {
+    /// The type of the events; that of the calls where `None`.
+    event_type: Option<&'static str>,
+    property: Option<&'static str>,
+}
+
+/// The calls.
+const CALLED: Source = Source { event_type: None, property: None };
+/// What a gateway or a layer says of each request.
+const PASSED: Source = Source { event_type: Some("traffic.bytes"), property: None };
+
+impl Source {
+    /// The times that they took.
+    fn times(self) -> Self {
+        Self { property: Some("$.durationMs"), ..self }
+    }
+}
+
+/// How calls were answered.
+#[derive(Clone, Copy, Default)]
+struct Answers {
+    failed: Ratio,
+    /// Calls that say nothing of it.
+    unknown: Ratio,
+    failed_in_traffic: Ratio,
+}
+
+impl Answers {
+    fn of_call(&mut self, status: Option<&Option<String>>, calls: Ratio) -> Result<(), Overflow> {
+        let sum = match status_of(status) {
+            None => &mut self.unknown,
+            Some(status) if status >= FAILURES_FROM => &mut self.failed,
+            Some(_) => return Ok(()),
+        };
+        *sum = sum.plus(calls)?;
+        Ok(())
+    }
+
+    fn of_traffic(&mut self, status: Option<&Option<String>>, requests: Ratio) -> Result<(), Overflow> {
+        if status_of(status).is_some_and(|status| status >= FAILURES_FROM) {
+            self.failed_in_traffic = self.failed_in_traffic.plus(requests)?;
+        }
+        Ok(())
+    }
+
+    /// Calls of which nothing is known were answered as they should be.
+    fn failed(self) -> Result<Ratio, Overflow> {
+        self.failed.plus(self.failed_in_traffic.min(self.unknown))
+    }
+}
+
 async fn ask(
     events: &Events,
     asked: &Asked<'_>,
+    source: Source,
     aggregation: Aggregation,
-    property: Option<&str>,
     group_by: &[&str],
     daily: bool,
 ) -> Result<Vec<Row>, EventsError> {
-    let Ok(key) = MeterKey::parse(asked.event_type) else { return Ok(Vec::new()) };
+    let event_type = source.event_type.unwrap_or(asked.event_type);
+    let Ok(key) = MeterKey::parse(event_type) else { return Ok(Vec::new()) };
     let path = |text: &str| Path::parse(text).ok();
     let mut meter = Meter::plain(MeterId::from_bits(0), key, aggregation);
-    meter.value_property = property.and_then(path);
+    meter.value_property = source.property.and_then(path);
     let windows = if daily { days_of(asked.window) } else { vec![asked.window] };
     let group_by = group_by.iter().filter_map(|text| path(text)).map(GroupBy::Property).collect();
     let customers = vec![asked.customer.to_owned()];
@@ -147,8 +213,11 @@ fn name_of(row: &Row) -> Option<(String, String)> {
     Some((endpoint, row.group.get(1)?.clone().unwrap_or_default()))
 }
 
-/// Calls without a status were answered as they should be, as far as is known.
-fn is_failure(status: Option<&Option<String>>) -> bool {
-    let status = status.and_then(Option::as_deref).and_then(|text| text.parse::<u32>().ok());
-    status.is_some_and(|status| status >= FAILURES_FROM)
+fn status_of(status: Option<&Option<String>>) -> Option<u32> {
+    status?.as_deref()?.parse().ok()
+}
+
+/// Whether a request passed: those that were refused are no calls.
+fn was_call(refused: Option<&Option<String>>) -> bool {
+    refused.is_none_or(Option::is_none)
 }

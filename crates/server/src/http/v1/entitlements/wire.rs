@@ -109,7 +109,7 @@ pub fn to_api_held(held: &Held) -> CustomerEntitlement {
 }
 
 /// A lease as the API shows it.
-pub fn to_api_lease(Lease { lease, verdict }: &Lease) -> ApiLease {
+fn to_api_lease(Lease { lease, verdict }: &Lease) -> ApiLease {
     ApiLease {
         lease_id: lease.id.to_string(),
         granted: text(lease.granted),
@@ -121,6 +121,13 @@ pub fn to_api_lease(Lease { lease, verdict }: &Lease) -> ApiLease {
         behaviour: behaviour(verdict.limit),
         reset: verdict.resets.map(|(_, reset)| to_api_reset(reset)),
     }
+}
+
+/// A lease as an answer, with what is left in its headers.
+pub fn lease(lease: &Lease, now: Timestamp) -> Response {
+    let mut response = Json(to_api_lease(lease)).into_response();
+    put_headers(response.headers_mut(), &lease.verdict, now);
+    response
 }
 
 fn behaviour(limit: Limit) -> LimitBehaviour {

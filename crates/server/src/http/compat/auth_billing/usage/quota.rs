@@ -6,9 +6,10 @@ use crate::entitlements::{Current, Refusal};
 use crate::http::compat::analytics::numbers::number;
 use crate::http::error::ApiError;
 use crate::http::state::App;
+use crate::http::v1::entitlements::wire::put_headers;
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode, header};
 use reckoner_domain::decimal::{Decimal, Excess};
 use reckoner_domain::quota::Limit;
 use reckoner_domain::ratio::Ratio;
@@ -142,7 +143,7 @@ pub async fn check(
     State(app): State<App>,
     own: Own,
     Sent(sent): Sent<QuotaCheck>,
-) -> Result<Json<Value>, Refused> {
+) -> Result<(HeaderMap, Json<Value>), Refused> {
     let mut faults = Vec::new();
     let resource = sent.resource_type.as_ref().and_then(Value::as_str).and_then(Resource::parse);
     if resource.is_none() {
@@ -177,7 +178,11 @@ pub async fn check(
             _ => "Quota available".to_owned(),
         }
     };
-    Ok(Json(json!({"hasQuota": verdict.is_allowed(), "message": message})))
+    let mut headers = HeaderMap::new();
+    put_headers(&mut headers, &verdict, app.clock.of_project(own.project()));
+    // Nothing was refused: it was only asked.
+    headers.remove(header::RETRY_AFTER);
+    Ok((headers, Json(json!({"hasQuota": verdict.is_allowed(), "message": message}))))
 }
 
 /// A number of the body; strings are none.
