@@ -13,6 +13,7 @@ mod gateway;
 mod ingest;
 mod mail;
 mod metering;
+mod monitoring;
 mod native;
 mod openapi;
 mod plans;

@@ -68,6 +68,10 @@ impl Rejections {
 
     /// Notes a rejected event, without waiting.
     pub fn note(&self, rejection: &Rejection<'_>) {
+        // Conflicts are counted where events are stored.
+        if rejection.code != Code::Conflict {
+            metrics::counter!("ingest_events_total", "result" => "rejected").increment(1);
+        }
         match self.queue.try_reserve() {
             Ok(room) => room.send(Work::Keep(Box::new(to_stored(rejection)))),
             Err(_) => count_dropped(1),

@@ -202,7 +202,6 @@ impl<'a> Judge<'a> {
             }
         }
         answer.rejected = answer.outcomes.len() as u64;
-        metrics::counter!("ingest_events_total", "result" => "rejected").increment(answer.rejected);
         let stored = self.store(&valid).await?;
         for ((place, event), outcome) in places.into_iter().zip(&valid).zip(stored) {
             self.note(&mut answer, place, event, outcome);
