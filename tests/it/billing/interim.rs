@@ -34,9 +34,12 @@ async fn a_change_is_invoiced_at_once_and_left_out_at_the_end_of_the_period(setu
     let at = json!("2026-04-11T00:00:00.000000Z");
     let now = &two[1];
     assert_eq!((&now["number"], &now["period_start"], &now["period_end"]), (&json!(2), &at, &at));
-    // What was used waits for the end of the period, and so does a change of which nothing is said.
+    // What was used waits for the end of the period, and so does a change of which nothing is said. What was scheduled
+    // and is taken back changes no fees.
     server.advance("2026-04-21T00:00:00Z").await;
     change(&server, &subscription, json!({"plan": "pro", "when": "now"})).await;
+    change(&server, &subscription, json!({"plan": "free"})).await;
+    change(&server, &subscription, json!({"plan": "pro", "when": "now", "invoice_now": true})).await;
     server.advance("2026-04-30T00:00:00Z").await;
     assert_eq!(invoices(&server, "acme").await, two);
     let upcoming = server.get(&path(&subscription, "/upcoming-invoice")).await.json();

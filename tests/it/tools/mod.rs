@@ -1,5 +1,6 @@
 //! The commands: against a stand-in that says what a test needs, and against a real server.
 mod backup;
+mod catalog;
 mod clear;
 mod fitting;
 mod follow;

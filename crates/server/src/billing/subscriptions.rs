@@ -158,7 +158,8 @@ impl Subscriptions {
         if invoice_now && next.at_period_end.is_some() {
             return Err(SubscriptionError::InvoiceNow("takes effect at the end of the period"));
         }
-        let changes = next != *subscription;
+        // Who keeps its plan, and only takes back what was scheduled, changes no fees.
+        let changes = (&next.plan, next.plan_version) != (&subscription.plan, subscription.plan_version);
         let change = Change { before: stored, after: next, at: now };
         let stored = self.write(&mut tx, &whose.by.to_string(), change).await?;
         if invoice_now && changes {

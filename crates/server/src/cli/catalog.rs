@@ -96,10 +96,12 @@ pub async fn run(args: CatalogArgs, out: Out<'_>) -> Result<(), CliError> {
 async fn apply(source: &SourceArgs, yes: bool, out: Out<'_>) -> Result<(), CliError> {
     let client = source.target.client(RetryPolicy::ONCE)?;
     let wanted = wanted(source, &client).await?;
+    let shown = send(&client, &wanted, true).await?;
+    if !source.json || !yes {
+        show(out, &shown)?;
+    }
     if !yes {
-        let changes = send(&client, &wanted, true).await?;
-        show(out, &changes)?;
-        if changes.changes.is_empty() {
+        if shown.changes.is_empty() {
             return Ok(());
         }
         confirm(&format!("Put this in force at {}?", client.base()), "nothing was changed")?;
@@ -108,7 +110,8 @@ async fn apply(source: &SourceArgs, yes: bool, out: Out<'_>) -> Result<(), CliEr
     if source.json {
         return output::json(out, &changes);
     }
-    if yes {
+    if changes.changes != shown.changes {
+        writeln!(out, "somebody else changed the catalogue meanwhile; what was put in force:")?;
         show(out, &changes)?;
     }
     Ok(writeln!(out, "in force: {} changed, {} as they were", changes.changes.len(), changes.unchanged)?)
