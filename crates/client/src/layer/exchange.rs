@@ -46,7 +46,7 @@ pub(super) struct Exchange {
     pub request_bytes: AtomicU64,
     pub response_bytes: AtomicU64,
     status: AtomicU16,
-    refused: AtomicBool,
+    counted: AtomicBool,
 }
 
 /// What is known of a request when it comes.
@@ -76,13 +76,13 @@ impl Exchange {
             request_bytes: AtomicU64::new(0),
             response_bytes: AtomicU64::new(0),
             status: AtomicU16::new(CALLER_GONE),
-            refused: AtomicBool::new(false),
+            counted: AtomicBool::new(false),
         }
     }
 
-    /// It does not pass: it is no call.
-    pub fn refused(&self) {
-        self.refused.store(true, Ordering::Relaxed);
+    /// It passes, and counts as a call.
+    pub fn counted(&self) {
+        self.counted.store(true, Ordering::Relaxed);
     }
 
     pub fn answered(&self, status: u16) {
@@ -110,7 +110,11 @@ impl Exchange {
             .property("responseBytes", response)
             .property("durationMs", duration_ms)
             .property("statusCode", self.status.load(Ordering::Relaxed));
-        if self.refused.load(Ordering::Relaxed) { traffic.property("refused", true) } else { traffic }
+        if self.counted.load(Ordering::Relaxed) {
+            // How it was answered is not known yet where the call is recorded.
+            return traffic.property("call", self.settings.calls_meter.as_str());
+        }
+        traffic
     }
 
     fn record(&self, what: &str, meter: &str) -> Record {

@@ -37,8 +37,8 @@ type NameEndpoint = Arc<dyn Fn(&Parts) -> String + Send + Sync>;
 /// `statusCode` as properties. With a [limiter](Self::enforce) it also decides whether a request may pass.
 ///
 /// A request that carries the same `X-Request-Id` as an earlier one by the same user to the same endpoint is a retry
-/// and counts once; of the sixth on each counts, whoever has them sent. Requests without one get one. Nothing is exempt: what nobody can be charged for goes to a system
-/// customer.
+/// and counts once; from the sixth on each counts. Requests without one get one. Nothing is exempt: what nobody can be
+/// charged for goes to a system customer.
 ///
 /// ```
 /// use axum::{Router, routing::get};
@@ -129,8 +129,8 @@ impl MeterLayer {
         self.with(|settings| settings.upgrade_url = url.into())
     }
 
-    /// Whether callers may name their requests: `true` by default. Callers who are not trusted could otherwise send
-    /// the same `X-Request-Id` with five requests and be counted once.
+    /// Whether callers may name their requests: `true` by default. Callers who are not trusted with that can send five
+    /// requests under one `X-Request-Id` and are counted once.
     pub fn take_request_ids(self, take: bool) -> Self {
         self.with(|settings| settings.takes_request_ids = take)
     }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 
 /// So many requests of one name are one request and its retries; each further one counts.
-pub(super) const REPEATS_MAX: u8 = 5;
+const REPEATS_MAX: u8 = 5;
 /// Names of a generation; two are remembered.
 const NAMES_MAX: usize = 100_000;
 

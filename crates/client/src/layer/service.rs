@@ -61,11 +61,13 @@ where
             let decision = decide(&settings, &meter, limited).await;
             let mut response = match &decision {
                 Some(decision) if !decision.allowed => {
-                    meter.0.refused();
                     let refusal = answer::refuse(decision, &settings.upgrade_url);
                     refusal.map(|body| MeteredBody::own(body, meter.clone()))
                 }
-                _ => {
+                allowed => {
+                    if allowed.is_some() {
+                        meter.0.counted();
+                    }
                     parts.extensions.insert(meter.clone());
                     let body = MeteredBody::new(body, meter.clone(), Way::Request);
                     let response = inner.call(Request::from_parts(parts, body)).await?;

@@ -31,13 +31,14 @@ async fn round(inner: &Arc<Inner>) {
     };
     let mut calls = JoinSet::new();
     for pool in pools {
+        // Nobody waits for what is to be given back while it waits for others.
+        if calls.len() >= CALLS_MAX {
+            calls.join_next().await;
+        }
         let returning = Arc::clone(&pool.returning).lock_owned().await;
         let chores = pool.chores(now);
         if chores.give_back.is_empty() && chores.renew.is_empty() {
             continue;
-        }
-        if calls.len() >= CALLS_MAX {
-            calls.join_next().await;
         }
         let inner = Arc::clone(inner);
         calls.spawn(async move { do_chores(&inner, &pool, chores, returning).await });

@@ -3,16 +3,15 @@
 //! it.
 use super::Jobs;
 use super::run::JobError;
-use crate::billing::debts::Told;
 use crate::billing::invoicing::{Collected, InvoicingError, Run};
 use crate::billing::subscriptions::SubscriptionError;
-use crate::billing::wallet::Expired;
 use crate::random;
 use crate::store::job_runs::{self, Finished, JobRun, RunResult};
 use crate::store::{StoreError, subscriptions};
-use reckoner_domain::id::{JobRunId, ProjectId, SubscriptionId};
+use reckoner_domain::id::{CustomerId, JobRunId, ProjectId, SubscriptionId};
 use reckoner_domain::time::Timestamp;
 use reckoner_domain::trial;
+use std::fmt;
 
 /// The job that ends trials and carries out what was scheduled.
 pub const SUBSCRIPTIONS: &str = "subscriptions";
@@ -80,13 +79,15 @@ impl Jobs {
         }
         if is_due(self.billing.debts.first_due(project).await?) {
             let run = self.begin_run(project, BILLING_STATUS, now).await?;
-            let outcome = told_of_debts(self.billing.debts.tell_due(project, now).await);
+            let told = self.billing.debts.tell_due(project, now).await;
+            let outcome = told_of_customers(&run, told.map(|told| (told.notices, told.failed)), "notices");
             self.end_run(run, now, outcome).await?;
             runs += 1;
         }
         if is_due(self.billing.wallets.first_expiry(project).await?) {
             let run = self.begin_run(project, WALLETS, now).await?;
-            let outcome = told_of_wallets(self.billing.wallets.expire_due(project, now).await);
+            let ran = self.billing.wallets.expire_due(project, now).await;
+            let outcome = told_of_customers(&run, ran.map(|ran| (ran.wallets, ran.failed)), "wallets");
             self.end_run(run, now, outcome).await?;
             runs += 1;
         }
@@ -200,39 +201,22 @@ fn told(run: &JobRun, ran: &Ran) -> (RunResult, String) {
     }
 }
 
-/// What a run about customers that owe did, for whoever looks after the project.
-fn told_of_debts(told: Result<Told, StoreError>) -> (RunResult, String) {
-    match told {
-        Ok(Told { notices, failed }) if failed.is_empty() => {
-            (RunResult::Succeeded, format!("{notices} notices"))
-        }
-        Ok(Told { notices, failed }) => {
+/// What a run about customers did, for whoever looks after the project.
+fn told_of_customers<E: fmt::Display>(
+    run: &JobRun,
+    ran: Result<(u64, Vec<(CustomerId, E)>), StoreError>,
+    done: &str,
+) -> (RunResult, String) {
+    match ran {
+        Ok((number, failed)) if failed.is_empty() => (RunResult::Succeeded, format!("{number} {done}")),
+        Ok((number, failed)) => {
             for (customer, error) in &failed {
-                tracing::error!(%customer, %error, "a customer that owes could not be told");
+                tracing::error!(job = %run.job, %customer, %error, "what fell due could not be written down");
             }
-            (RunResult::Failed, format!("{notices} notices, {} failed", failed.len()))
+            (RunResult::Failed, format!("{number} {done}, {} failed", failed.len()))
         }
         Err(error) => {
-            tracing::error!(%error, "customers that owe could not be told");
-            (RunResult::Failed, "the control plane failed".to_owned())
-        }
-    }
-}
-
-/// What a run about wallets did, for whoever looks after the project.
-fn told_of_wallets(expired: Result<Expired, StoreError>) -> (RunResult, String) {
-    match expired {
-        Ok(Expired { wallets, failed }) if failed.is_empty() => {
-            (RunResult::Succeeded, format!("{wallets} wallets"))
-        }
-        Ok(Expired { wallets, failed }) => {
-            for (customer, error) in &failed {
-                tracing::error!(%customer, %error, "what expired in a wallet could not be written down");
-            }
-            (RunResult::Failed, format!("{wallets} wallets, {} failed", failed.len()))
-        }
-        Err(error) => {
-            tracing::error!(%error, "what expired in wallets could not be written down");
+            tracing::error!(job = %run.job, %error, "what fell due of customers could not be written down");
             (RunResult::Failed, "the control plane failed".to_owned())
         }
     }

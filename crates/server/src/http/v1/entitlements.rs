@@ -13,6 +13,7 @@ use crate::http::middleware::rates::Rates;
 use crate::http::state::App;
 use crate::ingest::draft::Checked;
 use crate::ingest::fields::Raw;
+use crate::store::{StoreError, customers};
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
@@ -287,13 +288,17 @@ fn read_units(field: &str, text: &str, errors: &mut Vec<FieldError>) -> Ratio {
     read.map_or(Ratio::ZERO, Ratio::from)
 }
 
-/// The customer's own id: counts go by it. A subject may stand for the customer that it is assigned to, as in events.
+/// The customer's own id: counts go by it. A subject that is no customer stands for the one that it is assigned to.
 async fn own_id(app: &App, caller: &Caller, name: String) -> Result<String, ApiError> {
-    let now = app.clock.of_project(caller.project);
-    if let Some(customer) = app.recorder.assignments.customer_of(caller.project, &name, now) {
-        return Ok(customer);
+    let (project, now) = (caller.project, app.clock.of_project(caller.project));
+    if let Some(customer) = app.recorder.assignments.customer_of(project, &name, now) {
+        match customers::get_by_external_id(&app.db, project, &name).await {
+            Ok(_) => return Ok(name),
+            Err(StoreError::NotFound) => return Ok(customer),
+            Err(error) => return Err(error.into()),
+        }
     }
-    let own = crate::store::customers::own_id(&app.db, caller.project, Some(name)).await?;
+    let own = customers::own_id(&app.db, project, Some(name)).await?;
     Ok(own.unwrap_or_default())
 }
 

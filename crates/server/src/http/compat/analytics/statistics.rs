@@ -4,7 +4,7 @@ use crate::events::{Events, EventsError, GroupBy, Row, UsageQuery};
 use crate::http::compat::days::days_of;
 use reckoner_domain::id::{MeterId, ProjectId};
 use reckoner_domain::json::Path;
-use reckoner_domain::meter::{Aggregation, Meter, MeterKey};
+use reckoner_domain::meter::{Aggregation, Filter, Meter, MeterKey};
 use reckoner_domain::ratio::Ratio;
 use reckoner_domain::sum::Overflow;
 use reckoner_domain::window::Window;
@@ -67,15 +67,14 @@ pub async fn by_day(events: &Events, asked: &Asked<'_>) -> Result<Vec<Day>, Even
         day.calls = day.calls.plus(value(&row))?;
         answers.of_call(row.group.first(), value(&row))?;
     }
-    for row in ask(events, asked, PASSED, Aggregation::Count, &["$.refused", "$.statusCode"], true).await? {
-        if let Some((_, answers)) = days.get_mut(&date_of(&row)).filter(|_| was_call(row.group.first())) {
-            answers.of_traffic(row.group.get(1), value(&row))?;
+    for row in ask(events, asked, PASSED, Aggregation::Count, &["$.statusCode"], true).await? {
+        if let Some((_, answers)) = days.get_mut(&date_of(&row)) {
+            answers.of_traffic(row.group.first(), value(&row))?;
         }
     }
     for source in [PASSED, CALLED] {
-        for row in ask(events, asked, source.times(), Aggregation::Avg, &["$.refused"], true).await? {
-            let known = days.get_mut(&date_of(&row)).filter(|_| was_call(row.group.first()));
-            if let (Some((day, _)), Some(_)) = (known, row.usage) {
+        for row in ask(events, asked, source.times(), Aggregation::Avg, &[], true).await? {
+            if let (Some((day, _)), Some(_)) = (days.get_mut(&date_of(&row)), row.usage) {
                 day.mean_ms = Some(value(&row));
             }
         }
@@ -86,26 +85,24 @@ pub async fn by_day(events: &Events, asked: &Asked<'_>) -> Result<Vec<Day>, Even
 
 /// The endpoints that are called most, those first.
 pub async fn by_endpoint(events: &Events, asked: &Asked<'_>) -> Result<Vec<Endpoint>, EventsError> {
-    let names = ["$.endpoint", "$.method", "$.refused", "$.statusCode"];
+    let names = ["$.endpoint", "$.method", "$.statusCode"];
     let mut known: BTreeMap<(String, String), (Endpoint, Answers)> = BTreeMap::new();
     for row in ask(events, asked, CALLED, Aggregation::Sum, &names, false).await? {
         let Some(name) = name_of(&row) else { continue };
         let (one, answers) = known.entry(name).or_default();
         one.calls = one.calls.plus(value(&row))?;
-        answers.of_call(row.group.get(3), value(&row))?;
+        answers.of_call(row.group.get(2), value(&row))?;
     }
     for row in ask(events, asked, PASSED, Aggregation::Count, &names, false).await? {
-        let known = name_of(&row).and_then(|name| known.get_mut(&name));
-        if let Some((_, answers)) = known.filter(|_| was_call(row.group.get(2))) {
-            answers.of_traffic(row.group.get(3), value(&row))?;
+        if let Some((_, answers)) = name_of(&row).and_then(|name| known.get_mut(&name)) {
+            answers.of_traffic(row.group.get(2), value(&row))?;
         }
     }
-    let names = names.get(..3).unwrap_or_default();
+    let names = names.get(..2).unwrap_or_default();
     for (aggregation, is_mean) in [(Aggregation::Avg, true), (Aggregation::Percentile(95), false)] {
         for source in [PASSED, CALLED] {
             for row in ask(events, asked, source.times(), aggregation, names, false).await? {
                 let known = name_of(&row).and_then(|name| known.get_mut(&name));
-                let known = known.filter(|_| was_call(row.group.get(2)));
                 if let (Some((one, _)), Some(_)) = (known, row.usage) {
                     let time = if is_mean { &mut one.mean_ms } else { &mut one.p95_ms };
                     *time = Some(value(&row));
@@ -135,7 +132,7 @@ struct Source {
 
 /// The calls.
 const CALLED: Source = Source { event_type: None, property: None };
-/// What a gateway or a layer says of each request.
+/// What a gateway or a layer says of each request that is a call.
 const PASSED: Source = Source { event_type: Some("traffic.bytes"), property: None };
 
 impl Source {
@@ -191,6 +188,10 @@ async fn ask(
     let path = |text: &str| Path::parse(text).ok();
     let mut meter = Meter::plain(MeterId::from_bits(0), key, aggregation);
     meter.value_property = source.property.and_then(path);
+    if source.event_type.is_some() {
+        let any_of = vec![asked.event_type.to_owned()];
+        meter.filters.extend(path("$.call").map(|path| Filter { path, any_of }));
+    }
     let windows = if daily { days_of(asked.window) } else { vec![asked.window] };
     let group_by = group_by.iter().filter_map(|text| path(text)).map(GroupBy::Property).collect();
     let customers = vec![asked.customer.to_owned()];
@@ -215,9 +216,4 @@ fn name_of(row: &Row) -> Option<(String, String)> {
 
 fn status_of(status: Option<&Option<String>>) -> Option<u32> {
     status?.as_deref()?.parse().ok()
-}
-
-/// Whether a request passed: those that were refused are no calls.
-fn was_call(refused: Option<&Option<String>>) -> bool {
-    refused.is_none_or(Option::is_none)
 }
