@@ -8,7 +8,7 @@ has everything run that is due, over and over, while the clock moves and runs th
 
 Trials, upgrades, downgrades, changes of interval, pauses, cancellations and returns, late events and voids, coupons,
 taxes, top-ups of wallets, invoices that are paid in time, late or never, with who is suspended, over a leap day, changes
-of summer time and the turn of a year, in four time zones.
+of summer time and the turn of a year, in four time zones between which customers move.
 """
 import argparse
 import random
@@ -18,7 +18,7 @@ from fractions import Fraction as F
 
 import money
 import rules
-from rules import DAY, SECOND, micros, shown
+from periods import DAY, SECOND, micros, shown
 from server import Process, SecondWorker, Server
 
 START = micros("2027-12-28T09:00:00Z")
@@ -91,7 +91,7 @@ DETAILS = [
 class Customer:
     def __init__(self, number):
         self.name = f"customer_{number:03d}"
-        self.zone = ZONES[number % len(ZONES)]
+        self.zones = [(START, ZONES[number % len(ZONES)])]
         self.usage = rules.Usage()
         self.subscriptions = []
         # By subscription: (coupon, given at, taken at or None).
@@ -101,6 +101,10 @@ class Customer:
         # By invoice.
         self.paid = {}
         self.pays = [1.0, 0.7, 0.4, 0.15][number % 4]
+
+    @property
+    def zone(self):
+        return self.zones[-1][1]
 
     @property
     def current(self):
@@ -119,6 +123,7 @@ class Life:
         self.events = 0
         self.actions = 0
         self.invoiced_now = 0
+        self.rezoned = 0
         self.crashes = args.crashes if args.binary else 0
         self.crashed = 0
         self.worker = None
@@ -198,6 +203,8 @@ class Life:
             self.tax(customer)
         elif roll < 0.22:
             self.top_up(customer)
+        elif roll < 0.27:
+            self.rezone(customer)
         self.use(customer)
 
     def pay(self, customer):
@@ -242,6 +249,15 @@ class Life:
             body["expires_at"] = shown(expires)
         self.server.ask("POST", f"/v1/customers/{customer.name}/wallet/top-ups", body)
         customer.top_ups.append((self.now, amount, expires))
+
+    def rezone(self, customer):
+        zone = self.random.choice(ZONES)
+        self.server.ask("PATCH", f"/v1/customers/{customer.name}", {"time_zone": zone})
+        if zone != customer.zone:
+            self.rezoned += 1
+            customer.zones.append((self.now, zone))
+            for _, one in customer.subscriptions:
+                one.rezone(zone, self.now)
 
     def subscribe(self, customer):
         key = self.random.choice(PLANS)["key"]
@@ -335,7 +351,7 @@ class Life:
             usage.events = [one[:5] for one in customer.usage.events]
             for id_, one in customer.subscriptions:
                 coupons = customer.coupons.get(id_, [])
-                billing = rules.Billing(one, usage, METERS, coupons, customer.details)
+                billing = rules.Billing(one, usage, METERS, customer.zones, coupons, customer.details)
                 billed[id_] = billing, list(billing.invoices(self.end))
                 runs.update(billing.runs)
         runs = sorted(runs)
@@ -433,7 +449,8 @@ def main():
     for one in wrong[:20]:
         print(one, file=sys.stderr)
     print(f"{agreed} invoices of {len(life.customers)} customers agree, {len(wrong)} differences, "
-          f"{life.actions} actions, {life.events} events, {life.invoiced_now} changes invoiced at once, {life.suspensions} suspensions, "
+          f"{life.actions} actions, {life.events} events, {life.invoiced_now} changes invoiced at once, "
+          f"{life.rezoned} changes of zone, {life.suspensions} suspensions, "
           f"{life.crashed} crashes{rounds}, "
           f"seed {args.seed}, "
           f"{time.monotonic() - began:.0f} s")

@@ -3,77 +3,15 @@
 Nothing here is taken from the server: it is another reading of the same rules. Instants are whole microseconds
 since 1970.
 """
-from datetime import datetime, timedelta, timezone
 from fractions import Fraction as F
-from zoneinfo import ZoneInfo
 
 from money import Charge, assemble, rounded
+from periods import DAY, SECOND, period_at, resets
 
-EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
-SECOND = 1_000_000
-DAY = 86_400 * SECOND
 GRACE = 3_600 * SECOND
 SETTLED_AFTER = 36 * DAY
-MONTHS = {"month": 1, "quarter": 3, "year": 12}
-DAYS = {"day": 1, "week": 7}
 PER_MONTH = {"day": F(365, 12), "week": F(52, 12), "month": F(1), "quarter": F(1, 3), "year": F(1, 12)}
 GB = 2**30
-
-
-def micros(text):
-    moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
-    return (moment - EPOCH) // timedelta(microseconds=1)
-
-
-def shown(instant):
-    moment = EPOCH + timedelta(microseconds=instant)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%f") + "Z"
-
-
-def wall(zone, instant):
-    return (EPOCH + timedelta(microseconds=instant)).astimezone(ZoneInfo(zone)).replace(tzinfo=None)
-
-
-def instant_of(zone, reading):
-    moment = reading.replace(tzinfo=ZoneInfo(zone), fold=0).astimezone(timezone.utc)
-    return (moment - EPOCH) // timedelta(microseconds=1)
-
-
-def add_months(reading, months):
-    month = reading.year * 12 + reading.month - 1 + months
-    year, month = divmod(month, 12)
-    month += 1
-    first_of_next = datetime(year + month // 12, month % 12 + 1, 1)
-    last = (first_of_next - timedelta(days=1)).day
-    return reading.replace(year=year, month=month, day=min(reading.day, last))
-
-
-def step(reading, interval, count):
-    if interval in DAYS:
-        return reading + timedelta(days=DAYS[interval] * count)
-    return add_months(reading, MONTHS[interval] * count)
-
-
-def period_at(cycle, instant):
-    """The billing period that an instant lies in. A cycle is (interval, zone, anchor or None)."""
-    interval, zone, anchor = cycle
-    if anchor is None:
-        day = wall(zone, instant).replace(hour=0, minute=0, second=0, microsecond=0)
-        if interval == "week":
-            day -= timedelta(days=day.weekday())
-        elif interval == "month":
-            day = day.replace(day=1)
-        elif interval == "quarter":
-            day = day.replace(month=(day.month - 1) // 3 * 3 + 1, day=1)
-        elif interval == "year":
-            day = day.replace(month=1, day=1)
-        return instant_of(zone, day), instant_of(zone, step(day, interval, 1))
-    first = wall(zone, anchor)
-    edge = lambda count: anchor if count == 0 else instant_of(zone, step(first, interval, count))
-    count = 0
-    while edge(count + 1) <= instant:
-        count += 1
-    return edge(count), edge(count + 1)
 
 
 def share(start, end, whole):
@@ -92,7 +30,9 @@ class Subscription:
         self.trial_end = at + trial_days * DAY if trial_days else None
         anchor = None if plans[plan].get("billing") == "calendar" else (self.trial_end or at)
         status = "trialing" if trial_days else "active"
-        self.phases = [(at, plan, status, (plans[plan]["interval"], zone, anchor))]
+        self.phases = [(at, plan, status, (plans[plan]["interval"], zone, anchor, None))]
+        # The zone that follows, and when that was decided.
+        self.next_zone = None
 
     @property
     def now(self):
@@ -109,12 +49,24 @@ class Subscription:
             self.phases.append(phase)
 
     def move(self, plan, at):
-        _, old, status, (interval, zone, anchor) = self.now
+        _, old, status, (interval, zone, anchor, since) = self.now
         wanted = self.plans[plan]["interval"]
-        if anchor is not None and wanted != interval:
-            anchor = self.trial_end if status == "trialing" else at
+        if wanted != interval:
+            since = None
+            if anchor is not None:
+                anchor = self.trial_end if status == "trialing" else at
+            if self.next_zone:
+                zone, self.next_zone = self.next_zone[1], None
         self.scheduled = None
-        self.put(at, plan=plan, cycle=(wanted, zone, anchor))
+        self.put(at, plan=plan, cycle=(wanted, zone, anchor, since))
+
+    def rezone(self, zone, at):
+        self.next_zone = None if zone == self.now[3][1] or self.is_over else (at, zone)
+
+    def rezoned_at(self):
+        """Where the billing period ends in which another zone was chosen, or the first one begins."""
+        decided, cycle = self.next_zone[0], self.now[3]
+        return cycle[2] if cycle[2] is not None and decided < cycle[2] else period_at(cycle, decided)[1]
 
     def settle(self, until):
         while not self.is_over:
@@ -122,10 +74,16 @@ class Subscription:
             instants = [self.trial_end] if trialing else []
             if self.scheduled:
                 instants.append(self.scheduled[0])
+            if self.next_zone:
+                instants.append(self.rezoned_at())
             if not instants or min(instants) > until:
                 return
             at = min(instants)
-            if self.scheduled and self.scheduled[0] <= at:
+            if self.next_zone and self.rezoned_at() == at:
+                interval, _, anchor, _ = self.now[3]
+                zone, self.next_zone = self.next_zone[1], None
+                self.put(at, cycle=(interval, zone, anchor, at))
+            elif self.scheduled and self.scheduled[0] <= at:
                 _, action = self.scheduled
                 if action == "cancel":
                     self.end(at)
@@ -135,7 +93,7 @@ class Subscription:
                 self.put(at, status="active")
 
     def end(self, at):
-        self.scheduled = None
+        self.scheduled = self.next_zone = None
         self.put(at, status="over")
 
     def schedule(self, action, now):
@@ -226,8 +184,9 @@ def price_of(price, units, events):
 class Billing:
     """The invoices of one subscription."""
 
-    def __init__(self, subscription, usage, meters, coupons=(), details=()):
-        """Coupons are (coupon, given at, taken at or None), details (since when, details)."""
+    def __init__(self, subscription, usage, meters, zones, coupons=(), details=()):
+        """Zones are (since when, zone), coupons (coupon, given at, taken at or None), details (since when, details)."""
+        self.zones = zones
         self.coupons = coupons
         self.details = details
         # All closings, and those that end a period or begin the first.
@@ -339,15 +298,13 @@ class Billing:
         total, events = self.usage.total(meter, begins, ends, known_until)
         if not blocks:
             return total, events
-        limit, zone = F(blocks[0]["limit"]), self.phases[0][3][1]
-        reset = {"day": "day", "month": "month"}[blocks[0]["reset"]]
-        billed, at = F(0), begins
-        while at < ends:
-            window = period_at((reset, zone, None), at)
-            before, _ = self.usage.total(meter, window[0], at, known_until)
-            used, _ = self.usage.total(meter, at, min(window[1], ends), known_until)
-            billed += min(used, max(limit - before, F(0)))
-            at = window[1]
+        limit, billed = F(blocks[0]["limit"]), F(0)
+        for start, end in resets(blocks[0]["reset"], self.zones, ends):
+            at, last = max(start, begins), min(end, ends)
+            if at < last:
+                before, _ = self.usage.total(meter, start, at, known_until)
+                used, _ = self.usage.total(meter, at, last, known_until)
+                billed += min(used, max(limit - before, F(0)))
         return billed, events
 
     def invoices(self, until):

@@ -8,8 +8,13 @@ use utoipa::ToSchema;
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EntitlementCheck {
-    /// The customer's own id.
-    pub customer: String,
+    /// The customer's own id; may be absent where the subject is assigned to one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub customer: Option<String>,
+    /// What uses it. Where it is assigned to a customer, that one counts instead of none, of `system`, and of one that is
+    /// named as the subject is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
     /// The meter's key.
     pub meter: String,
     /// How much is wanted, a decimal; 1 when absent.
@@ -124,8 +129,13 @@ pub enum EntitlementType {
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewLease {
-    /// The customer's own id.
-    pub customer: String,
+    /// The customer's own id; may be absent where the subject is assigned to one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub customer: Option<String>,
+    /// What uses it. Where it is assigned to a customer, that one counts instead of none, of `system`, and of one that is
+    /// named as the subject is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
     /// The meter's key.
     pub meter: String,
     /// How many units are wanted, a decimal; fewer may be granted.

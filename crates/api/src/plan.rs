@@ -189,6 +189,9 @@ pub struct CatalogApplication {
     /// Meters that plans name, at most 1,000.
     #[serde(default)]
     pub meters: Vec<NewMeter>,
+    /// Meters that are made where there is none with the key, at most 1,000; one that there is stays as it is.
+    #[serde(default)]
+    pub missing_meters: Vec<NewMeter>,
     /// Plans, at most 1,000.
     #[serde(default)]
     pub plans: Vec<NewPlan>,

@@ -71,6 +71,8 @@ pub struct Subscription {
     pub current_period_end: Option<String>,
     /// The IANA time zone whose clock its periods follow.
     pub time_zone: String,
+    /// The one that they follow from the next period on; null where that is the same.
+    pub next_time_zone: Option<String>,
     /// Who collects what it costs: `reckoner` or `stripe`.
     pub collection: String,
     /// What happens by itself at the end of the period.

@@ -103,6 +103,11 @@ impl Record {
         &self.customer
     }
 
+    /// The subject, where it is named as the customer: one that is assigned to another counts for that one.
+    pub(crate) fn subject_as_customer(&self) -> Option<&str> {
+        self.subject.as_deref().filter(|subject| *subject == self.customer)
+    }
+
     /// The event type.
     pub fn meter(&self) -> &str {
         &self.meter

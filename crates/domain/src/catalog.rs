@@ -32,6 +32,9 @@ pub struct CatalogForm {
     /// The meters, as the API takes them: whoever applies the catalogue makes them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub meters: Vec<Value>,
+    /// Those that are made where there is none with the key.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing_meters: Vec<Value>,
     /// The plans.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub plans: Vec<PlanForm>,

@@ -17,6 +17,8 @@ pub struct BillingCycle {
     pub zone: TimeZone,
     /// What they are counted from.
     pub alignment: Alignment,
+    /// Where the first of them begins, if another zone's clock counted before.
+    pub since: Option<Timestamp>,
 }
 
 /// What billing periods are counted from.
@@ -30,8 +32,32 @@ pub enum Alignment {
 }
 
 impl BillingCycle {
+    /// A cycle whose zone never changed.
+    pub fn new(interval: Interval, zone: TimeZone, alignment: Alignment) -> Self {
+        Self { interval, zone, alignment, since: None }
+    }
+
     /// The billing period that an instant lies in; `None` before the anchor.
+    ///
+    /// The first one after a change of zone lasts until the period that it lies in ends by the new clock, or, where
+    /// less than half of that is left, until the one after that does: a month of a few hours is none.
     pub fn period_at(&self, instant: Timestamp) -> Option<Window> {
+        let period = self.unchanged_period_at(instant)?;
+        let Some(since) = self.since.filter(|since| *since < Timestamp::MAX) else { return Some(period) };
+        if instant < since {
+            return Some(Window { end: period.end.min(since), ..period });
+        }
+        let first = self.unchanged_period_at(since)?;
+        if first.start == since {
+            return Some(period);
+        }
+        let is_nearly_over = first.end.micros_since(since) < since.micros_since(first.start);
+        let end = if is_nearly_over { self.unchanged_period_at(first.end)?.end } else { first.end };
+        Some(if instant < end { Window { start: since, end } } else { period })
+    }
+
+    /// The same by the clock of the zone that it has, as if there had been no other.
+    fn unchanged_period_at(&self, instant: Timestamp) -> Option<Window> {
         match self.alignment {
             Alignment::Calendar => Some(self.calendar_period_at(instant)),
             Alignment::Anniversary(anchor) => {
@@ -54,7 +80,16 @@ impl BillingCycle {
             Alignment::Anniversary(_) if interval != self.interval => Alignment::Anniversary(at),
             same => same,
         };
-        Self { interval, zone: self.zone.clone(), alignment }
+        let since = self.since.filter(|_| interval == self.interval);
+        Self { interval, zone: self.zone.clone(), alignment, since }
+    }
+
+    /// The cycle by another zone's clock from the end of one of its periods on.
+    pub fn in_zone(&self, zone: &TimeZone, since: Timestamp) -> Self {
+        if *zone == self.zone {
+            return self.clone();
+        }
+        Self { zone: zone.clone(), since: Some(since), ..self.clone() }
     }
 
     fn calendar_period_at(&self, instant: Timestamp) -> Window {

@@ -1,4 +1,5 @@
 //! Quotas: how much of a meter a plan allows, and what happens at the limit.
+use crate::calendar::{Calendar, Calendars};
 use crate::cycle::BillingCycle;
 use crate::decimal::Decimal;
 use crate::meter::MeterKey;
@@ -160,16 +161,38 @@ impl Reset {
             Self::BillingPeriod => "billing_period",
         }
     }
+}
 
-    /// The time between two resets that an instant lies in; `None` before the first billing period.
-    pub fn window_at(self, instant: Timestamp, cycle: &BillingCycle) -> Option<Window> {
-        let period = match self {
-            Self::Day => Period::Daily,
-            Self::Month => Period::Monthly,
-            Self::BillingPeriod => return cycle.period_at(instant),
+/// When the counts of a customer's quotas begin anew, over every change of its time zone.
+#[derive(Clone, Debug)]
+pub struct Resets {
+    days: Calendar,
+    months: Calendar,
+    /// None where there is nothing that is billed.
+    cycle: Option<BillingCycle>,
+}
+
+impl Resets {
+    /// The days and months of a customer's calendars, and its billing periods; months instead of those where it has
+    /// none.
+    pub fn new(calendars: &Calendars, cycle: Option<BillingCycle>) -> Self {
+        let of = |period| calendars.of(period).clone();
+        Self { days: of(Period::Daily), months: of(Period::Monthly), cycle }
+    }
+
+    /// The time between two resets that an instant lies in. Before the first billing period, in a trial, the
+    /// calendar month.
+    pub fn window_at(&self, reset: Reset, instant: Timestamp) -> Window {
+        let calendar = match reset {
+            Reset::Day => &self.days,
+            Reset::Month => &self.months,
+            Reset::BillingPeriod => match self.cycle.as_ref().and_then(|cycle| cycle.period_at(instant)) {
+                Some(period) => return period,
+                None => &self.months,
+            },
         };
-        let span = period.span_at(instant, &cycle.zone);
-        Some(Window { start: span.start, end: span.end })
+        let span = calendar.span_at(instant);
+        Window { start: span.start, end: span.end }
     }
 }
 

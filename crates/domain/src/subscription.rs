@@ -5,6 +5,7 @@ mod status;
 pub use due::{AfterTrial, Step};
 pub use status::{SubscriptionEvent, SubscriptionStatus};
 
+use crate::calendar::ZoneChange;
 use crate::cycle::{Alignment, BillingCycle};
 use crate::invoice::LineKind;
 use crate::key::PlanKey;
@@ -36,6 +37,8 @@ pub struct Subscription {
     pub collection: Collection,
     /// What happens at the end of the billing period.
     pub at_period_end: Option<Scheduled>,
+    /// The zone whose clock billing periods follow from the next one on, and when that was decided.
+    pub next_zone: Option<ZoneChange>,
 }
 
 /// Who collects what a subscription costs. Nothing is collected by both.
@@ -126,9 +129,10 @@ impl Subscription {
             started_at: at,
             trial_ends_at,
             after_trial: AfterTrial::Activate,
-            cycle: BillingCycle { interval: plan.interval, zone, alignment },
+            cycle: BillingCycle::new(plan.interval, zone, alignment),
             collection,
             at_period_end: None,
+            next_zone: None,
         }
     }
 
@@ -136,7 +140,8 @@ impl Subscription {
     pub fn after(&self, event: SubscriptionEvent) -> Result<Self, InvalidTransition> {
         let status = self.status.after(event).ok_or(InvalidTransition { status: self.status, event })?;
         let at_period_end = self.at_period_end.clone().filter(|_| !status.is_over());
-        Ok(Self { status, at_period_end, ..self.clone() })
+        let next_zone = self.next_zone.clone().filter(|_| !status.is_over());
+        Ok(Self { status, at_period_end, next_zone, ..self.clone() })
     }
 
     /// Schedules something for the end of the billing period that `now` lies in, or of the trial;
@@ -152,21 +157,49 @@ impl Subscription {
 
     /// The subscription with another plan from an instant on. What was scheduled is not any more. A plan
     /// of the same interval goes on in the same billing period; another begins one of its own, in a
-    /// trial at its end. A trial goes on, and billing follows it: the plan was chosen.
+    /// trial at its end, by the clock of the zone that was to follow. A trial goes on, and billing follows it: the
+    /// plan was chosen.
     pub fn moved_to(&self, plan: &Plan, at: Timestamp) -> Result<Self, InvalidTransition> {
         if self.status.is_over() {
             return Err(InvalidTransition { status: self.status, event: SubscriptionEvent::Change });
         }
         let trial_end = self.trial_ends_at.filter(|_| self.status == SubscriptionStatus::Trialing);
         let billed_from = trial_end.map_or(at, |end| end.max(at));
+        let mut cycle = self.cycle.with_interval(plan.interval, billed_from);
+        let mut next_zone = self.next_zone.clone();
+        if cycle.interval != self.cycle.interval
+            && let Some(change) = next_zone.take_if(|change| change.at <= at)
+        {
+            cycle.zone = change.zone;
+        }
         Ok(Self {
             plan: plan.key.clone(),
             plan_version: plan.version,
-            cycle: self.cycle.with_interval(plan.interval, billed_from),
+            cycle,
+            next_zone,
             at_period_end: None,
             after_trial: AfterTrial::Activate,
             ..self.clone()
         })
+    }
+
+    /// The subscription whose billing periods follow another zone's clock from the next one on; of several such
+    /// changes in a period the last one counts.
+    pub fn in_zone(&self, zone: &TimeZone, at: Timestamp) -> Self {
+        let changes = *zone != self.cycle.zone && !self.status.is_over();
+        let next_zone = changes.then(|| ZoneChange { at, zone: zone.clone() });
+        Self { next_zone, ..self.clone() }
+    }
+
+    /// When the next zone's clock takes over: where the billing period ends in which that was decided, or where the
+    /// first one begins.
+    fn rezoned_at(&self) -> Option<Timestamp> {
+        let decided_at = self.next_zone.as_ref()?.at;
+        match (self.cycle.period_at(decided_at), self.cycle.alignment) {
+            (Some(period), _) => Some(period.end),
+            (None, Alignment::Anniversary(anchor)) => Some(anchor),
+            (None, Alignment::Calendar) => None,
+        }
     }
 
     /// The subscription with nothing scheduled.

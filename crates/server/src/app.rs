@@ -207,7 +207,7 @@ impl Server {
         apply_definitions(&app, definitions).await?;
         definitions::tell_absent_plans(&app).await?;
         app.accounts.prepare_admins(&app.projects).await?;
-        jobs::change_project_zones(&app.db, &app.clock, &app.config.time_zone).await?;
+        follow_time_zone(&app).await?;
         // What follows cannot fail: keys that are made are shown.
         let shown_keys = bootstrap::run(&app.db, &app.config, &app.projects, &app.clock).await?;
         let (warner, watcher) = start_watches(&app, &waker);
@@ -470,6 +470,14 @@ async fn check_secrets(db: &Db, vault: &Vault, config: &Config, now: Timestamp) 
 fn open_vault(config: &Config) -> Result<Vault, VaultError> {
     let key = config.secret_key.as_ref().map(|key| key.expose());
     vault::load(&config.data_dir.join(SECRET_KEY), key)
+}
+
+/// Lets periods follow the time zone that is configured.
+async fn follow_time_zone(app: &App) -> Result<(), StartError> {
+    let subscriptions = &app.billing.subscriptions;
+    jobs::change_project_zones((&app.db, &app.clock), subscriptions, &app.config.time_zone)
+        .await
+        .map_err(|error| StartError::Other(error.to_string()))
 }
 
 /// A crash between an event's commit and its customer's leaves the customer to be made here.

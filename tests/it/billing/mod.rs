@@ -9,6 +9,7 @@ mod moves;
 mod overage;
 mod wallets;
 mod workers;
+mod zones;
 
 use crate::plans::{subscribe, with_analytics};
 use crate::support::server::Server;

@@ -128,7 +128,9 @@ async fn a_zone_set_before_anything_is_aggregated_is_that_of_all_times(db: Db) {
     let project = projects::get(&world.db, projects::LIVE).await.expect("there");
     world.send(&[("a".to_owned(), at("2026-01-12T20:00:00Z"))]).await;
     for zone in ["America/New_York", "Asia/Kolkata"] {
-        change_project_zone(&world.db, &world.clock, &project, zone).await.expect("changed");
+        change_project_zone((&world.db, &world.clock), &world.billing().subscriptions, &project, zone)
+            .await
+            .expect("changed");
     }
     let worker = world.worker("w", &[Period::Daily]);
     worker.run_aggregate(projects::LIVE, false).await.expect("ran").expect("its turn");

@@ -7,6 +7,7 @@ use crate::support::server::{Server, Setup};
 use reckoner_domain::id::CustomerId;
 use reckoner_domain::period::Period;
 use reckoner_domain::time::{HOUR, MINUTE, Timestamp};
+use reckoner_server::billing::subscriptions::SubscriptionError;
 use reckoner_server::store::customers::{self, Details};
 use reckoner_server::store::{Db, StoreError};
 use serde_json::{Value, json};
@@ -310,7 +311,7 @@ async fn a_clock_that_lags_behind_a_run_changes_nothing_closed(db: Db) {
         .expect("changed");
     assert_eq!(changed.version, version + 1);
     let stale = worker.change_zone(&"a test", (LIVE, &id), version, &zoned("Asia/Kolkata")).await;
-    assert!(matches!(stale, Err(StoreError::Stale)), "{stale:?}");
+    assert!(matches!(stale, Err(SubscriptionError::Store(StoreError::Stale))), "{stale:?}");
     world.clock.move_real(31 * HOUR);
     world.send(&[("a".into(), at("2026-01-14T23:30:00Z")), ("a".into(), at("2026-01-15T00:30:00Z"))]).await;
     worker.run_aggregate(LIVE, false).await.expect("runs").expect("has its turn");

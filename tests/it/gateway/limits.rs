@@ -2,7 +2,7 @@
 use super::standin::Standin;
 use super::*;
 use crate::support::server::TEST_KEY;
-use reckoner_client::{Client, Record, Recorded};
+use reckoner_client::{Client, Limiter, Record, Recorded, Tracker};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
@@ -223,4 +223,30 @@ async fn a_subject_is_asked_about_as_it_is_recorded() {
         assert_eq!(answer.json()["limit"], "100000");
         assert_eq!(answer.header("x-ratelimit-limit"), Some("100000"), "{path}");
     }
+    // One that was a customer before it was assigned still is, where nothing says that the subject is meant.
+    let known = server.post("/v1/customers", json!({"external_id": "workspace-1"})).await;
+    assert_eq!(known.status, 201, "{}", known.text);
+    let limit = async |asked: Value| {
+        let answer = server.post("/v1/entitlements/check", asked).await;
+        (answer.status.as_u16(), answer.json()["limit"].clone())
+    };
+    assert_eq!(limit(asked.clone()).await, (429, json!("0")), "it has no plan");
+    for whose in [
+        json!({"customer": "workspace-1", "subject": "workspace-1", "meter": "api.calls"}),
+        json!({"customer": "system", "subject": "workspace-1", "meter": "api.calls"}),
+        json!({"subject": "workspace-1", "meter": "api.calls"}),
+    ] {
+        assert_eq!(limit(whose.clone()).await, (200, json!("100000")), "{whose}");
+    }
+    let named = json!({"customer": "free", "subject": "workspace-1", "meter": "api.calls"});
+    assert_eq!(limit(named).await, (200, json!("1000")), "whoever is named wins");
+    let nobody =
+        server.post("/v1/entitlements/check", json!({"subject": "nobody", "meter": "api.calls"})).await;
+    assert_eq!((nobody.status.as_u16(), &nobody.json()["errors"][0]["field"]), (422, &json!("customer")));
+    let record = Record::new("workspace-1", "api.calls").subject("workspace-1");
+    let client = Client::new(&server.url(""), TEST_KEY).expect("a client");
+    let limiter = Limiter::builder(client.clone(), Tracker::start(client).expect("a tracker")).start();
+    let decision = limiter.take(&record, 1).await;
+    let limit = decision.verdict.and_then(|verdict| verdict.limit);
+    assert_eq!((decision.allowed, limit.as_deref()), (true, Some("100000")), "of a lease of its customer");
 }

@@ -146,6 +146,8 @@ async fn a_customers_key_sees_its_own_and_nothing_else() {
         (403, json!({"error": "Forbidden"})),
         "a project's key"
     );
+    let lacks = json!({"error": "Insufficient scopes. Required: [customer]"});
+    assert_eq!(server.get("/api/secure/ping").await.parts(), (403, lacks));
     server.post("/v1/customers", json!({"external_id": "acme"})).await;
     let key = key_of(&server, "acme").await;
     let none = ask(&server, &key, "/api/usage/current").await;

@@ -10,7 +10,6 @@ const TOML: &str = r#"
     secret = "9f86d081884c7d659a2feaa0c55ad015-gateway"
     permissions = ["usage:write", "project:read"]
 "#;
-const RESOURCES: [&str; 4] = ["llm_tokens", "memory_storage", "agent_minutes", "messages"];
 
 /// A server's project `test`, at 12:00 on 10 January 2026, with system D's catalogue, a service and a user.
 pub struct World {
@@ -89,9 +88,7 @@ impl World {
 
 /// Applies system D's catalogue to project `test`, with its meters.
 pub async fn apply(server: &Server) {
-    let mut catalog: Value =
-        serde_json::from_str(reckoner_domain::catalog::SAMPLES[1].1).expect("a catalogue");
-    catalog["meters"] = RESOURCES.iter().map(|key| json!({"key": key, "aggregation": "sum"})).collect();
+    let catalog: Value = serde_json::from_str(reckoner_domain::catalog::SAMPLES[1].1).expect("a catalogue");
     let applied = server.post("/v1/catalog/apply", catalog).await;
     assert_eq!(applied.status, 200, "{}", applied.text);
 }
@@ -277,6 +274,37 @@ async fn histories_are_by_day_of_ones_own_usage() {
         agent_minutes, messages";
     let none = Answer::of(request.send().await).await;
     assert_eq!(none.parts(), (400, json!({"statusCode": 400, "message": message, "error": "Bad Request"})));
+}
+
+#[tokio::test]
+async fn what_is_held_is_a_level_that_no_month_forgets() {
+    let world = World::start(Setup::default()).await.on_plan("basic").await;
+    world.used("memory_storage", json!(9_663_676_416_u64)).await;
+    let nine = json!({"used": 9_663_676_416_u64, "limit": 10_737_418_240_u64, "percentage": 90});
+    assert_eq!(world.read("/usage/storage").await, nine);
+    world.server.advance("2026-02-03T12:00:00Z").await;
+    assert_eq!(world.read("/usage/storage").await, nine);
+    let full = "Quota exceeded. Current: 9663676416, Requested: 1073741825, Limit: 10737418240";
+    assert_eq!(world.may("memory_storage", json!(1_073_741_825)).await, (false, full.to_owned()));
+    let fits = (true, "Warning: 100.0% of quota will be used".to_owned());
+    assert_eq!(world.may("memory_storage", json!(1_073_741_824)).await, fits);
+    world.used("memory_storage", json!(-8_589_934_592_i64)).await;
+    world.server.advance("2026-02-03T18:00:00Z").await;
+    let one = json!({"used": 1_073_741_824, "limit": 10_737_418_240_u64, "percentage": 10});
+    assert_eq!(world.read("/usage/storage").await, one);
+    let held = &world.read("/usage/stats?days=2").await["breakdown"][1];
+    assert_eq!((&held["amount"], &held["humanReadable"]), (&json!(1_073_741_824), &json!("1 GB")));
+    assert_eq!(world.read("/billing/usage").await["usage"]["memory_storage"], 1_073_741_824);
+    // Nine until noon, one since: the mean of eighteen hours.
+    let days = json!([
+        {"date": "2026-02-02", "amount": 9_663_676_416_u64},
+        {"date": "2026-02-03", "amount": 6_800_364_885.333_333},
+    ]);
+    let series = world.read("/usage/timeseries/memory_storage?days=2").await;
+    assert_eq!(series[0], days[0]);
+    let mean =
+        series[1]["amount"].as_f64().expect("a number") - days[1]["amount"].as_f64().expect("a number");
+    assert!(mean.abs() < 1e-3, "{series}");
 }
 
 #[tokio::test]

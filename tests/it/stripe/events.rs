@@ -73,7 +73,6 @@ pub async fn customer(world: &World, billing: &Billing, number: usize) -> Custom
     let plan = (PlanKey::parse("free_trial").expect("a key"), None);
     let new = New {
         customer: customer.clone(),
-        zone: jiff::tz::TimeZone::UTC,
         plan,
         trial_days: Some(7),
         after_trial: AfterTrial::Expire,

@@ -16,8 +16,8 @@ pub enum LeaseAnswer {
 impl Client {
     /// Whether a customer may use so many units of a meter; nothing is consumed.
     pub async fn check(&self, customer: &str, meter: &str, units: u64) -> Result<Verdict, Error> {
-        let (customer, meter) = (customer.to_owned(), meter.to_owned());
-        let check = EntitlementCheck { customer, meter, value: Some(units.to_string()) };
+        let (customer, meter) = (Some(customer.to_owned()), meter.to_owned());
+        let check = EntitlementCheck { customer, subject: None, meter, value: Some(units.to_string()) };
         let answer =
             self.send(Method::POST, "/v1/entitlements/check", json(&check)?, Again::NotVerdict).await?;
         told(&answer)
@@ -34,18 +34,20 @@ impl Client {
     /// Takes units of a meter ahead. It is sent once only: units of a lease that nobody heard of are missing until
     /// it expires.
     pub async fn lease(&self, customer: &str, meter: &str, units: u64) -> Result<LeaseAnswer, Error> {
-        self.lease_at(customer, meter, units).await.map(|(answer, _)| answer)
+        self.lease_at(customer, None, meter, units).await.map(|(answer, _)| answer)
     }
 
-    /// A lease, and what time it was for the server.
+    /// A lease, and what time it was for the server. A subject that is assigned counts for its customer, where it is
+    /// named as one.
     pub(crate) async fn lease_at(
         &self,
         customer: &str,
+        subject: Option<&str>,
         meter: &str,
         units: u64,
     ) -> Result<(LeaseAnswer, Option<jiff::Timestamp>), Error> {
-        let (customer, meter) = (customer.to_owned(), meter.to_owned());
-        let body = json(&NewLease { customer, meter, value: units.to_string() })?;
+        let (customer, subject) = (Some(customer.to_owned()), subject.map(str::to_owned));
+        let body = json(&NewLease { customer, subject, meter: meter.to_owned(), value: units.to_string() })?;
         let answer = self.send(Method::POST, "/v1/entitlements/leases", body, Again::No).await?;
         let at = server_time(&answer);
         match answer.status {

@@ -1,5 +1,5 @@
 //! Decisions.
-use super::pool::{Held, Pool, Taken};
+use super::pool::{Held, Pool, PoolKey, Taken};
 use super::{Decision, Inner, Instant, POOLS_MAX, WhenAway};
 use crate::client::{Error, LeaseAnswer, RetryPolicy};
 use crate::record::Record;
@@ -12,7 +12,7 @@ const ASKS_MAX: u32 = 8;
 
 impl Inner {
     pub(super) async fn take(self: &Arc<Self>, record: &Record, units: u64) -> Decision {
-        let pool = self.pool(record.customer(), record.meter());
+        let pool = self.pool(record);
         if let Some(decision) = self.take_local(&pool, record, units) {
             return decision;
         }
@@ -53,13 +53,13 @@ impl Inner {
         }
     }
 
-    fn pool(&self, customer: &str, meter: &str) -> Arc<Pool> {
+    fn pool(&self, record: &Record) -> Arc<Pool> {
         let mut pools = self.pools.lock();
-        let key = (customer.to_owned(), meter.to_owned());
+        let key = PoolKey::of(record);
         if let Some(pool) = pools.get(&key) {
             return Arc::clone(pool);
         }
-        let pool = Arc::new(Pool::new(customer, meter));
+        let pool = Arc::new(Pool::new(key.clone()));
         if pools.len() < POOLS_MAX {
             pools.insert(key, Arc::clone(&pool));
         }
@@ -90,7 +90,8 @@ impl Inner {
     /// Takes more units ahead. `Err`: the server could not be asked.
     async fn fill(&self, pool: &Pool, units: u64) -> Result<(), ()> {
         let (asked, wanted) = (Instant::now(), pool.ask(self.lease_units, units));
-        let asking = self.client.lease_at(&pool.customer, &pool.meter, wanted);
+        let key = &pool.key;
+        let asking = self.client.lease_at(&key.customer, key.subject(), &key.meter, wanted);
         match self.in_time(asking).await {
             Ok((LeaseAnswer::Granted(lease), at)) => {
                 pool.grant(lease, wanted, asked, at);

@@ -3,7 +3,7 @@ use crate::client::Client;
 use crate::record::Record;
 use crate::tracker::Tracker;
 use parking_lot::Mutex;
-use pool::Pool;
+use pool::{Pool, PoolKey};
 use reckoner_api::entitlement::{RefusalReason, Verdict};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -85,7 +85,7 @@ pub struct LimiterBuilder {
     decision_timeout: Duration,
 }
 
-type Pools = HashMap<(String, String), Arc<Pool>>;
+type Pools = HashMap<PoolKey, Arc<Pool>>;
 
 struct Inner {
     client: Client,

@@ -1,4 +1,5 @@
 //! What was taken ahead for one customer and one meter.
+use crate::record::Record;
 use parking_lot::Mutex;
 use reckoner_api::entitlement::{Lease, LimitBehaviour, Verdict};
 use std::sync::Arc;
@@ -71,10 +72,29 @@ struct State {
     grants: u64,
 }
 
-#[derive(Debug)]
-pub(super) struct Pool {
+/// Whose units, and of what.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct PoolKey {
     pub customer: String,
     pub meter: String,
+    /// Whether a subject is named as the customer.
+    is_subject: bool,
+}
+
+impl PoolKey {
+    pub fn of(record: &Record) -> Self {
+        let (customer, meter) = (record.customer().to_owned(), record.meter().to_owned());
+        Self { customer, meter, is_subject: record.subject_as_customer().is_some() }
+    }
+
+    pub fn subject(&self) -> Option<&str> {
+        self.is_subject.then_some(self.customer.as_str())
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Pool {
+    pub key: PoolKey,
     state: Mutex<State>,
     /// Held by whoever takes more units ahead.
     pub filling: tokio::sync::Mutex<()>,
@@ -100,10 +120,9 @@ pub(super) struct Chores {
 }
 
 impl Pool {
-    pub fn new(customer: &str, meter: &str) -> Self {
-        let (customer, meter) = (customer.to_owned(), meter.to_owned());
+    pub fn new(key: PoolKey) -> Self {
         let (state, filling, returning) = Default::default();
-        Self { customer, meter, state, filling, returning }
+        Self { key, state, filling, returning }
     }
 
     /// Takes units that are there.

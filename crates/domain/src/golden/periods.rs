@@ -13,15 +13,11 @@ fn at(given: &Value, field: &str) -> Timestamp {
 
 fn cycle(given: &Value, interval: &str) -> BillingCycle {
     let by_calendar = given["calendar"].as_bool().unwrap_or(false);
-    BillingCycle {
-        interval: interval.parse().expect("an interval"),
-        zone: jiff::tz::TimeZone::get(text(given, "zone")).expect("a zone"),
-        alignment: if by_calendar {
-            Alignment::Calendar
-        } else {
-            Alignment::Anniversary(at(given, "anchor"))
-        },
-    }
+    let zone = jiff::tz::TimeZone::get(text(given, "zone")).expect("a zone");
+    let alignment =
+        if by_calendar { Alignment::Calendar } else { Alignment::Anniversary(at(given, "anchor")) };
+    let since = given["since"].as_str().map(|since| since.parse().expect("an instant"));
+    BillingCycle { since, ..BillingCycle::new(interval.parse().expect("an interval"), zone, alignment) }
 }
 
 /// As many periods as edges are expected, from that of `from` on.

@@ -15,7 +15,7 @@ fn fee(amount: &str, currency: &str, interval: Interval) -> BaseFee {
 
 fn monthly() -> BillingCycle {
     let alignment = Alignment::Anniversary(at("2026-01-31T10:00:00Z"));
-    BillingCycle { interval: Interval::Month, zone: TimeZone::UTC, alignment }
+    BillingCycle::new(Interval::Month, TimeZone::UTC, alignment)
 }
 
 #[test]

@@ -1,4 +1,5 @@
 use super::*;
+use crate::calendar::ZoneChange;
 use crate::cycle::Alignment;
 use crate::interval::Interval;
 use jiff::tz::TimeZone;
@@ -82,18 +83,39 @@ fn thresholds_are_reached_once() {
 #[test]
 fn resets_follow_the_billing_zone_or_the_billing_period() {
     let at = |text: &str| Timestamp::parse(text).expect("an instant");
-    let cycle = BillingCycle {
-        interval: Interval::Month,
-        zone: TimeZone::get("Asia/Kolkata").expect("a zone"),
-        alignment: Alignment::Anniversary(at("2026-01-10T00:00:00+05:30")),
-    };
-    let window = |reset: Reset| reset.window_at(at("2026-01-31T20:00:00Z"), &cycle).expect("begun");
+    let zone = TimeZone::get("Asia/Kolkata").expect("a zone");
+    let alignment = Alignment::Anniversary(at("2026-01-10T00:00:00+05:30"));
+    let cycle = BillingCycle::new(Interval::Month, zone.clone(), alignment);
+    let calendars = Calendars::new(&zone, &[]);
+    let resets = Resets::new(&calendars, Some(cycle));
     for (reset, start, end) in [
         (Reset::Day, "2026-02-01T00:00:00+05:30", "2026-02-02T00:00:00+05:30"),
         (Reset::Month, "2026-02-01T00:00:00+05:30", "2026-03-01T00:00:00+05:30"),
         (Reset::BillingPeriod, "2026-01-10T00:00:00+05:30", "2026-02-10T00:00:00+05:30"),
     ] {
-        assert_eq!(window(reset), Window { start: at(start), end: at(end) }, "{}", reset.as_str());
+        let window = resets.window_at(reset, at("2026-01-31T20:00:00Z"));
+        assert_eq!(window, Window { start: at(start), end: at(end) }, "{}", reset.as_str());
     }
-    assert_eq!(Reset::BillingPeriod.window_at(at("2026-01-01T00:00:00Z"), &cycle), None);
+    let month = Window { start: at("2026-01-01T00:00:00+05:30"), end: at("2026-02-01T00:00:00+05:30") };
+    let before_the_anchor = at("2026-01-01T00:00:00Z");
+    for resets in [&resets, &Resets::new(&calendars, None)] {
+        assert_eq!(resets.window_at(Reset::BillingPeriod, before_the_anchor), month);
+    }
+}
+
+#[test]
+fn a_count_never_loses_an_instant_when_the_zone_changes() {
+    let at = |text: &str| Timestamp::parse(text).expect("an instant");
+    let zone = |name: &str| TimeZone::get(name).expect("a zone");
+    let change = ZoneChange { at: at("2026-02-20T12:00:00Z"), zone: zone("America/New_York") };
+    let resets = Resets::new(&Calendars::new(&TimeZone::UTC, &[change]), None);
+    // The day and the month that are open last until the new clock shows the next one.
+    for (reset, first, second, third) in [
+        (Reset::Day, "2026-02-20T00:00:00Z", "2026-02-21T05:00:00Z", "2026-02-22T05:00:00Z"),
+        (Reset::Month, "2026-02-01T00:00:00Z", "2026-03-01T05:00:00Z", "2026-04-01T04:00:00Z"),
+    ] {
+        let open = resets.window_at(reset, at("2026-02-20T23:00:00Z"));
+        assert_eq!(open, Window { start: at(first), end: at(second) });
+        assert_eq!(resets.window_at(reset, open.end), Window { start: at(second), end: at(third) });
+    }
 }

@@ -50,7 +50,8 @@ impl Subscription {
     pub fn due_at(&self) -> Option<Timestamp> {
         let trial = self.trial_ends_at.filter(|_| self.status == SubscriptionStatus::Trialing);
         let scheduled = self.at_period_end.as_ref().map(|scheduled| scheduled.at);
-        trial.into_iter().chain(scheduled).min().filter(|_| !self.status.is_over())
+        let due = trial.into_iter().chain(scheduled).chain(self.rezoned_at()).min();
+        due.filter(|_| !self.status.is_over())
     }
 
     /// What falls due until `now`, included, step by step; nothing when nothing does. `plan` finds
@@ -70,13 +71,20 @@ impl Subscription {
         steps
     }
 
-    /// The subscription after the first thing that falls due. What is scheduled for the end of a trial
-    /// comes before what would follow it by itself.
+    /// The subscription after the first thing that falls due. What begins there begins in the zone that takes over;
+    /// what is scheduled for the end of a trial comes before what would follow it by itself.
     fn at_due<P: Borrow<Plan>>(
         &self,
         at: Timestamp,
         plan: &impl Fn(&PlanKey, u32) -> Option<P>,
     ) -> Option<Self> {
+        if let Some(change) = self.next_zone.as_ref().filter(|_| self.rezoned_at() == Some(at)) {
+            return Some(Self {
+                cycle: self.cycle.in_zone(&change.zone, at),
+                next_zone: None,
+                ..self.clone()
+            });
+        }
         let scheduled = self.at_period_end.as_ref().filter(|scheduled| scheduled.at <= at);
         match scheduled.map(|scheduled| &scheduled.action) {
             Some(ScheduledAction::Cancel) => self.after(SubscriptionEvent::Cancel).ok(),
@@ -151,6 +159,52 @@ mod tests {
         assert_eq!(
             gone.iter().map(|s| s.subscription.status).collect::<Vec<_>>(),
             [SubscriptionStatus::Canceled]
+        );
+    }
+
+    #[test]
+    fn another_zone_takes_over_with_the_next_period() {
+        let zone = |name: &str| TimeZone::get(name).expect("a zone");
+        let start = at("2026-01-15T10:00:00Z");
+        let active = Subscription::start(&plan("pro", ""), start, TimeZone::UTC, Collection::Reckoner);
+        let decided = at("2026-02-20T00:00:00Z");
+        let moving = active.in_zone(&zone("Asia/Kolkata"), at("2026-02-16T00:00:00Z"));
+        let moving = moving.in_zone(&zone("America/New_York"), decided);
+        let end = at("2026-03-15T10:00:00Z");
+        assert_eq!(moving.due_at(), Some(end));
+        let steps = moving.steps_until(end, none);
+        let [step] = steps.as_slice() else { panic!("{steps:?}") };
+        let Subscription { cycle, next_zone, .. } = &step.subscription;
+        assert_eq!((step.at, next_zone, cycle.since), (end, &None, Some(end)));
+        // Five in the morning there, which an hour of summer time moves.
+        assert_eq!(cycle.period_at(end).map(|period| period.end), Some(at("2026-04-15T09:00:00Z")));
+        assert_eq!(moving.in_zone(&TimeZone::UTC, decided).due_at(), None, "taken back");
+        let over = moving.after(SubscriptionEvent::Cancel).expect("active");
+        assert_eq!((over.due_at(), over.in_zone(&zone("Asia/Kolkata"), decided).next_zone), (None, None));
+    }
+
+    #[test]
+    fn another_zone_takes_over_where_another_interval_or_the_first_period_begins() {
+        let zone = TimeZone::get("Asia/Kolkata").expect("a zone");
+        let decided = at("2026-01-25T00:00:00Z");
+        let waiting = trial().in_zone(&zone, decided);
+        let end = at("2026-01-31T10:00:00Z");
+        let steps = waiting.steps_until(end, none);
+        let shown: Vec<_> = steps.iter().map(|step| (step.at, step.subscription.status)).collect();
+        assert_eq!(shown, [(end, SubscriptionStatus::Trialing), (end, SubscriptionStatus::Active)]);
+        assert!(steps.iter().all(|step| step.subscription.cycle.zone == zone));
+        let yearly = Plan { interval: crate::interval::Interval::Year, ..plan("yearly", "") };
+        let moved = waiting.moved_to(&yearly, decided).expect("in a trial");
+        assert_eq!((&moved.cycle.zone, &moved.next_zone, moved.cycle.since), (&zone, &None, None));
+        let early = waiting.moved_to(&yearly, at("2026-01-24T12:00:00Z")).expect("in a trial");
+        assert_eq!(
+            (&early.cycle.zone, early.next_zone),
+            (&TimeZone::UTC, waiting.next_zone.clone()),
+            "decided later"
+        );
+        assert_eq!(
+            waiting.moved_to(&plan("max", ""), decided).map(|one| one.next_zone),
+            Ok(waiting.next_zone)
         );
     }
 

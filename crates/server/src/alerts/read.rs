@@ -6,11 +6,10 @@ use crate::store::alerts::{Alert, Terms};
 use crate::store::{StoreError, customers, subscriptions, wallets};
 use reckoner_domain::alert::{AlertPeriod, ThresholdUnit};
 use reckoner_domain::currency::Currency;
-use reckoner_domain::cycle::{Alignment, BillingCycle};
 use reckoner_domain::id::ProjectId;
-use reckoner_domain::interval::Interval;
 use reckoner_domain::meter::{Aggregation, Meter};
 use reckoner_domain::money::Money;
+use reckoner_domain::quota::{Reset, Resets};
 use reckoner_domain::ratio::Ratio;
 use reckoner_domain::time::{HOUR, Timestamp};
 use reckoner_domain::window::Window;
@@ -61,30 +60,25 @@ impl Alerts {
             return Ok(span.into_iter().collect());
         }
         let whose = customer.or(terms.subject.as_deref()).unwrap_or_default();
-        let cycle = match terms.period {
-            Some(AlertPeriod::BillingPeriod) => self.cycle_of(project, whose).await?,
-            Some(AlertPeriod::Month) | None => None,
+        let resets = self.resets_of(project, whose).await?;
+        let reset = match terms.period {
+            Some(AlertPeriod::BillingPeriod) => Reset::BillingPeriod,
+            Some(AlertPeriod::Month) | None => Reset::Month,
         };
-        let month = match &cycle {
-            Some(cycle) => month_of(cycle.zone.clone()),
-            None => month_of(self.standing.zone_of(project, whose).await?),
-        };
-        let at = |instant| {
-            cycle.as_ref().and_then(|cycle| cycle.period_at(instant)).or_else(|| month.period_at(instant))
-        };
-        let Some(present) = at(now) else { return Ok(Vec::new()) };
+        let at = |instant| resets.window_at(reset, instant);
+        let present = at(now);
         let is_new = now.micros_since(present.start) < AFTERWARDS && alert.armed_at < present.start;
-        let before = is_new.then(|| at(present.start.plus_micros(-1))).flatten();
+        let before = is_new.then(|| at(present.start.plus_micros(-1)));
         let span = |period| Span { period, whole: None, level_at: None };
         Ok(before.into_iter().chain([present]).map(span).collect())
     }
 
-    /// When a customer's billing periods begin, where it has any.
-    async fn cycle_of(&self, project: ProjectId, customer: &str) -> Result<Option<BillingCycle>, StoreError> {
-        Ok(match &self.standing.of(project, customer).await?.has {
-            Has::Plan { cycle, .. } => Some(cycle.clone()),
-            Has::Nothing | Has::Unlimited => None,
-        })
+    /// When usage of a customer begins to add up anew.
+    async fn resets_of(&self, project: ProjectId, customer: &str) -> Result<Resets, StoreError> {
+        match &self.standing.of(project, customer).await?.has {
+            Has::Plan { resets, .. } => Ok(resets.clone()),
+            Has::Nothing | Has::Unlimited => self.standing.resets_of(project, customer).await,
+        }
     }
 
     /// The window of the quota that limits the meter, where one does.
@@ -96,15 +90,14 @@ impl Alerts {
         now: Timestamp,
     ) -> Result<Option<Span>, AlertError> {
         let standing = self.standing.of(project, customer).await?;
-        let Has::Plan { plan, cycle, .. } = &standing.has else { return Ok(None) };
+        let Has::Plan { plan, resets, .. } = &standing.has else { return Ok(None) };
         let catalogue = self.catalogues.of(project);
         let Some(meter) = terms.meter.as_deref().and_then(|key| catalogue.get(key)) else { return Ok(None) };
         let Some(quota) = plan.quota(&meter.key) else { return Ok(None) };
-        let window =
-            quota.reset.window_at(now, cycle).or_else(|| month_of(cycle.zone.clone()).period_at(now));
         let whole = quota.limit.units().map(Ratio::from);
         let level_at = (meter.aggregation == Aggregation::TimeWeightedAvg).then_some(now);
-        Ok(whole.zip(window).map(|(whole, period)| Span { period, whole: Some(whole), level_at }))
+        let period = resets.window_at(quota.reset, now);
+        Ok(whole.map(|whole| Span { period, whole: Some(whole), level_at }))
     }
 
     /// What was used in a period; none where nothing tells.
@@ -193,9 +186,4 @@ fn looked_at(meter: &Meter, span: &Span, now: Timestamp) -> Option<Window> {
         _ => span.period.end,
     };
     (span.period.start < end).then_some(Window { start: span.period.start, end })
-}
-
-/// The calendar months of a zone.
-fn month_of(zone: jiff::tz::TimeZone) -> BillingCycle {
-    BillingCycle { interval: Interval::Month, zone, alignment: Alignment::Calendar }
 }

@@ -15,6 +15,7 @@ pub mod subscriptions;
 pub mod tier;
 pub mod trials;
 pub mod wallet;
+mod zones;
 
 use crate::clock::Clock;
 use crate::config;
@@ -92,7 +93,7 @@ impl Billing {
             mailer: mailer.clone(),
         };
         let subscriptions = Subscriptions::new(store(), debts.clone(), plans.clone(), terms);
-        let trials = Trials::new(store(), subscriptions.clone(), standing.clone(), settings);
+        let trials = Trials::new(store(), subscriptions.clone(), settings);
         let (plans_of, watched) = (plans.clone(), recorder.watched.clone());
         let wallets = Wallets { db: db.clone(), clock: clock.clone(), plans: plans_of, watched };
         let revenues = Revenues { db: db.clone(), clock: clock.clone(), plans: plans.clone() };
@@ -125,7 +126,6 @@ impl Billing {
             db: self.invoicing.db.clone(),
             clock: self.invoicing.clock.clone(),
             subscriptions: self.subscriptions.clone(),
-            standing: self.standing.clone(),
             end_plan: settings.trial_end_plan(),
             stripe,
         });

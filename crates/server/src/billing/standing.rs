@@ -1,14 +1,15 @@
 //! What customers have at this moment, at hand for every decision.
 use super::plans::Plans;
-use crate::clock::{self, Clock};
+use super::zones;
+use crate::clock::Clock;
 use crate::store::subscriptions::{self, Stored};
-use crate::store::{Db, Exec, StoreError, Tx, billing_standings, catalog, customers, projects};
+use crate::store::{Db, Exec, StoreError, billing_standings, catalog};
 use parking_lot::Mutex;
-use reckoner_domain::cycle::{Alignment, BillingCycle};
+use reckoner_domain::cycle::BillingCycle;
 use reckoner_domain::id::ProjectId;
-use reckoner_domain::interval::Interval;
 use reckoner_domain::key::PlanKey;
 use reckoner_domain::plan::Plan;
+use reckoner_domain::quota::Resets;
 use reckoner_domain::subscription::{ScheduledAction, Step, Subscription};
 use reckoner_domain::time::Timestamp;
 use std::collections::HashMap;
@@ -35,8 +36,8 @@ pub enum Has {
     Plan {
         /// The version of it.
         plan: Arc<Plan>,
-        /// When its billing periods begin.
-        cycle: BillingCycle,
+        /// When its quotas are counted anew.
+        resets: Resets,
         /// The subscription; none where the plan is that of all who have none.
         subscription: Option<Arc<Stored>>,
     },
@@ -165,8 +166,8 @@ impl StandingReader {
             if settled.subscription.entitles_at(now) {
                 let Subscription { plan, plan_version, cycle, .. } = &settled.subscription;
                 let plan = self.plans.get(&self.db, project, plan, *plan_version).await?;
-                let cycle = cycle.clone();
-                return Ok((Has::Plan { plan, cycle, subscription: Some(Arc::new(settled)) }, until));
+                let resets = self.resets(project, own_id, Some(cycle.clone())).await?;
+                return Ok((Has::Plan { plan, resets, subscription: Some(Arc::new(settled)) }, until));
             }
             if !settled.subscription.status.is_over() {
                 return Ok((Has::Nothing, until));
@@ -180,38 +181,26 @@ impl StandingReader {
             && let Some(newest) =
                 catalog::versions::<Plan>(&self.db, project, key.as_str()).await?.into_iter().next()
         {
-            let zone = self.zone_of(project, own_id).await?;
-            let cycle = BillingCycle { interval: Interval::Month, zone, alignment: Alignment::Calendar };
-            return Ok(Has::Plan { plan: Arc::new(newest.entry), cycle, subscription: None });
+            let resets = self.resets_of(project, own_id).await?;
+            return Ok(Has::Plan { plan: Arc::new(newest.entry), resets, subscription: None });
         }
         Ok(if catalog::has_plans(&self.db, project).await? { Has::Nothing } else { Has::Unlimited })
     }
 
-    /// The zone whose clock the billing of a customer follows who may not be committed yet.
-    pub async fn zone_in(
-        &self,
-        tx: &mut Tx,
-        customer: &customers::Customer,
-    ) -> Result<jiff::tz::TimeZone, StoreError> {
-        let name = match &customer.details.time_zone {
-            Some(name) => name.clone(),
-            None => projects::get(tx, customer.project).await?.time_zone,
-        };
-        clock::zone(&name).ok_or_else(|| StoreError::corrupt("time_zone", name))
+    /// When quotas of a customer who is not billed would be counted anew: by the days and months of its time zone.
+    pub async fn resets_of(&self, project: ProjectId, own_id: &str) -> Result<Resets, StoreError> {
+        self.resets(project, own_id, None).await
     }
 
-    /// The zone whose clock a customer's billing follows.
-    pub async fn zone_of(&self, project: ProjectId, own_id: &str) -> Result<jiff::tz::TimeZone, StoreError> {
-        let own = match customers::get_by_external_id(&self.db, project, own_id).await {
-            Ok(customer) => customer.details.time_zone,
-            Err(StoreError::NotFound) => None,
-            Err(error) => return Err(error),
-        };
-        let name = match own {
-            Some(name) => name,
-            None => projects::get(&self.db, project).await?.time_zone,
-        };
-        clock::zone(&name).ok_or_else(|| StoreError::corrupt("time_zone", name))
+    async fn resets(
+        &self,
+        project: ProjectId,
+        own_id: &str,
+        cycle: Option<BillingCycle>,
+    ) -> Result<Resets, StoreError> {
+        let mut calendars = zones::calendars_of(&self.db, project, &[own_id]).await?;
+        let calendars = calendars.remove(own_id).ok_or(StoreError::NotFound)?;
+        Ok(Resets::new(&calendars, cycle))
     }
 }
 

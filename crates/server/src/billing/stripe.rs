@@ -1,5 +1,4 @@
 //! What Stripe tells: its events, each applied once, and to the same end in whatever order they come.
-use super::standing::StandingReader;
 use super::subscriptions::{Followed, Following, SubscriptionError, Subscriptions, Wanted};
 use crate::clock::{Clock, Stopwatch};
 use crate::payments::stripe::{Account, BadSignature, Event, Facts, Payment, Stripe, Target, Told};
@@ -20,7 +19,6 @@ pub struct StripeEvents {
     pub(super) db: Db,
     pub(super) clock: Clock,
     pub(super) subscriptions: Subscriptions,
-    pub(super) standing: StandingReader,
     pub(super) end_plan: Option<PlanKey>,
     /// The accounts.
     pub stripe: Arc<Stripe>,
@@ -155,9 +153,8 @@ impl StripeEvents {
                 applied.detail = Some(format!("Stripe's price {price} is that of no plan"));
             }
             let by = format!("stripe:{}", event.id);
-            let zone = self.standing.zone_in(tx, customer).await?;
             let (ours, end_plan) = (row.follower.as_ref(), self.end_plan.as_ref());
-            let following = Following { by: &by, customer, zone, ours, end_plan };
+            let following = Following { by: &by, customer, ours, end_plan };
             applied.followed = self.subscriptions.follow(tx, &following, &wanted, noted).await?;
             row.follower = applied.followed.ours.clone().or(row.follower);
         }

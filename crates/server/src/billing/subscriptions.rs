@@ -3,6 +3,7 @@ mod coupons;
 mod error;
 mod follow;
 mod mails;
+mod rezone;
 mod write;
 
 pub use error::SubscriptionError;
@@ -13,9 +14,10 @@ use super::debts::Debts;
 use super::invoicing::Terms;
 use super::plans::Plans;
 use super::standing::settled;
+use super::zones;
 use crate::clock::Clock;
 use crate::random;
-use crate::store::customers::Customer;
+use crate::store::customers::{self, Customer};
 use crate::store::subscriptions::{self, Stored};
 use crate::store::{Db, Exec, StoreError, Tx, audit, catalog};
 use reckoner_domain::id::{ProjectId, SubscriptionId};
@@ -51,8 +53,6 @@ pub struct Subscriptions {
 pub struct New {
     /// Whose it is.
     pub customer: Customer,
-    /// The zone whose clock its billing periods follow.
-    pub zone: jiff::tz::TimeZone,
     /// The plan, and its version; the newest where none is named.
     pub plan: (PlanKey, Option<u32>),
     /// Days of its trial instead of the plan's.
@@ -108,7 +108,10 @@ impl Subscriptions {
         let plan = self.find_plan(&mut *tx, project, &new.plan).await?;
         self.check_currency(tx, &new.customer, &plan).await?;
         let since = new.started_at.unwrap_or(now);
-        let mut subscription = Subscription::start(&plan, since, new.zone, new.collection);
+        // Held, so that whoever changes its time zone finds the subscription, or is found here.
+        let customer = customers::lock(tx, project, &new.customer.id).await?;
+        let zone = zones::zone_of(tx, project, customer.details.time_zone.as_deref()).await?;
+        let mut subscription = Subscription::start(&plan, since, zone, new.collection);
         if let Some(days) = new.trial_days {
             let ends_at = (days > 0).then(|| trial::ends_at(since, days));
             let tried = Plan { trial_days: days, ..(*plan).clone() };

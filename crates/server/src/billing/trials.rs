@@ -1,5 +1,4 @@
 //! Trials of those who register: a subscription that expires, and the plan that follows it.
-use super::standing::StandingReader;
 use super::subscriptions::{Begun, New, SubscriptionError, Subscriptions};
 use crate::clock::Clock;
 use crate::config;
@@ -25,7 +24,6 @@ pub struct Trials {
     pub(super) db: Db,
     pub(super) clock: Clock,
     pub(super) subscriptions: Subscriptions,
-    standing: StandingReader,
     plan: Option<PlanKey>,
     end_plan: Option<PlanKey>,
 }
@@ -49,14 +47,9 @@ pub struct Moved {
 
 impl Trials {
     /// Over a store, with the plans that the operator named.
-    pub fn new(
-        (db, clock): (Db, Clock),
-        subscriptions: Subscriptions,
-        standing: StandingReader,
-        config: &config::Billing,
-    ) -> Self {
+    pub fn new((db, clock): (Db, Clock), subscriptions: Subscriptions, config: &config::Billing) -> Self {
         let (plan, end_plan) = (config.trial_plan(), config.trial_end_plan());
-        Self { db, clock, subscriptions, standing, plan, end_plan }
+        Self { db, clock, subscriptions, plan, end_plan }
     }
 
     /// Starts the trial of a customer, of so many days, in a transaction of the caller's, who writes the
@@ -70,10 +63,8 @@ impl Trials {
     ) -> Result<Started, SubscriptionError> {
         let Some(plan) = &self.plan else { return Err(SubscriptionError::NoSuchPlan) };
         let now = self.clock.of_project(customer.project);
-        let zone = self.standing.zone_in(tx, customer).await?;
         let new = New {
             customer: customer.clone(),
-            zone,
             plan: (plan.clone(), None),
             trial_days: Some(days),
             after_trial: AfterTrial::Expire,
@@ -135,7 +126,6 @@ impl Trials {
             return Ok(false);
         }
         let customer = customers::get(&self.db, trial.project, &trial.customer).await?;
-        let zone = self.standing.zone_of(trial.project, &customer.external_id).await?;
         let mut tx = self.db.begin().await?;
         if !trials::end_waiting(&mut tx, trial).await? {
             return Ok(false);
@@ -149,7 +139,6 @@ impl Trials {
         let days = trial.ends_at.micros_since(trial.started_at).max(DAY) / DAY;
         let new = New {
             customer,
-            zone,
             plan: (plan, None),
             trial_days: Some(u32::try_from(days).unwrap_or(u32::MAX)),
             after_trial: AfterTrial::Expire,
@@ -207,7 +196,6 @@ impl Trials {
     ) -> Result<bool, SubscriptionError> {
         let ended = subscriptions::get(&self.db, project, id).await?;
         let customer = customers::get(&self.db, project, &ended.customer).await?;
-        let zone = self.standing.zone_of(project, &customer.external_id).await?;
         let mut tx = self.db.begin().await?;
         // Holds it: of two that do this at once, one does.
         if !subscriptions::clear_lapse(&mut tx, project, id).await? {
@@ -220,7 +208,6 @@ impl Trials {
         }
         let new = New {
             customer,
-            zone,
             plan: (plan.clone(), None),
             trial_days: Some(0),
             after_trial: AfterTrial::Activate,

@@ -50,7 +50,8 @@ pub struct SourceArgs {
     /// Archive the plans and coupons that the catalogue does not name.
     #[arg(long)]
     pub prune: bool,
-    /// Make a meter for each that plans name and that is not there: the sum of its events' values.
+    /// Make a meter for each that plans name and that is not there: as `missing_meters` of the catalogue describes it,
+    /// or else the sum of its events' values.
     #[arg(long)]
     pub make_meters: bool,
     /// Print JSON.
@@ -85,7 +86,7 @@ pub async fn run(args: CatalogArgs, out: Out<'_>) -> Result<(), CliError> {
         CatalogCommand::Sample(SampleArgs { name }) => Ok(write!(out, "{}", sample(&name)?)?),
         CatalogCommand::Diff(source) => {
             let client = source.target.client(RetryPolicy::ONCE)?;
-            let wanted = wanted(&source, &client).await?;
+            let wanted = wanted(&source)?;
             let changes = send(&client, &wanted, true).await?;
             if source.json { output::json(out, &changes) } else { show(out, &changes) }
         }
@@ -95,7 +96,7 @@ pub async fn run(args: CatalogArgs, out: Out<'_>) -> Result<(), CliError> {
 
 async fn apply(source: &SourceArgs, yes: bool, out: Out<'_>) -> Result<(), CliError> {
     let client = source.target.client(RetryPolicy::ONCE)?;
-    let wanted = wanted(source, &client).await?;
+    let wanted = wanted(source)?;
     let shown = send(&client, &wanted, true).await?;
     if !source.json || !yes {
         show(out, &shown)?;
@@ -128,30 +129,20 @@ async fn send(
 }
 
 /// The catalogue as it is sent.
-async fn wanted(args: &SourceArgs, client: &Client) -> Result<Map<String, Value>, CliError> {
+fn wanted(args: &SourceArgs) -> Result<Map<String, Value>, CliError> {
     let mut catalog = read(&args.source)?;
     catalog.insert("prune".to_owned(), json!(args.prune));
+    let described = catalog.remove("missing_meters");
     if args.make_meters {
-        let mut meters = catalog.get("meters").and_then(Value::as_array).cloned().unwrap_or_default();
-        for key in named_meters(&catalog) {
-            let made_here = meters.iter().any(|meter| meter.get("key").and_then(Value::as_str) == Some(&key));
-            if !made_here && !is_there(client, &key).await? {
-                meters.push(json!({"key": key, "aggregation": "sum"}));
-            }
-        }
-        catalog.insert("meters".to_owned(), Value::Array(meters));
+        let mut missing = described.as_ref().and_then(Value::as_array).cloned().unwrap_or_default();
+        let key = |meter: &Value| meter.get("key").and_then(Value::as_str).map(str::to_owned);
+        let mut known: Vec<String> = missing.iter().filter_map(key).collect();
+        known.extend(catalog.get("meters").and_then(Value::as_array).into_iter().flatten().filter_map(key));
+        let named = named_meters(&catalog).into_iter().filter(|key| !known.contains(key));
+        missing.extend(named.map(|key| json!({"key": key, "aggregation": "sum"})));
+        catalog.insert("missing_meters".to_owned(), Value::Array(missing));
     }
     Ok(catalog)
-}
-
-async fn is_there(client: &Client, key: &str) -> Result<bool, CliError> {
-    let request = Request::get(format!("/v1/meters/{}", client::segment(key)));
-    let answer = client.send(&request).await?;
-    match answer.status.as_u16() {
-        200 => Ok(true),
-        404 => Ok(false),
-        _ => Err(client.refused(&request, &answer)),
-    }
 }
 
 /// Every meter that quotas and prices name, once.

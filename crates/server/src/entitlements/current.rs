@@ -1,11 +1,8 @@
 //! What a customer used of what it may use, at this moment.
 use super::{DecideError, Entitlements, Said, event_type_of};
 use crate::billing::standing::{Has, Standing};
-use crate::store::StoreError;
-use reckoner_domain::cycle::{Alignment, BillingCycle};
 use reckoner_domain::decimal::Decimal;
 use reckoner_domain::id::ProjectId;
-use reckoner_domain::interval::Interval;
 use reckoner_domain::plan::Plan;
 use reckoner_domain::quota::{Limit, Reset};
 use reckoner_domain::ratio::Ratio;
@@ -60,9 +57,12 @@ impl Entitlements {
             Has::Nothing => Limit::Block(Decimal::ZERO),
             Has::Plan { .. } | Has::Unlimited => Limit::Unlimited,
         };
-        let cycle = self.cycle_of(project, customer, &standing).await?;
-        // Calendar months of a zone leave no gaps.
-        let window = Reset::Month.window_at(now, &cycle).unwrap_or(Window { start: now, end: now });
+        let window = match &standing.has {
+            Has::Plan { resets, .. } => resets.window_at(Reset::Month, now),
+            Has::Nothing | Has::Unlimited => {
+                self.standing.resets_of(project, customer).await?.window_at(Reset::Month, now)
+            }
+        };
         let meter = event_type.and_then(|name| catalogue.reading(name).and_then(|mut meters| meters.next()));
         let used = match meter {
             Some(meter) => {
@@ -72,19 +72,6 @@ impl Entitlements {
             None => Ratio::ZERO,
         };
         Ok(Current { plan, limit, used, window })
-    }
-
-    async fn cycle_of(
-        &self,
-        project: ProjectId,
-        customer: &str,
-        standing: &Standing,
-    ) -> Result<BillingCycle, StoreError> {
-        if let Has::Plan { cycle, .. } = &standing.has {
-            return Ok(cycle.clone());
-        }
-        let zone = self.standing.zone_of(project, customer).await?;
-        Ok(BillingCycle { interval: Interval::Month, zone, alignment: Alignment::Calendar })
     }
 }
 

@@ -37,7 +37,7 @@ impl Entitlements {
         feature: Option<&str>,
     ) -> Result<Vec<Held>, DecideError> {
         let standing = self.standing.of(project, customer).await?;
-        let Has::Plan { plan, cycle, .. } = &standing.has else { return Ok(Vec::new()) };
+        let Has::Plan { plan, resets, .. } = &standing.has else { return Ok(Vec::new()) };
         let now = self.clock.of_project(project);
         let catalogue = self.catalogues.of(project);
         let asked = |one: &&Entitlement| feature.is_none_or(|feature| one.feature.as_str() == feature);
@@ -49,7 +49,7 @@ impl Entitlements {
                 Grant::Metered(quota) => {
                     let meter = catalogue.get(quota.meter.as_str());
                     let limited =
-                        meter.and_then(|meter| self.limited(project, customer, (quota, meter), cycle, now));
+                        meter.map(|meter| self.limited(project, customer, (quota, meter), resets, now));
                     let verdict = match limited {
                         Some(limited) => {
                             let used = limited.counter.used(&self.events, now).await?;

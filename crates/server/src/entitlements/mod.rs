@@ -6,12 +6,14 @@ mod counters;
 mod current;
 mod held;
 mod leases;
+mod refusals;
 mod verdict;
 mod warnings;
 
 pub use current::Current;
 pub use held::{Granted as GrantedFeature, Held};
 pub use leases::{Granted, Lease};
+pub use refusals::Wanted;
 pub use verdict::{Refusal, Verdict};
 pub use warnings::Warner;
 
@@ -24,15 +26,15 @@ use crate::store::{Db, StoreError};
 use counter::{Counter, Reserved, Taken};
 use counters::Counters;
 use leases::Holds;
-use reckoner_domain::cycle::{Alignment, BillingCycle};
 use reckoner_domain::entitlement::Grant;
 use reckoner_domain::id::ProjectId;
-use reckoner_domain::interval::Interval;
 use reckoner_domain::meter::{Catalogue, Meter, Readable};
-use reckoner_domain::quota::{Limit, Quota, Reset};
+use reckoner_domain::quota::{Limit, Quota, Reset, Resets};
 use reckoner_domain::ratio::Ratio;
 use reckoner_domain::sum::Overflow;
 use reckoner_domain::time::Timestamp;
+use refusals::Refusals;
+use std::hash::Hash;
 use std::sync::Arc;
 use verdict::tightest;
 
@@ -46,6 +48,7 @@ pub struct Entitlements {
     standing: StandingReader,
     counters: Counters,
     holds: Holds,
+    refusals: Refusals,
 }
 
 /// Why nothing was decided.
@@ -130,7 +133,7 @@ impl Entitlements {
     ) -> Result<Self, StoreError> {
         let counters = Counters::new(events.clone());
         let holds = Holds::load(&db, clock.real()).await?;
-        Ok(Self { db, clock, events, catalogues, standing, counters, holds })
+        Ok(Self { db, clock, events, catalogues, standing, counters, holds, refusals: Refusals::default() })
     }
 
     /// What may be used of a meter, or of the meters of an event type, without using it.
@@ -193,6 +196,28 @@ impl Entitlements {
             permit.limits.push(limited);
         }
         Ok(Decision::Allowed(permit))
+    }
+
+    /// What was said of an event before that was refused then, and still is.
+    pub async fn refused_before(
+        &self,
+        wanted: &Wanted<'_, impl Hash>,
+        customer: &str,
+    ) -> Result<Option<Verdict>, DecideError> {
+        let standing = self.standing.of(wanted.project, customer).await?;
+        Ok(self.refusals.of(wanted, &standing, self.clock.of_project(wanted.project)))
+    }
+
+    /// Remembers that an event was refused.
+    pub async fn note_refused(
+        &self,
+        wanted: &Wanted<'_, impl Hash>,
+        customer: &str,
+        verdict: Verdict,
+    ) -> Result<(), DecideError> {
+        let standing = self.standing.of(wanted.project, customer).await?;
+        self.refusals.note(wanted, standing, verdict, self.clock.of_project(wanted.project));
+        Ok(())
     }
 
     /// What is to be said of an event after it was recorded.
@@ -269,10 +294,10 @@ impl Entitlements {
         (catalogue, event_type): (&Catalogue, &str),
         now: Timestamp,
     ) -> Said {
-        let (plan, cycle) = match &standing.has {
+        let (plan, resets) = match &standing.has {
             Has::Nothing => return Said::Nothing(Verdict::not_entitled()),
             Has::Unlimited => return Said::Free,
-            Has::Plan { plan, cycle, .. } => (plan, cycle),
+            Has::Plan { plan, resets, .. } => (plan, resets),
         };
         let quotas = plan.entitlements.iter().filter_map(|entitlement| match &entitlement.grant {
             Grant::Metered(quota) => Some(quota),
@@ -282,7 +307,7 @@ impl Entitlements {
         for quota in quotas {
             let Some(meter) = catalogue.get(quota.meter.as_str()) else { continue };
             if meter.event_type == event_type {
-                limits.extend(self.limited(project, customer, (quota, meter), cycle, now));
+                limits.push(self.limited(project, customer, (quota, meter), resets, now));
             }
         }
         limits.sort_by(|a, b| a.counter.meter().key.as_str().cmp(b.counter.meter().key.as_str()));
@@ -294,18 +319,12 @@ impl Entitlements {
         project: ProjectId,
         customer: &str,
         (quota, meter): (&Quota, &Meter),
-        cycle: &BillingCycle,
+        resets: &Resets,
         now: Timestamp,
-    ) -> Option<Limited> {
-        // In a trial there is no billing period yet: the calendar month of the same zone counts.
-        let month = || BillingCycle {
-            interval: Interval::Month,
-            zone: cycle.zone.clone(),
-            alignment: Alignment::Calendar,
-        };
-        let window = quota.reset.window_at(now, cycle).or_else(|| quota.reset.window_at(now, &month()))?;
+    ) -> Limited {
+        let window = resets.window_at(quota.reset, now);
         let counter = self.counters.of(project, customer, meter, window);
-        Some(Limited { counter, limit: quota.limit, reset: quota.reset })
+        Limited { counter, limit: quota.limit, reset: quota.reset }
     }
 }
 

@@ -83,13 +83,13 @@ impl Entitlements {
     async fn warn(&self, mailer: &Mailer, project: ProjectId, customer: &str) -> Result<bool, DecideError> {
         let now = self.clock.of_project(project);
         let standing = self.standing.of(project, customer).await?;
-        let Has::Plan { plan, cycle, .. } = &standing.has else { return Ok(false) };
+        let Has::Plan { plan, resets, .. } = &standing.has else { return Ok(false) };
         let catalogue = self.catalogues.of(project);
         let mut told = false;
         for entitlement in &plan.entitlements {
             let Grant::Metered(quota) = &entitlement.grant else { continue };
             let Some(meter) = catalogue.get(quota.meter.as_str()) else { continue };
-            let Some(limited) = self.limited(project, customer, (quota, meter), cycle, now) else { continue };
+            let limited = self.limited(project, customer, (quota, meter), resets, now);
             let used = limited.counter.used(&self.events, now).await?;
             if quota.reached(used, limited.counter.told())?.is_empty() {
                 continue;

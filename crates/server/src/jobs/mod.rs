@@ -20,7 +20,6 @@ mod scheduler;
 mod snapshots;
 mod trigger;
 mod view;
-mod zones;
 
 pub use advance::{ClockError, Moving};
 pub use aggregate::Done;
@@ -33,7 +32,6 @@ pub use schedule::Schedule;
 pub use scheduler::{Kept, Scheduler};
 pub use snapshots::LEVEL_SNAPSHOTS;
 pub use trigger::{Trigger, Triggered};
-pub use zones::Zones;
 
 use crate::alerts::Alerts;
 use crate::billing::Billing;

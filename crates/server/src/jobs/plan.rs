@@ -1,6 +1,6 @@
 //! Which periods of which customers are to be aggregated: a pure function of what changed, what
 //! has events, and the clock.
-use super::zones::Zones;
+use crate::zones::Zones;
 use reckoner_domain::calendar::{Calendar, Calendars};
 use reckoner_domain::period::{Period, PeriodSpan};
 use reckoner_domain::time::{HOUR, Timestamp};

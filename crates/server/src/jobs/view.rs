@@ -1,13 +1,13 @@
 //! What a run looks at: how far the job has come, what changed since, and which hours have events.
 use super::plan::{Scene, horizon};
 use super::run::JobError;
-use super::zones::Zones;
 use super::{AGGREGATE, Jobs};
 use crate::clock;
 use crate::config::Definitions;
 use crate::store::customer_zones::ZoneHistory;
 use crate::store::watermarks::{self, Watermark};
 use crate::store::{customer_zones, project_zones};
+use crate::zones::Zones;
 use reckoner_domain::id::ProjectId;
 use reckoner_domain::period::Period;
 use reckoner_domain::time::{HOUR, Timestamp};

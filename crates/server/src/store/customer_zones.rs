@@ -13,7 +13,7 @@ use reckoner_domain::time::Timestamp;
 const NAMES_MAX: usize = 1_000;
 
 /// The zones of one customer: IANA names, none where it is the project's.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ZoneHistory {
     /// The zone before any change.
     pub first: Option<String>,

@@ -38,6 +38,7 @@ struct Row {
     billing_interval: String,
     zone: String,
     anchor: Option<i64>,
+    periods_since: Option<i64>,
 }
 
 fn from_row(row: Row) -> Result<(SubscriptionId, Phase)> {
@@ -46,7 +47,7 @@ fn from_row(row: Row) -> Result<(SubscriptionId, Phase)> {
         plan: plan_key(&row.plan_key)?,
         plan_version: row::count("plan_version", row.plan_version)?,
         status: named("status", &row.status)?,
-        cycle: cycle(&row.billing_interval, &row.zone, row.anchor)?,
+        cycle: cycle((&row.billing_interval, &row.zone), row.anchor, row.periods_since)?,
     };
     Ok((row::id(row.subscription_id)?, phase))
 }
@@ -63,8 +64,9 @@ pub async fn add(
     let (last,): (i64,) = tx.one(last).await?;
     let query = sql!(
         "insert into subscription_phases
-           (subscription_id, number, starts_at, plan_key, plan_version, status, billing_interval, zone, anchor)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+           (subscription_id, number, starts_at, plan_key, plan_version, status, billing_interval, zone, anchor,
+            periods_since)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
         id,
         last + 1,
         starts_at,
@@ -72,8 +74,9 @@ pub async fn add(
         subscription.plan_version,
         subscription.status.as_str(),
         subscription.cycle.interval.as_str(),
-        zone_name(&subscription.cycle),
-        anchor(&subscription.cycle)
+        zone_name(&subscription.cycle.zone),
+        anchor(&subscription.cycle),
+        subscription.cycle.since
     );
     tx.run(query).await.map(drop)
 }
@@ -90,7 +93,8 @@ pub async fn of_many(on: impl Exec, ids: &[SubscriptionId]) -> Result<BTreeMap<S
         return Ok(BTreeMap::new());
     }
     let query = sql!(
-        "select subscription_id, starts_at, plan_key, plan_version, status, billing_interval, zone, anchor
+        "select subscription_id, starts_at, plan_key, plan_version, status, billing_interval, zone, anchor,
+           periods_since
          from subscription_phases where subscription_id in "
     );
     let query = query.list(ids.iter().map(Val::from)).push(" order by subscription_id, number", []);

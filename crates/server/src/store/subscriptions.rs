@@ -1,4 +1,10 @@
 //! Subscriptions of customers, and what they were from when on.
+mod trials;
+
+pub use trials::{
+    TrialCounts, clear_lapse, count_lapsed, count_trials, lapsed, last_trial_end, put_lapse_off,
+};
+
 use super::db::Tx;
 use super::error::{Result, StoreError};
 use super::exec::Exec;
@@ -7,6 +13,8 @@ use super::query::Val;
 use super::{row, subscription_phases};
 use crate::clock;
 use crate::sql;
+use jiff::tz::TimeZone;
+use reckoner_domain::calendar::ZoneChange;
 use reckoner_domain::cycle::{Alignment, BillingCycle};
 use reckoner_domain::id::{CustomerId, ProjectId, SubscriptionId};
 use reckoner_domain::key::PlanKey;
@@ -68,6 +76,9 @@ pub(super) struct Row {
     scheduled_at: Option<i64>,
     scheduled_plan: Option<String>,
     scheduled_version: Option<i64>,
+    next_zone: Option<String>,
+    next_zone_decided_at: Option<i64>,
+    periods_since: Option<i64>,
     ended_at: Option<i64>,
     created_at: i64,
     version: i64,
@@ -84,16 +95,31 @@ pub(super) fn plan_key(text: &str) -> Result<PlanKey> {
     PlanKey::parse(text).map_err(|error| StoreError::corrupt("plan_key", error))
 }
 
-pub(super) fn cycle(interval: &str, zone: &str, anchor: Option<i64>) -> Result<BillingCycle> {
+pub(super) fn cycle(
+    (interval, zone): (&str, &str),
+    anchor: Option<i64>,
+    since: Option<i64>,
+) -> Result<BillingCycle> {
     Ok(BillingCycle {
         interval: named("billing_interval", interval)?,
-        zone: clock::zone(zone)
-            .ok_or_else(|| StoreError::corrupt("zone", format!("no such zone: {zone}")))?,
+        zone: zone_named(zone)?,
         alignment: match row::opt_time("anchor", anchor)? {
             Some(anchor) => Alignment::Anniversary(anchor),
             None => Alignment::Calendar,
         },
+        since: row::opt_time("periods_since", since)?,
     })
+}
+
+fn zone_named(name: &str) -> Result<TimeZone> {
+    clock::zone(name).ok_or_else(|| StoreError::corrupt("zone", format!("no such zone: {name}")))
+}
+
+fn next_zone(zone: Option<&str>, decided_at: Option<i64>) -> Result<Option<ZoneChange>> {
+    let Some((zone, at)) = zone.zip(row::opt_time("next_zone_decided_at", decided_at)?) else {
+        return Ok(None);
+    };
+    Ok(Some(ZoneChange { at, zone: zone_named(zone)? }))
 }
 
 pub(super) fn anchor(cycle: &BillingCycle) -> Option<Timestamp> {
@@ -103,8 +129,9 @@ pub(super) fn anchor(cycle: &BillingCycle) -> Option<Timestamp> {
     }
 }
 
-pub(super) fn zone_name(cycle: &BillingCycle) -> &str {
-    cycle.zone.iana_name().unwrap_or("UTC")
+/// The name of a zone.
+pub fn zone_name(zone: &TimeZone) -> &str {
+    zone.iana_name().unwrap_or("UTC")
 }
 
 fn scheduled(at: Option<i64>, plan: Option<String>, version: Option<i64>) -> Result<Option<Scheduled>> {
@@ -127,9 +154,10 @@ pub(super) fn from_row(row: Row) -> Result<Stored> {
         started_at: row::time("started_at", row.started_at)?,
         trial_ends_at: row::opt_time("trial_ends_at", row.trial_ends_at)?,
         after_trial: named("after_trial", &row.after_trial)?,
-        cycle: cycle(&row.billing_interval, &row.zone, row.anchor)?,
+        cycle: cycle((&row.billing_interval, &row.zone), row.anchor, row.periods_since)?,
         collection: named::<Collection>("collection", &row.collection)?,
         at_period_end: scheduled(row.scheduled_at, row.scheduled_plan, row.scheduled_version)?,
+        next_zone: next_zone(row.next_zone.as_deref(), row.next_zone_decided_at)?,
     };
     Ok(Stored {
         id: row::id(row.id)?,
@@ -165,7 +193,7 @@ pub async fn create(tx: &mut Tx, new: &Stored) -> Result<()> {
         subscription.trial_ends_at,
         subscription.after_trial.as_str(),
         subscription.cycle.interval.as_str(),
-        zone_name(&subscription.cycle),
+        zone_name(&subscription.cycle.zone),
         anchor(&subscription.cycle),
         subscription.collection.as_str(),
         subscription.due_at(),
@@ -189,12 +217,14 @@ pub async fn update(
         ScheduledAction::Change { plan, version } => Some((plan.as_str(), *version)),
         ScheduledAction::Cancel => None,
     });
+    let next_zone = subscription.next_zone.as_ref();
     let query = sql!(
         "update subscriptions set plan_key = $1, plan_version = $2, status = $3, trial_ends_at = $4,
            after_trial = $5, billing_interval = $6, anchor = $7, collection = $8, scheduled_at = $9,
            scheduled_plan = $10, scheduled_version = $11, due_at = $12, ended_at = $13, lapsed_at = $14,
+           zone = $15, periods_since = $16, next_zone = $17, next_zone_decided_at = $18,
            remind_at = case when $3 = 'trialing' then remind_at else null end, version = version + 1
-         where project_id = $15 and id = $16 and version = $17",
+         where project_id = $19 and id = $20 and version = $21",
         subscription.plan.as_str(),
         subscription.plan_version,
         subscription.status.as_str(),
@@ -209,6 +239,10 @@ pub async fn update(
         subscription.due_at(),
         ended_at,
         ended_at.filter(|_| subscription.status == SubscriptionStatus::Expired),
+        zone_name(&subscription.cycle.zone),
+        subscription.cycle.since,
+        next_zone.map(|change| zone_name(&change.zone)),
+        next_zone.map(|change| change.at),
         stored.project,
         &stored.id,
         stored.version
@@ -275,69 +309,38 @@ pub async fn last_of(on: impl Exec, project: ProjectId, external_id: &str) -> Re
     on.opt(query).await?.map(from_row).transpose()
 }
 
-/// When the last trial of a customer ends or ended.
-pub async fn last_trial_end(
+/// The subscription of a customer that is not over.
+pub async fn open_of(
     on: impl Exec,
     project: ProjectId,
     customer: &CustomerId,
-) -> Result<Option<Timestamp>> {
+) -> Result<Option<SubscriptionId>> {
     let query = sql!(
-        "select max(trial_ends_at) from subscriptions where project_id = $1 and customer_id = $2",
+        "select id from subscriptions where project_id = $1 and customer_id = $2 and ended_at is null",
         project,
         customer
     );
-    let (at,): (Option<i64>,) = on.one(query).await?;
-    row::opt_time("trial_ends_at", at)
+    let found: Option<(String,)> = on.opt(query).await?;
+    found.map(|(id,)| row::id(id)).transpose()
 }
 
-/// How many trials of a project end when.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct TrialCounts {
-    /// They go on.
-    pub active: u64,
-    /// Of these, end before the end of this day of UTC.
-    pub ending_today: u64,
-    /// Of these, end on the next.
-    pub ending_tomorrow: u64,
-    /// They have ended, and the plan that follows has not begun.
-    pub pending: u64,
-}
-
-/// How many trials of a project end when, seen from `now`; `midnights` are the next two of UTC.
-pub async fn count_trials(
+/// Subscriptions that are not over of customers whose time zone is the project's, by id: those after one of them, and
+/// so many.
+pub async fn open_in_project_zone(
     on: impl Exec,
     project: ProjectId,
-    now: Timestamp,
-    midnights: [Timestamp; 2],
-) -> Result<TrialCounts> {
-    let [tonight, after] = midnights;
+    after: Option<&SubscriptionId>,
+    limit: u32,
+) -> Result<Vec<SubscriptionId>> {
     let query = sql!(
-        "select cast(coalesce(sum(case when trial_ends_at > $2 then 1 else 0 end), 0) as bigint),
-           cast(coalesce(sum(case when trial_ends_at > $2 and trial_ends_at < $3 then 1 else 0 end), 0) as bigint),
-           cast(coalesce(sum(case when trial_ends_at >= $3 and trial_ends_at < $4 then 1 else 0 end), 0) as bigint),
-           cast(coalesce(sum(case when trial_ends_at <= $2 and after_trial = 'expire' then 1 else 0 end), 0) as bigint)
-         from subscriptions where project_id = $1 and status = 'trialing'",
-        project,
-        now,
-        tonight,
-        after
-    );
-    let (active, ending_today, ending_tomorrow, unnoticed): (i64, i64, i64, i64) = on.one(query).await?;
-    let count = |number| row::sequence("count", number);
-    Ok(TrialCounts {
-        active: count(active)?,
-        ending_today: count(ending_today)?,
-        ending_tomorrow: count(ending_tomorrow)?,
-        pending: count(unnoticed)?,
-    })
-}
-
-/// How many customers of a project wait for the plan that follows their trial.
-pub async fn count_lapsed(on: impl Exec, project: ProjectId) -> Result<u64> {
-    let query =
-        sql!("select count(*) from subscriptions where project_id = $1 and lapsed_at is not null", project);
-    let (number,): (i64,) = on.one(query).await?;
-    row::sequence("count", number)
+        "select s.id from subscriptions s join customers c on c.id = s.customer_id
+         where s.project_id = $1 and s.ended_at is null and c.time_zone is null",
+        project
+    )
+    .when(after, " and s.id > ?")
+    .push(" order by s.id limit ?", [limit.into()]);
+    let rows: Vec<(String,)> = on.all(query).await?;
+    row::each(rows, |(id,)| row::id(id))
 }
 
 /// Subscriptions of a project to which something happened by itself until an instant, the earliest
@@ -368,56 +371,6 @@ pub async fn first_due(on: impl Exec, project: ProjectId) -> Result<Option<Times
     );
     let row: Option<(i64,)> = on.opt(query).await?;
     row.map(|(at,)| row::time("due_at", at)).transpose()
-}
-
-/// Subscriptions of a project that expired with their trials until an instant and that nothing was done
-/// about, the earliest first; those after one of them, and so many.
-pub async fn lapsed(
-    on: impl Exec,
-    project: ProjectId,
-    until: Timestamp,
-    (after, limit): (Option<&(Timestamp, SubscriptionId)>, u32),
-) -> Result<Vec<(Timestamp, SubscriptionId)>> {
-    let mut query = sql!(
-        "select lapsed_at, id from subscriptions
-         where project_id = $1 and lapsed_at is not null and lapsed_at <= $2",
-        project,
-        until
-    );
-    if let Some((at, id)) = after {
-        query = query.push(" and (lapsed_at, id) > (?, ?)", [(*at).into(), id.into()]);
-    }
-    let rows: Vec<(i64, String)> =
-        on.all(query.push(" order by lapsed_at, id limit ?", [limit.into()])).await?;
-    row::each(rows, |(at, id)| Ok((row::time("lapsed_at", at)?, row::id(id)?)))
-}
-
-/// Notes that something is done about a subscription that expired; false where it was before.
-pub async fn clear_lapse(tx: &mut Tx, project: ProjectId, id: &SubscriptionId) -> Result<bool> {
-    let query = sql!(
-        "update subscriptions set lapsed_at = null
-         where project_id = $1 and id = $2 and lapsed_at is not null",
-        project,
-        id
-    );
-    Ok(tx.run(query).await? == 1)
-}
-
-/// Lets a subscription that expired be looked at as if it had done so at another instant.
-pub async fn put_lapse_off(
-    on: impl Exec,
-    project: ProjectId,
-    id: &SubscriptionId,
-    until: Timestamp,
-) -> Result<()> {
-    let query = sql!(
-        "update subscriptions set lapsed_at = $1
-         where project_id = $2 and id = $3 and lapsed_at is not null",
-        until,
-        project,
-        id
-    );
-    on.run(query).await.map(drop)
 }
 
 /// How many subscriptions to a plan are not over.

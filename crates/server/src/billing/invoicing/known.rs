@@ -2,6 +2,7 @@
 use super::bill::{Charged, RERATED_DAYS};
 use super::late::UNNOTED_DAYS;
 use super::{Invoicing, Result};
+use crate::billing::zones;
 use crate::store::closings::{self, ClosedPeriod, Cursor};
 use crate::store::subscription_coupons::{self, Given};
 use crate::store::subscription_phases;
@@ -10,6 +11,7 @@ use crate::store::wallets::{self, Stored as Wallet};
 use crate::store::{StoreError, billing_details, catalog};
 use reckoner_domain::billing_details::BillingDetails;
 use reckoner_domain::billing_period::{Billed, Closing, Phase, PlanVersion};
+use reckoner_domain::calendar::Calendars;
 use reckoner_domain::coupon::Coupon;
 use reckoner_domain::id::{ProjectId, SubscriptionId};
 use reckoner_domain::key::CouponKey;
@@ -25,6 +27,8 @@ pub(in crate::billing) struct Known {
     pub phases: Vec<Phase>,
     /// How far it is billed.
     pub cursor: Cursor,
+    /// The customer's days and months.
+    pub calendars: Calendars,
     /// The customer's wallet, where there is one.
     pub wallet: Option<Wallet>,
     /// Whom its invoices are made out to, and what it is taxed with.
@@ -54,6 +58,9 @@ impl Invoicing {
     pub(super) async fn known_many(&self, project: ProjectId, stored: Vec<Stored>) -> Result<Vec<Known>> {
         let ids: Vec<SubscriptionId> = stored.iter().map(|one| one.id.clone()).collect();
         let customers: Vec<_> = stored.iter().map(|one| &one.customer).collect();
+        let names: Vec<String> = stored.iter().map(|one| one.external_id.clone()).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let calendars = zones::calendars_of(&self.db, project, &names).await?;
         let mut cursors = closings::cursors(&self.db, &ids).await?;
         let mut phases = subscription_phases::of_many(&self.db, &ids).await?;
         let wallets = wallets::get_many(&self.db, project, &customers).await?;
@@ -61,17 +68,21 @@ impl Invoicing {
         let details = billing_details::get_many(&self.db, project, &customers).await?;
         let mut coupons = self.coupons_of(project, &ids).await?;
         let mut closed = self.closed_of(project, &ids, &cursors).await?;
-        let known = |stored: Stored| Known {
-            phases: phases_of(phases.remove(&stored.id).unwrap_or_default()),
-            cursor: cursors.remove(&stored.id).unwrap_or_default(),
-            // A customer may have several subscriptions.
-            wallet: wallets.get(&stored.customer).cloned(),
-            details: details.get(&stored.customer).map(|known| known.details.clone()).unwrap_or_default(),
-            coupons: coupons.remove(&stored.id).unwrap_or_default(),
-            closed: closed.remove(&stored.id).unwrap_or_default(),
-            stored,
+        let known = |stored: Stored| {
+            let name = stored.external_id.as_str();
+            Ok(Known {
+                calendars: calendars.get(name).cloned().ok_or(StoreError::NotFound)?,
+                phases: phases_of(phases.remove(&stored.id).unwrap_or_default()),
+                cursor: cursors.remove(&stored.id).unwrap_or_default(),
+                // A customer may have several subscriptions.
+                wallet: wallets.get(&stored.customer).cloned(),
+                details: details.get(&stored.customer).map(|known| known.details.clone()).unwrap_or_default(),
+                coupons: coupons.remove(&stored.id).unwrap_or_default(),
+                closed: closed.remove(&stored.id).unwrap_or_default(),
+                stored,
+            })
         };
-        Ok(stored.into_iter().map(known).collect())
+        stored.into_iter().map(known).collect()
     }
 
     async fn coupons_of(

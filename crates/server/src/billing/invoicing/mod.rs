@@ -42,8 +42,8 @@ use std::sync::Arc;
 use usage::Readings;
 
 /// The longest time between a reset of a quota and a billing period that begins before the next one, in
-/// days.
-const RESET_DAYS: i64 = 32;
+/// days: a month with a change of time zone in it.
+const RESET_DAYS: i64 = 34;
 
 /// A result of billing.
 pub type Result<T> = std::result::Result<T, InvoicingError>;

@@ -10,7 +10,7 @@ use reckoner_domain::invoice::{Metering, billed_quantity};
 use reckoner_domain::meter::{Aggregation, Meter, MeterKey};
 use reckoner_domain::plan::Plan;
 use reckoner_domain::price::{Charges, Metered, Model, Price};
-use reckoner_domain::quota::{Limit, Quota};
+use reckoner_domain::quota::{Limit, Quota, Resets};
 use reckoner_domain::rate::Usage;
 use reckoner_domain::ratio::Ratio;
 use reckoner_domain::tally;
@@ -93,9 +93,11 @@ impl<'a> Priced<'a> {
         let part = self.part.window;
         let adds_up = matches!(meter.aggregation, Aggregation::Sum | Aggregation::Count);
         let Some(quota) = self.limit().filter(|_| adds_up) else { return vec![part] };
+        let resets = Resets::new(&self.known.calendars, Some(self.period.cycle.clone()));
         let mut windows = Vec::new();
         let mut at = part.start;
-        while let Some(reset) = quota.reset.window_at(at, &self.period.cycle).filter(|_| at < part.end) {
+        while at < part.end {
+            let reset = resets.window_at(quota.reset, at);
             if reset.start < part.start {
                 windows.push(Window { start: reset.start, end: part.start });
             }

@@ -5,7 +5,6 @@ use crate::payments::stripe::Standing;
 use crate::store::customers::Customer;
 use crate::store::subscriptions::{self, Stored};
 use crate::store::{Tx, audit, stripe};
-use jiff::tz::TimeZone;
 use reckoner_domain::id::SubscriptionId;
 use reckoner_domain::key::PlanKey;
 use reckoner_domain::subscription::{AfterTrial, Collection, SubscriptionEvent, SubscriptionStatus};
@@ -26,8 +25,6 @@ pub struct Following<'a> {
     pub by: &'a str,
     /// Whose it is. The customer is held.
     pub customer: &'a Customer,
-    /// The zone whose clock its billing periods follow.
-    pub zone: TimeZone,
     /// Ours; none where there is none yet.
     pub ours: Option<&'a SubscriptionId>,
     /// The plan that the customer gets after its end, where the project has it.
@@ -186,7 +183,6 @@ impl Subscriptions {
     ) -> Result<Stored> {
         let new = New {
             customer: following.customer.clone(),
-            zone: following.zone.clone(),
             plan: (plan.clone(), None),
             trial_days: Some(0),
             after_trial: AfterTrial::Activate,

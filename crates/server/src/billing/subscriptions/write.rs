@@ -5,7 +5,7 @@ use crate::billing::messages::{self, Message};
 use crate::billing::standing::steps_until;
 use crate::store::audit::{self, SYSTEM};
 use crate::store::closings::{self, Cursor};
-use crate::store::subscriptions::{self, Stored};
+use crate::store::subscriptions::{self, Stored, zone_name};
 use crate::store::{StoreError, Tx, subscription_phases};
 use reckoner_domain::subscription::{ScheduledAction, Subscription, SubscriptionStatus};
 use reckoner_domain::time::Timestamp;
@@ -202,6 +202,8 @@ pub fn shown(stored: &Stored) -> Value {
         "status": subscription.status.as_str(),
         "started_at": subscription.started_at.to_string(),
         "trial_ends_at": subscription.trial_ends_at.map(|at| at.to_string()),
+        "time_zone": zone_name(&subscription.cycle.zone),
+        "next_time_zone": subscription.next_zone.as_ref().map(|change| zone_name(&change.zone)),
         "collection": subscription.collection.as_str(),
         "scheduled": scheduled,
         "ended_at": stored.ended_at.map(|at| at.to_string()),

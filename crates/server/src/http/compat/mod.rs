@@ -35,10 +35,15 @@ pub fn in_form_of(method: &str, path: &str, error: ApiError) -> Response {
         error.into_response()
     } else if is_of_system_d(method, path) {
         auth_billing::Refused::from(error).into_response()
+    } else if path.starts_with(SECURE) && error.status() == StatusCode::FORBIDDEN {
+        failure(StatusCode::FORBIDDEN, "Insufficient scopes. Required: [customer]", None)
     } else {
         refusal(&error)
     }
 }
+
+/// System C's endpoints for what customers hold a key to, whose refusals name what the key lacks.
+const SECURE: &str = "/api/secure/";
 
 /// Fixed names under `/usage/` that system D reads. What is posted there is an event of system A.
 pub const READ_BY_D: [&str; 6] = ["stats", "tokens", "storage", "tier", "quota", "history"];

@@ -46,14 +46,15 @@ pub async fn apply(
     By(caller): By,
     JsonBody(wanted): JsonBody<CatalogApplication>,
 ) -> Result<Json<CatalogChanges>, ApiError> {
-    let CatalogApplication { meters, plans, coupons, prune, dry_run } = wanted;
+    let CatalogApplication { meters, missing_meters, plans, coupons, prune, dry_run } = wanted;
     let mut errors = Vec::new();
-    let meters = read_meters(meters, &mut errors);
+    let meters = read_meters("meters", meters, &mut errors);
+    let missing = read_meters("missing_meters", missing_meters, &mut errors);
     let catalog = wire::catalog(&plans, &coupons, &mut errors)?;
     let Some(catalog) = catalog.filter(|_| errors.is_empty()) else { return Err(ApiError::invalid(errors)) };
     let _changing = app.meters_changing.lock().await;
     let (mut tx, mut noted) = (app.db.begin().await?, Vec::new());
-    let mut changes = put_meters(&app, &mut tx, &caller, meters, &mut noted).await?;
+    let mut changes = put_meters(&app, &mut tx, &caller, (meters, missing), &mut noted).await?;
     let known = meters::in_force(&mut tx, caller.project).await?;
     let unknown: Vec<FieldError> =
         wire::to_api_errors(catalog::check_meters(&catalog.plans, &known)).collect();
@@ -81,22 +82,22 @@ struct Counted {
     unchanged: u32,
 }
 
-fn read_meters(meters: Vec<NewMeter>, errors: &mut Vec<FieldError>) -> Vec<Meter> {
+fn read_meters(list: &str, meters: Vec<NewMeter>, errors: &mut Vec<FieldError>) -> Vec<Meter> {
     let mut read: Vec<Meter> = Vec::new();
     if meters.len() > CATALOG_ENTRIES_MAX {
-        errors.push(field_error("meters", format!("must be at most {CATALOG_ENTRIES_MAX}")));
+        errors.push(field_error(list, format!("must be at most {CATALOG_ENTRIES_MAX}")));
         return read;
     }
     for (index, meter) in meters.into_iter().enumerate() {
         match meters::from_api(meter) {
             Ok(meter) if read.iter().any(|known| known.key == meter.key) => {
-                errors.push(field_error(&format!("meters[{index}].key"), "must be named once"));
+                errors.push(field_error(&format!("{list}[{index}].key"), "must be named once"));
             }
             Ok(meter) => read.push(meter),
             Err(faults) => errors.extend(
                 faults
                     .into_iter()
-                    .map(|fault| FieldError { field: format!("meters[{index}].{}", fault.field), ..fault }),
+                    .map(|fault| FieldError { field: format!("{list}[{index}].{}", fault.field), ..fault }),
             ),
         }
     }
@@ -107,12 +108,16 @@ async fn put_meters(
     app: &App,
     tx: &mut Tx,
     caller: &Caller,
-    meters: Vec<Meter>,
+    (meters, missing): (Vec<Meter>, Vec<Meter>),
     noted: &mut Vec<Change>,
 ) -> Result<Counted, ApiError> {
     let mut counted = Counted { list: Vec::new(), unchanged: 0 };
     let before: Catalogue = meters::in_force(&mut *tx, caller.project).await?;
-    for meter in meters {
+    let is_there = |meter: &Meter| {
+        before.get(meter.key.as_str()).is_some() || meters.iter().any(|named| named.key == meter.key)
+    };
+    let missing: Vec<Meter> = missing.into_iter().filter(|meter| !is_there(meter)).collect();
+    for meter in meters.into_iter().chain(missing) {
         let (key, known) = (meter.key.to_string(), before.get(meter.key.as_str()).is_some());
         let by = (&caller.actor, caller.project);
         let (made, stored) = meters::put_in(tx, &app.clock, by, meter, Source::Api, noted).await?;

@@ -140,7 +140,8 @@ pub async fn get(
 ///
 /// A time zone takes effect when the day, week, month or year that is open ends, each by itself: the
 /// next one is the new zone's from there on, or, where that has the same key, part of the one that
-/// ends. Of several changes before then the last counts. Past periods stay as they were cut.
+/// ends. Of several changes before then the last counts. Past periods stay as they were cut. Quotas of days
+/// and months follow likewise, billing periods from the next one on.
 #[utoipa::path(
     patch, path = "/v1/customers/{customer}", operation_id = "update_customer", tag = "customers", request_body = CustomerChange,
     params(

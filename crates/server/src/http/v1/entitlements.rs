@@ -5,13 +5,13 @@ pub mod wire;
 use super::events::ingest::{idempotency_key, read_single, refusal};
 use super::events::judge::{Form, Judge};
 use crate::auth::caller::Caller;
-use crate::entitlements::{DecideError, Decision, Granted, Lease, Wish};
+use crate::entitlements::{DecideError, Decision, Granted, Lease, Wanted, Wish};
 use crate::events::Outcome;
 use crate::http::error::{ApiError, field_error};
 use crate::http::extract::{By, Json as JsonBody};
 use crate::http::middleware::rates::Rates;
 use crate::http::state::App;
-use crate::ingest::draft::Checked;
+use crate::ingest::draft::{Checked, SYSTEM_CUSTOMER};
 use crate::ingest::fields::Raw;
 use crate::store::{StoreError, customers};
 use axum::body::Body;
@@ -56,7 +56,7 @@ pub async fn check(
     if !errors.is_empty() {
         return Err(ApiError::invalid(errors));
     }
-    let customer = own_id(&app, &caller, asked.customer).await?;
+    let customer = whose(&app, &caller, asked.customer, asked.subject).await?;
     rates.customer(&app, caller.project, &customer)?;
     let verdict = app.entitlements.check(caller.project, &customer, &asked.meter, units).await?;
     Ok(wire::answer(&verdict, app.clock.of_project(caller.project)))
@@ -65,7 +65,8 @@ pub async fn check(
 /// Record an event if the customer may use what it says: check and record in one step.
 ///
 /// Of any number that are sent at once, those that are allowed never pass a limit together. A refusal
-/// records nothing. Sent again, an event that was recorded answers its first verdict and counts once.
+/// records nothing. Sent again, an event answers its first verdict and counts once; one that was refused
+/// is decided anew once the quota is counted anew or the customer has another plan.
 #[utoipa::path(
     post, path = "/v1/entitlements/consume", operation_id = "consume", tag = "entitlements",
     request_body = NewEvent,
@@ -124,6 +125,12 @@ async fn decide_and_record(
             properties: &properties,
         },
     };
+    let Checked { id, customer, event_type, value, time, subject, .. } = checked;
+    let content = (customer, event_type, value, time, subject, &checked.properties);
+    let wanted = Wanted { project: caller.project, id, content };
+    if let Some(verdict) = app.entitlements.refused_before(&wanted, customer).await? {
+        return Ok(wire::answer(&verdict, now));
+    }
     match app.entitlements.decide(caller.project, &wish).await? {
         Decision::Allowed(permit) => {
             let is_repeat = record(app, caller, &judge, checked).await?;
@@ -135,6 +142,7 @@ async fn decide_and_record(
             // What was recorded before was allowed then: its repeat records nothing.
             let known = app.events.get(caller.project, checked.id.to_string()).await?;
             if known.is_none() {
+                app.entitlements.note_refused(&wanted, customer, verdict.clone()).await?;
                 return Ok(wire::answer(&verdict, now));
             }
             let is_repeat = record(app, caller, &judge, checked).await?;
@@ -196,7 +204,7 @@ pub async fn lease(
     if !errors.is_empty() {
         return Err(ApiError::invalid(errors));
     }
-    let customer = own_id(&app, &caller, wanted.customer).await?;
+    let customer = whose(&app, &caller, wanted.customer, wanted.subject).await?;
     rates.customer(&app, caller.project, &customer)?;
     let asked = (customer.as_str(), wanted.meter.as_str());
     Ok(match app.entitlements.lease(caller.project, asked, units).await? {
@@ -286,6 +294,31 @@ fn read_used(report: &LeaseReport) -> Result<Ratio, ApiError> {
 fn read_units(field: &str, text: &str, errors: &mut Vec<FieldError>) -> Ratio {
     let read = Decimal::parse(text).map_err(|error| errors.push(field_error(field, error.to_string())));
     read.map_or(Ratio::ZERO, Ratio::from)
+}
+
+/// The own id of the customer whose usage it would be: of a subject that is assigned, as an event's is.
+async fn whose(
+    app: &App,
+    caller: &Caller,
+    customer: Option<String>,
+    subject: Option<String>,
+) -> Result<String, ApiError> {
+    let now = app.clock.of_project(caller.project);
+    let stands_in = customer
+        .as_deref()
+        .is_none_or(|customer| [Some(SYSTEM_CUSTOMER), subject.as_deref()].contains(&Some(customer)));
+    let assigned = subject
+        .as_deref()
+        .filter(|_| stands_in)
+        .and_then(|subject| app.recorder.assignments.customer_of(caller.project, subject, now));
+    match (assigned, customer) {
+        (Some(assigned), _) => Ok(assigned),
+        (None, Some(customer)) => own_id(app, caller, customer).await,
+        (None, None) if subject.is_some() => {
+            Err(ApiError::field("customer", "is required: the subject is assigned to no customer"))
+        }
+        (None, None) => Err(ApiError::field("customer", "is required")),
+    }
 }
 
 /// The customer's own id: counts go by it. A subject that is no customer stands for the one that it is assigned to.

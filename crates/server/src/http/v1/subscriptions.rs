@@ -129,10 +129,8 @@ pub async fn create(
     }
     let (Some(plan), true) = (plan, errors.is_empty()) else { return Err(ApiError::invalid(errors)) };
     let customer = super::customers::find_or_make(&app, &caller, &new.customer).await?;
-    let zone = app.billing.standing.zone_of(caller.project, &customer.external_id).await?;
     let new = New {
         customer,
-        zone,
         plan: (plan, new.plan_version),
         trial_days: new.trial_days,
         after_trial,

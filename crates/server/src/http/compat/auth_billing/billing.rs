@@ -1,12 +1,11 @@
 //! `/billing/*`: pages of Stripe for users, what they used, and what Stripe tells.
-use super::usage::history::used;
+use super::usage::history::amount;
 use super::usage::{Own, Resource};
 use super::wire::Failure;
 use super::{Refused, Sent};
 use crate::billing::stripe::TakeError;
 use crate::http::body;
 use crate::http::compat::analytics::numbers::number;
-use crate::http::compat::analytics::statistics::value;
 use crate::http::error::ApiError;
 use crate::http::state::App;
 use crate::payments::stripe::{Account, CallError};
@@ -16,7 +15,6 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use reckoner_domain::id::{CustomerId, ProjectId};
-use reckoner_domain::ratio::Ratio;
 use reckoner_domain::time::DAY;
 use reckoner_domain::window::Window;
 use serde::{Deserialize, Serialize};
@@ -132,8 +130,7 @@ pub async fn usage(State(app): State<App>, own: Own) -> Result<Json<Value>, Refu
     let window = Window { start: now.plus_micros(-DAYS * DAY), end: now.plus_micros(1) };
     let mut usage = Map::new();
     for resource in Resource::ALL {
-        let amount = used(&app, &own, resource, vec![window]).await?.first().map_or(Ratio::ZERO, value);
-        usage.insert(resource.as_str().to_owned(), number(amount));
+        usage.insert(resource.as_str().to_owned(), number(amount(&app, &own, resource, window).await?));
     }
     Ok(Json(json!({"userId": own.user, "period": format!("last_{DAYS}_days"), "usage": usage})))
 }

@@ -33,7 +33,8 @@ pub fn catalog(
     coupons: &[NewCoupon],
     errors: &mut Vec<FieldError>,
 ) -> Result<Option<Catalog>, ApiError> {
-    let form = CatalogForm { meters: Vec::new(), plans: rewritten(&plans)?, coupons: rewritten(&coupons)? };
+    let (plans, coupons) = (rewritten(&plans)?, rewritten(&coupons)?);
+    let form = CatalogForm { plans, coupons, ..CatalogForm::default() };
     let read = form.into_catalog();
     Ok(read.map_err(|problems| errors.extend(to_api_errors(problems))).ok())
 }

@@ -1,6 +1,6 @@
 //! Subscriptions as the API shows them.
 use crate::store::subscription_phases::Phase;
-use crate::store::subscriptions::Stored;
+use crate::store::subscriptions::{Stored, zone_name};
 use reckoner_api::subscription::{
     Phase as ApiPhase, Scheduled as ApiScheduled, Subscription as ApiSubscription,
 };
@@ -23,7 +23,8 @@ pub fn to_api(stored: &Stored, now: Timestamp) -> ApiSubscription {
         after_trial: subscription.after_trial.as_str().to_owned(),
         current_period_start: period.map(|period| period.start.to_string()),
         current_period_end: period.map(|period| period.end.to_string()),
-        time_zone: subscription.cycle.zone.iana_name().unwrap_or("UTC").to_owned(),
+        time_zone: zone_name(&subscription.cycle.zone).to_owned(),
+        next_time_zone: subscription.next_zone.as_ref().map(|change| zone_name(&change.zone).to_owned()),
         collection: subscription.collection.as_str().to_owned(),
         scheduled: subscription.at_period_end.as_ref().map(to_api_scheduled),
         ended_at: stored.ended_at.map(|at| at.to_string()),

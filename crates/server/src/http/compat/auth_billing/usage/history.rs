@@ -12,6 +12,7 @@ use crate::http::state::App;
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
+use reckoner_domain::meter::{Aggregation, Catalogue, Meter};
 use reckoner_domain::ratio::Ratio;
 use reckoner_domain::window::Window;
 use serde::Deserialize;
@@ -31,17 +32,48 @@ impl Days {
     }
 }
 
-/// What the user used in these windows; rows only where there is usage, and none where no meter counts it.
-pub(in super::super) async fn used(
+fn meter_of(catalogue: &Catalogue, resource: Resource) -> Option<&Meter> {
+    let found = catalogue.get(resource.as_str());
+    found.or_else(|| catalogue.reading(resource.as_str()).and_then(|mut meters| meters.next()))
+}
+
+/// What the user used in a window; of what is held, such as storage, what is held at this moment.
+pub(in super::super) async fn amount(
     app: &App,
     own: &Own,
     resource: Resource,
-    windows: Vec<Window>,
+    window: Window,
+) -> Result<Ratio, Refused> {
+    let catalogue = app.recorder.catalogues.of(own.project());
+    if meter_of(&catalogue, resource).is_some_and(is_held) {
+        return Ok(app.entitlements.current(own.project(), &own.user, resource.as_str()).await?.used);
+    }
+    let windows = if window.start < window.end { vec![window] } else { Vec::new() };
+    Ok(used(app, own, resource, windows).await?.first().map_or(Ratio::ZERO, value))
+}
+
+fn is_held(meter: &Meter) -> bool {
+    meter.aggregation == Aggregation::TimeWeightedAvg
+}
+
+/// What the user used in these windows; rows only where there is usage, and none where no meter counts it. Of what is
+/// held the mean, until now.
+async fn used(
+    app: &App,
+    own: &Own,
+    resource: Resource,
+    mut windows: Vec<Window>,
 ) -> Result<Vec<Row>, Refused> {
     let catalogue = app.recorder.catalogues.of(own.project());
-    let found = catalogue.get(resource.as_str());
-    let meter = found.or_else(|| catalogue.reading(resource.as_str()).and_then(|mut meters| meters.next()));
-    let Some(meter) = meter.filter(|_| !windows.is_empty()) else { return Ok(Vec::new()) };
+    let Some(meter) = meter_of(&catalogue, resource) else { return Ok(Vec::new()) };
+    if is_held(meter) {
+        let now = app.clock.of_project(own.project());
+        windows.iter_mut().for_each(|window| window.end = window.end.min(now));
+        windows.retain(|window| window.start < window.end);
+    }
+    if windows.is_empty() {
+        return Ok(Vec::new());
+    }
     let customers = vec![own.user.clone()];
     let query = UsageQuery { customers, ..UsageQuery::new(own.project(), meter.clone(), windows) };
     let mut rows = app.events.query(query).await.map_err(ApiError::from)?;
@@ -54,7 +86,7 @@ pub(in super::super) async fn used(
     get, path = "/usage/stats", operation_id = "usage_stats", tag = "usage of users",
     params(("days" = Option<u32>, Query, description = "1 to 365, 30 by default.")),
     responses(
-        (status = 200, description = "`{userId, period, breakdown: [{resourceType, amount, humanReadable, percentage}], limits, warnings, timestamp}`; the percentage is that of the quota since its last reset", body = Object),
+        (status = 200, description = "`{userId, period, breakdown: [{resourceType, amount, humanReadable, percentage}], limits, warnings, timestamp}`; the percentage is that of the quota since its last reset, the amount of what is held is that of this moment", body = Object),
         (status = 401, body = Failure),
         (status = 403, body = Failure),
         (status = 404, body = Failure, description = "The caller is no customer"),
@@ -69,8 +101,7 @@ pub async fn stats(
     let (mut breakdown, mut limits, mut warnings) = (Vec::new(), Map::new(), Vec::new());
     for resource in Resource::ALL {
         let name = resource.as_str();
-        let windows = if window.start < window.end { vec![window] } else { Vec::new() };
-        let amount = used(&app, &own, resource, windows).await?.first().map_or(Ratio::ZERO, value);
+        let amount = amount(&app, &own, resource, window).await?;
         let current = app.entitlements.current(own.project(), &own.user, name).await?;
         breakdown.push(json!({
             "resourceType": name,

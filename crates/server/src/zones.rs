@@ -1,4 +1,4 @@
-//! The time zones that cut a project's periods.
+//! The time zones that cut the periods of projects and of their customers.
 use crate::store::customer_zones::ZoneHistory;
 use crate::store::project_zones::ProjectZones;
 use jiff::tz::TimeZone;
@@ -32,23 +32,16 @@ impl Zones {
         own: Vec<(String, ZoneHistory)>,
         find: impl Fn(&str) -> Option<TimeZone>,
     ) -> Result<Self, String> {
-        let find = |name: &str| find(name).ok_or_else(|| name.to_owned());
         let with_own = own.iter().map(|(customer, _)| customer.clone()).collect();
         let mut by_history: BTreeMap<ZoneHistory, BTreeSet<String>> = BTreeMap::new();
         for (customer, history) in own {
             by_history.entry(history).or_default().insert(customer);
         }
-        let calendars = |history: &ZoneHistory| {
-            let (first, changes) = in_force(project, history);
-            let change = |(at, name)| Ok(ZoneChange { at, zone: find(name)? });
-            let changes = changes.into_iter().map(change).collect::<Result<Vec<_>, String>>()?;
-            Ok::<_, String>(Calendars::new(&find(first)?, &changes))
-        };
         let own = |(history, customers): (ZoneHistory, BTreeSet<String>)| {
-            Ok(OwnZone { calendars: calendars(&history)?, customers: Arc::new(customers) })
+            Ok(OwnZone { calendars: calendars(project, &history, &find)?, customers: Arc::new(customers) })
         };
         let own = by_history.into_iter().map(own).collect::<Result<_, String>>()?;
-        let project = calendars(&ZoneHistory { first: None, changes: Vec::new() })?;
+        let project = calendars(project, &ZoneHistory::default(), &find)?;
         Ok(Self { project, own, with_own: Arc::new(with_own) })
     }
 
@@ -80,6 +73,19 @@ impl Zones {
     pub fn all(&self) -> impl Iterator<Item = &Calendars> {
         std::iter::once(&self.project).chain(self.own.iter().map(|own| &own.calendars))
     }
+}
+
+/// A customer's periods; `Err` is the name of a zone that `find` does not know.
+pub fn calendars(
+    project: &ProjectZones,
+    own: &ZoneHistory,
+    find: impl Fn(&str) -> Option<TimeZone>,
+) -> Result<Calendars, String> {
+    let find = |name: &str| find(name).ok_or_else(|| name.to_owned());
+    let (first, changes) = in_force(project, own);
+    let change = |(at, name)| Ok(ZoneChange { at, zone: find(name)? });
+    let changes = changes.into_iter().map(change).collect::<Result<Vec<_>, String>>()?;
+    Ok(Calendars::new(&find(first)?, &changes))
 }
 
 /// The zone that a customer's periods had at first, and each that followed: its own, and the
