@@ -6,6 +6,7 @@ mod http;
 mod limits;
 mod outage;
 mod relay;
+mod sdk;
 #[expect(dead_code, reason = "the tests of the SDK use the rest of it")]
 #[path = "../../../crates/client/tests/sdk/standin.rs"]
 mod standin;

@@ -1,4 +1,5 @@
 //! The client: one server, one key.
+use crate::id;
 use bytes::Bytes;
 use error::is_busy;
 use http::header::{CONTENT_TYPE, HeaderValue};
@@ -10,6 +11,7 @@ use serde::de::DeserializeOwned;
 use std::time::Duration;
 use url::{Host, Url};
 
+mod billing;
 mod entitlements;
 mod error;
 mod events;
@@ -86,6 +88,8 @@ pub(crate) enum Again {
     Yes,
     /// When it is busy or out of reach; an answer 429 with a verdict is a word of its own.
     NotVerdict,
+    /// When the server is busy or out of reach, under one `Idempotency-Key`: it happens once.
+    UnderKey,
     /// Never: it would happen twice.
     No,
 }
@@ -133,7 +137,8 @@ impl ClientBuilder {
 }
 
 impl Client {
-    /// A client of the server at `base` with an API key that has the scope `ingest`.
+    /// A client of the server at `base` with an API key that has the scope `ingest`; what is read needs `read`, what is
+    /// changed of customers and subscriptions `admin`.
     pub fn new(base: &str, key: &str) -> Result<Self, Error> {
         Self::builder(base, key).build()
     }
@@ -166,7 +171,18 @@ impl Client {
         body: &impl Serialize,
         again: Again,
     ) -> Result<T, Error> {
-        let answer = self.send(Method::POST, path, json(body)?, again).await?;
+        self.read(Method::POST, path, json(body)?, again).await
+    }
+
+    /// Sends a request and reads JSON from a good answer.
+    async fn read<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+        again: Again,
+    ) -> Result<T, Error> {
+        let answer = self.send(method, path, body, again).await?;
         if answer.status.is_success() { answer.read() } else { Err(answer.refused()) }
     }
 
@@ -178,9 +194,10 @@ impl Client {
         body: Bytes,
         again: Again,
     ) -> Result<Answer, Error> {
+        let key = (again == Again::UnderKey).then(id::unique);
         let mut attempt = 1;
         loop {
-            let result = self.send_once(method.clone(), path, body.clone()).await;
+            let result = self.send_once(method.clone(), path, body.clone(), key.as_deref()).await;
             let asked = match &result {
                 Ok(answer) if again == Again::NotVerdict && answer.is_verdict() => return result,
                 Ok(answer) if is_busy(answer.status) => retry_after(&answer.headers),
@@ -195,11 +212,20 @@ impl Client {
         }
     }
 
-    async fn send_once(&self, method: Method, path: &str, body: Bytes) -> Result<Answer, Error> {
+    async fn send_once(
+        &self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+        key: Option<&str>,
+    ) -> Result<Answer, Error> {
         let url = format!("{}{path}", self.base());
         let mut request = self.http.request(method, url).header("x-apikey", &self.key);
         if !body.is_empty() {
             request = request.header(CONTENT_TYPE, JSON).body(body);
+        }
+        if let Some(key) = key {
+            request = request.header("idempotency-key", key);
         }
         let mut response = request.send().await.map_err(|error| self.unreachable(&error))?;
         let mut body = Vec::new();

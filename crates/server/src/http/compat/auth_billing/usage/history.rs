@@ -68,7 +68,9 @@ async fn used(
     let Some(meter) = meter_of(&catalogue, resource) else { return Ok(Vec::new()) };
     if is_held(meter) {
         let now = app.clock.of_project(own.project());
-        windows.iter_mut().for_each(|window| window.end = window.end.min(now));
+        for window in &mut windows {
+            window.end = window.end.min(now);
+        }
         windows.retain(|window| window.start < window.end);
     }
     if windows.is_empty() {
