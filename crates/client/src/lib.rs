@@ -40,6 +40,7 @@ mod clock;
 mod id;
 mod layer;
 mod limits;
+pub mod rates;
 mod record;
 mod tracker;
 
@@ -47,6 +48,7 @@ pub use client::{Client, ClientBuilder, Error, LeaseAnswer, Recorded, RetryPolic
 pub use id::{request_event_id, unique as unique_id};
 pub use layer::{Attribution, MeterLayer, MeterService, MeteredBody, TrafficMeter, template};
 pub use limits::{Decision, Limiter, LimiterBuilder, WhenAway};
+pub use rates::{Rate, RateLimits, Rates};
 pub use reckoner_api as wire;
 pub use record::Record;
 pub use tracker::{Counters, Rejected, StartError, Tracker, TrackerBuilder, Unsent};
