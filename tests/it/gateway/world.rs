@@ -76,8 +76,8 @@ impl Gateway {
     /// Starts one before `upstream`, with its usage kept in `spill`.
     pub fn start(server: &str, upstream: &str, spill: &Path, more: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_reckoner"));
-        command.args(["gateway", "--listen", "127.0.0.1:0", "--upstream", upstream, "--server", server]);
-        command.args(["--key", TEST_KEY, "--log-level", "error", "--spill-dir"]).arg(spill).args(more);
+        command.args(["gateway", "--listen", "127.0.0.1:0", "--upstream", upstream, "--url", server]);
+        command.args(["--api-key", TEST_KEY, "--log-level", "error", "--spill-dir"]).arg(spill).args(more);
         // A machine that is busy with other tests is no server out of reach.
         command.args(["--decision-timeout-s", "60"]);
         let mut child = command.stdout(Stdio::piped()).spawn().expect("the gateway starts");
