@@ -70,6 +70,8 @@ pub struct Gateway {
     child: Child,
     /// Where it listens.
     pub url: String,
+    /// Where its metrics are, if they were asked for.
+    pub metrics: Option<String>,
 }
 
 impl Gateway {
@@ -81,13 +83,17 @@ impl Gateway {
         // A machine that is busy with other tests is no server out of reach.
         command.args(["--decision-timeout-s", "60"]);
         let mut child = command.stdout(Stdio::piped()).spawn().expect("the gateway starts");
-        let line = first_line(&mut child);
-        let url = line
-            .trim()
-            .strip_prefix("listening on ")
-            .unwrap_or_else(|| panic!("it said {line:?}"))
-            .to_owned();
-        Self { child, url }
+        let mut output = BufReader::new(child.stdout.take().expect("its output"));
+        let mut told = |what: &str| {
+            let mut line = String::new();
+            output.read_line(&mut line).expect("a line");
+            line.trim().strip_prefix(what).unwrap_or_else(|| panic!("it said {line:?}")).to_owned()
+        };
+        let url = told("listening on ");
+        let metrics = more.contains(&"--metrics-listen").then(|| told("metrics on "));
+        // What it says later has to go somewhere.
+        std::thread::spawn(move || std::io::copy(&mut output, &mut std::io::sink()));
+        Self { child, url, metrics }
     }
 
     /// Where this is.
