@@ -23,7 +23,7 @@ async fn the_free_plan_ends_at_its_thousandth_call_however_many_come_at_once() {
     let client = Client::new(&server.url(""), TEST_KEY).expect("a client");
     let tracker = Tracker::start(client.clone()).expect("starts");
     // A machine that is busy with other tests is no server out of reach.
-    let limiter = Limiter::builder(client, tracker.clone()).decision_timeout(Duration::from_secs(60)).start();
+    let limiter = Limiter::builder(client, tracker.clone()).decision_timeout(Duration::from_mins(1)).start();
     let limits = RateLimits::default().per_customer("1000000/s".parse().expect("limits"));
     let layer =
         MeterLayer::new(tracker.clone()).enforce(limiter.clone()).rate_limits(limits).attribute(|it| {
@@ -48,7 +48,7 @@ async fn the_free_plan_ends_at_its_thousandth_call_however_many_come_at_once() {
     let body: Value = serde_json::from_slice(&body).expect("JSON");
     assert_eq!((429, body), told(&server, &free, "/api/secure/ping").await, "as the server itself refuses");
     limiter.shutdown().await;
-    tracker.shutdown(Duration::from_secs(60)).await.expect("sent");
+    tracker.shutdown(Duration::from_mins(1)).await.expect("sent");
     let asked = json!({"customer": "fresh", "meter": "api.calls"});
     let left = server.post("/v1/entitlements/check", asked).await.json();
     assert_eq!((&left["used"], &left["remaining"]), (&"1000".into(), &"0".into()), "no lease holds any");

@@ -15,13 +15,16 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, UNIX_EPOCH};
 use tower::ServiceExt;
 
+/// Status, refusal and what decided.
+type Outcome = (u16, Option<Refusal>, Option<DecidedBy>);
+
 /// A clock, an application behind limits, and what became of its requests.
 struct World {
     standin: Standin,
     tracker: Tracker,
     limiter: Limiter,
     millis: Arc<AtomicU64>,
-    finished: Arc<Mutex<Vec<(u16, Option<Refusal>, Option<DecidedBy>)>>>,
+    finished: Arc<Mutex<Vec<Outcome>>>,
     app: Router,
 }
 
