@@ -4,13 +4,13 @@ use serde_json::json;
 use std::collections::BTreeSet;
 
 /// A file of the documentation.
-fn document(name: &str) -> String {
+pub fn document(name: &str) -> String {
     let path = format!("{}/../../docs/{name}", env!("CARGO_MANIFEST_DIR"));
     std::fs::read_to_string(path).expect("a document")
 }
 
 /// What an alert watches, with its labels.
-fn selectors(rules: &str) -> BTreeSet<String> {
+pub fn selectors(rules: &str) -> BTreeSet<String> {
     let expressions = rules.lines().filter_map(|line| line.trim().strip_prefix("expr: "));
     let mut found = BTreeSet::new();
     for expression in expressions {

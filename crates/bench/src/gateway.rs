@@ -26,7 +26,7 @@ pub async fn measure(binary: &Path, folder: &Path, duration: Duration, report: &
     let spill = spill.to_str().ok_or("a path that is not UTF-8")?;
     // The load's key stands for a customer, so that each request is decided and counted too.
     let args =
-        ["gateway", "--listen", "127.0.0.1:0", "--upstream", &upstream, "--server", &url, "--key", KEY];
+        ["gateway", "--listen", "127.0.0.1:0", "--upstream", &upstream, "--url", &url, "--api-key", KEY];
     let more = ["--spill-dir", spill, "--customer", "header:authorization", "--log-level", "error"];
     let gateway = Child::start(binary, &[&args[..], &more].concat(), &[], folder)?;
     progress("gateway");

@@ -11,3 +11,8 @@ pub fn now() -> jiff::Timestamp {
 pub fn text(time: jiff::Timestamp) -> String {
     format!("{time:.6}")
 }
+
+/// Now, in microseconds since 1970.
+pub fn now_micros() -> i64 {
+    now().as_microsecond()
+}

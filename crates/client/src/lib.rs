@@ -6,6 +6,7 @@
 //! | record in the background, without waiting and without loss | [`Tracker`] |
 //! | decide whether a customer may go on, without a round trip | [`Limiter`] |
 //! | meter and limit every request of a web service | [`MeterLayer`] |
+//! | limit how often somebody calls, without a server | [`RateLimits`], [`rates`] |
 //!
 //! Everything that is recorded carries an id ([`Record`]), so that sending it again, after a timeout or a restart of
 //! either side, counts once.
@@ -40,13 +41,17 @@ mod clock;
 mod id;
 mod layer;
 mod limits;
+pub mod rates;
 mod record;
 mod tracker;
 
 pub use client::{Client, ClientBuilder, Error, LeaseAnswer, Recorded, RetryPolicy};
 pub use id::{request_event_id, unique as unique_id};
-pub use layer::{Attribution, MeterLayer, MeterService, MeteredBody, TrafficMeter, template};
+pub use layer::{
+    Attribution, DecidedBy, Finished, MeterLayer, MeterService, MeteredBody, Refusal, TrafficMeter, template,
+};
 pub use limits::{Decision, Limiter, LimiterBuilder, WhenAway};
+pub use rates::{Rate, RateLimits, Rates};
 pub use reckoner_api as wire;
 pub use record::Record;
 pub use tracker::{Counters, Rejected, StartError, Tracker, TrackerBuilder, Unsent};

@@ -8,7 +8,6 @@ use crate::alerts::{self, Alerts};
 use crate::auth::accounts::{AdminError, Resets};
 use crate::auth::bootstrap::{self, BootstrapError, ShownKey};
 use crate::auth::keys::Keys;
-use crate::auth::rates::RateLimits;
 use crate::auth::services::Services;
 use crate::billing::Billing;
 use crate::clock::Clock;
@@ -38,6 +37,7 @@ use crate::webhooks::sender::Sender;
 use crate::webhooks::service::{WebhookError, Webhooks};
 use crate::webhooks::vault::{self, Purpose, Vault, VaultError};
 use parking_lot::RwLock;
+use reckoner_client::rates::Buckets;
 use reckoner_domain::time::Timestamp;
 use reckoner_eventlog::{EventLog, OpenError, Options};
 use std::future::Future;
@@ -175,7 +175,7 @@ impl Server {
         let services = Services::new(&config.services, signer, clock.clone(), &vault);
         let definitions = config.definitions.clone();
         let parts = Parts {
-            rates: RateLimits::new(config.rate_limits),
+            rates: Buckets::new(config.rate_limits),
             bodies: Budget::new(config.ingest.held_bytes_max),
             config,
             clock,

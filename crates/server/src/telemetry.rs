@@ -25,8 +25,15 @@ pub fn start_log(log: &Log) -> Result<(), String> {
     Ok(())
 }
 
-/// Starts collecting metrics; they are served by `/metrics`.
+/// Starts collecting the server's metrics; they are served by `/metrics`.
 pub fn start_metrics() -> Result<PrometheusHandle, BuildError> {
+    let handle = recorder()?;
+    describe();
+    Ok(handle)
+}
+
+/// What metrics of this process are collected by.
+pub fn recorder() -> Result<PrometheusHandle, BuildError> {
     let builder = PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)?
         .set_buckets_for_metric(Matcher::Full("session_duration_seconds".to_owned()), &SESSION_SECONDS)?;
@@ -35,7 +42,6 @@ pub fn start_metrics() -> Result<PrometheusHandle, BuildError> {
     if metrics::set_global_recorder(recorder).is_err() {
         tracing::debug!("metrics were started before");
     }
-    describe();
     Ok(handle)
 }
 

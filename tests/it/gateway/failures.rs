@@ -111,9 +111,18 @@ async fn settings_that_make_no_sense_are_refused() {
         (&["--upstream", "http://a", "--customer", "cookie:x"], "none of key"),
         (&["--upstream", "http://a", "--trusted-proxies", "x"], "addresses or networks"),
         (&["--upstream", "http://a", "--keys", "/no/such/file"], "cannot read"),
-        (&["--upstream", "http://a", "--server", "nowhere"], "no address of a server"),
+        (&["--upstream", "http://a", "--rate-key", "10/h"], "is no limit such as 10/s,600/m,burst=20"),
+        (&["--upstream", "http://a", "--rate-address", "burst=5"], "burst needs a limit of a second"),
+        (&["--upstream", "http://a", "--url", "nowhere"], "no address of a server"),
     ] {
-        let ended = crate::support::command::reckoner(&[&["gateway", "--key", "k"], line].concat(), &[]);
+        let ended = crate::support::command::reckoner(&[&["gateway", "--api-key", "k"], line].concat(), &[]);
         assert!(ended.code == 2 && ended.err.contains(told), "{line:?}: {ended:?}");
     }
+    // The names that the two flags had before.
+    let line = ["gateway", "--key", "k", "--upstream", "http://a", "--server", "nowhere"];
+    let ended = crate::support::command::reckoner(&line, &[]);
+    assert!(ended.code == 2 && ended.err.contains("no address of a server"), "{ended:?}");
+    let help = crate::support::command::reckoner(&["gateway", "--help"], &[]).out;
+    assert!(help.contains("--rate-customer <LIMITS>") && help.contains("--metrics-listen"), "{help}");
+    assert!(!help.contains("--server ") && !help.contains("--key <"), "{help}");
 }

@@ -53,7 +53,7 @@ async fn the_limit_is_exact_over_many_callers_and_two_gateways() {
 }
 
 /// Customer `acme` may make sixty calls a month.
-async fn limited() -> crate::support::server::Server {
+pub async fn limited() -> crate::support::server::Server {
     let server = reckoner().await;
     let plan = json!({
         "key": "sixty", "name": "Sixty", "currency": "USD", "base_price": "0.00", "interval": "month",
@@ -139,7 +139,7 @@ async fn the_client_speaks_as_the_server_does() {
 }
 
 /// What a customer with a key of system C is told.
-async fn told(server: &crate::support::server::Server, key: &Value, path: &str) -> (u16, Value) {
+pub async fn told(server: &crate::support::server::Server, key: &Value, path: &str) -> (u16, Value) {
     let text = |name: &str| key[name].as_str().expect("a text").to_owned();
     let request = server.bare(reqwest::Method::GET, path);
     let request = request.header("authorization", format!("ApiKey {}.{}", text("id"), text("key")));
@@ -148,7 +148,7 @@ async fn told(server: &crate::support::server::Server, key: &Value, path: &str) 
 }
 
 /// Plans of system C, each with a customer of its name, who has a key.
-async fn of_system_c() -> (crate::support::server::Server, [Value; 2]) {
+pub async fn of_system_c() -> (crate::support::server::Server, [Value; 2]) {
     let server = reckoner().await;
     let applied = server.post("/v1/catalog/apply", crate::plans::analytics()).await;
     assert_eq!(applied.status, 200, "{}", applied.text);

@@ -3,8 +3,11 @@ mod attribution;
 mod bytes;
 mod failures;
 mod http;
+mod layer;
 mod limits;
+mod metrics;
 mod outage;
+mod rates;
 mod relay;
 mod sdk;
 #[expect(dead_code, reason = "the tests of the SDK use the rest of it")]

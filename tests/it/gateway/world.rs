@@ -70,24 +70,30 @@ pub struct Gateway {
     child: Child,
     /// Where it listens.
     pub url: String,
+    /// Where its metrics are, if they were asked for.
+    pub metrics: Option<String>,
 }
 
 impl Gateway {
     /// Starts one before `upstream`, with its usage kept in `spill`.
     pub fn start(server: &str, upstream: &str, spill: &Path, more: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_reckoner"));
-        command.args(["gateway", "--listen", "127.0.0.1:0", "--upstream", upstream, "--server", server]);
-        command.args(["--key", TEST_KEY, "--log-level", "error", "--spill-dir"]).arg(spill).args(more);
+        command.args(["gateway", "--listen", "127.0.0.1:0", "--upstream", upstream, "--url", server]);
+        command.args(["--api-key", TEST_KEY, "--log-level", "error", "--spill-dir"]).arg(spill).args(more);
         // A machine that is busy with other tests is no server out of reach.
         command.args(["--decision-timeout-s", "60"]);
         let mut child = command.stdout(Stdio::piped()).spawn().expect("the gateway starts");
-        let line = first_line(&mut child);
-        let url = line
-            .trim()
-            .strip_prefix("listening on ")
-            .unwrap_or_else(|| panic!("it said {line:?}"))
-            .to_owned();
-        Self { child, url }
+        let mut output = BufReader::new(child.stdout.take().expect("its output"));
+        let mut told = |what: &str| {
+            let mut line = String::new();
+            output.read_line(&mut line).expect("a line");
+            line.trim().strip_prefix(what).unwrap_or_else(|| panic!("it said {line:?}")).to_owned()
+        };
+        let url = told("listening on ");
+        let metrics = more.contains(&"--metrics-listen").then(|| told("metrics on "));
+        // What it says later has to go somewhere.
+        std::thread::spawn(move || std::io::copy(&mut output, &mut std::io::sink()));
+        Self { child, url, metrics }
     }
 
     /// Where this is.

@@ -1,6 +1,8 @@
 //! What limited callers are told.
+use super::Refusal;
 use crate::clock;
 use crate::limits::{Decision, whole};
+use crate::rates::State;
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use http::{Response, StatusCode};
@@ -42,6 +44,39 @@ pub(super) fn tell(headers: &mut HeaderMap, verdict: &Verdict) {
     put(IETF, &rest);
 }
 
+/// Why a decision refuses.
+pub(super) fn why(decision: &Decision) -> Refusal {
+    match (&decision.verdict, decision.reason()) {
+        (None, _) => Refusal::Away,
+        (_, Some(RefusalReason::Suspended)) => Refusal::Suspended,
+        (_, Some(RefusalReason::NotEntitled)) => Refusal::NotEntitled,
+        _ => Refusal::Quota,
+    }
+}
+
+/// The answer to whoever calls too often.
+pub(super) fn slow_down(state: &State) -> Response<Bytes> {
+    let retry_after = state.refused_s.unwrap_or(1);
+    let body = json!({
+        "error": "Rate limit exceeded",
+        "message": state.message(),
+        "limit": state.rate.count,
+        "period": state.span.as_str(),
+        "scope": state.dimension.as_str(),
+        "retry_after": retry_after,
+    });
+    let mut response = json_response(StatusCode::TOO_MANY_REQUESTS, &body);
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(retry_after));
+    response
+}
+
+fn json_response(status: StatusCode, body: &Value) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from(body.to_string()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
 /// The answer to a request that may not pass.
 pub(super) fn refuse(decision: &Decision, upgrade_url: &str) -> Response<Bytes> {
     let (status, body) = match (&decision.verdict, decision.reason()) {
@@ -57,10 +92,8 @@ pub(super) fn refuse(decision: &Decision, upgrade_url: &str) -> Response<Bytes> 
             json!({"error": "Service Unavailable", "message": "Usage limits cannot be checked at the moment"}),
         ),
     };
-    let mut response = Response::new(Bytes::from(body.to_string()));
-    *response.status_mut() = status;
+    let mut response = json_response(status, &body);
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     if let Some(verdict) = &decision.verdict {
         tell(headers, verdict);
     }

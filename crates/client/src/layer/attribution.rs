@@ -1,5 +1,7 @@
 //! Who a request is by.
 use reckoner_api::event::SourceContext;
+use sha2::{Digest, Sha256};
+use std::net::IpAddr;
 
 /// Most bytes of a customer, a subject and a user.
 const NAME_BYTES_MAX: usize = 255;
@@ -11,6 +13,18 @@ pub struct Attribution {
     pub(super) subject: Option<String>,
     pub(super) user: Option<String>,
     pub(super) source: Option<SourceContext>,
+    pub(super) key: Option<Credential>,
+    pub(super) address: Option<IpAddr>,
+}
+
+/// What tells keys apart; not the key itself, and not shown.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct Credential([u8; 32]);
+
+impl std::fmt::Debug for Credential {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("***")
+    }
 }
 
 impl Attribution {
@@ -39,6 +53,21 @@ impl Attribution {
     /// Where the usage arose.
     pub fn source(mut self, source: SourceContext) -> Self {
         self.source = Some(source);
+        self
+    }
+
+    /// The API key or other credential that the request came with, for [rate limits](crate::RateLimits::per_key) only: a
+    /// hash of it is kept in memory, and nothing of it is recorded.
+    pub fn key(mut self, key: impl AsRef<[u8]>) -> Self {
+        self.key = Some(Credential(Sha256::digest(key.as_ref()).into()));
+        self
+    }
+
+    /// The client's address, for [rate limits](crate::RateLimits::per_address) only. Without this that of axum's
+    /// `ConnectInfo`, where there is one (feature `axum`): the address of the connection, which behind a proxy is the
+    /// proxy's.
+    pub fn address(mut self, address: IpAddr) -> Self {
+        self.address = Some(address);
         self
     }
 

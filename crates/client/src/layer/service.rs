@@ -1,7 +1,8 @@
 //! The service that the layer makes.
 use super::body::{MeteredBody, Way};
 use super::exchange::{Exchange, Known, TrafficMeter};
-use super::{Settings, answer, request_id};
+use super::rated::Rated;
+use super::{Attribution, DecidedBy, Refusal, Settings, answer, request_id};
 use crate::id;
 use crate::limits::Decision;
 use bytes::Bytes;
@@ -56,55 +57,69 @@ where
             let (request_id, was_sent) = request_id::of(&parts.headers, settings.takes_request_ids);
             let name = request_id::header(&request_id);
             parts.headers.insert(request_id::HEADER, name.clone());
-            let (exchange, limited) = exchange(&settings, &parts, (request_id, was_sent));
+            let who = (settings.attribute)(&parts);
+            let rated = Rated::take(&settings, &who, &parts);
+            let too_often = rated.refusal();
+            let exchange = exchange(&settings, &parts, who, (request_id, was_sent && too_often.is_none()));
             let meter = TrafficMeter(Arc::new(exchange));
-            let decision = decide(&settings, &meter, limited).await;
-            let mut response = match &decision {
-                Some(decision) if !decision.allowed => {
-                    let refusal = answer::refuse(decision, &settings.upgrade_url);
-                    refusal.map(|body| MeteredBody::own(body, meter.clone()))
+            // Whoever comes too often is not asked about, and uses nothing.
+            let decision = if too_often.is_none() { decide(&settings, &meter).await } else { None };
+            let refusal =
+                too_often.map(|state| (answer::slow_down(&state), Refusal::RateLimit(state.dimension)));
+            let refusal = refusal.or_else(|| {
+                let decision = decision.as_ref().filter(|decision| !decision.allowed)?;
+                Some((answer::refuse(decision, &settings.upgrade_url), answer::why(decision)))
+            });
+            let mut response = if let Some((refusal, why)) = refusal {
+                meter.0.refused(why);
+                refusal.map(|body| MeteredBody::own(body, meter.clone()))
+            } else {
+                if decision.is_some() {
+                    meter.0.counted();
                 }
-                allowed => {
-                    if allowed.is_some() {
-                        meter.0.counted();
-                    }
-                    parts.extensions.insert(meter.clone());
-                    let body = MeteredBody::new(body, meter.clone(), Way::Request);
-                    let response = inner.call(Request::from_parts(parts, body)).await?;
-                    response.map(|body| MeteredBody::new(body, meter.clone(), Way::Response))
-                }
+                parts.extensions.insert(meter.clone());
+                let body = MeteredBody::new(body, meter.clone(), Way::Request);
+                let response = inner.call(Request::from_parts(parts, body)).await?;
+                response.map(|body| MeteredBody::new(body, meter.clone(), Way::Response))
             };
             meter.0.answered(response.status().as_u16());
             if let Some(verdict) = decision.as_ref().and_then(|decision| decision.verdict.as_ref()) {
                 answer::tell(response.headers_mut(), verdict);
             }
+            rated.tell(&settings, response.headers_mut());
             response.headers_mut().entry(request_id::HEADER).or_insert(name);
             Ok(response)
         })
     }
 }
 
-/// What is known of a request, and whether it is somebody's whose limit counts.
+/// What is known of a request. One whose name was sent may be a retry of another of that name.
 fn exchange(
     settings: &Arc<Settings>,
     parts: &http::request::Parts,
-    (mut request_id, was_sent): (String, bool),
-) -> (Exchange, bool) {
-    let who = (settings.attribute)(parts);
-    let limited = who.is_known();
+    who: Attribution,
+    (mut request_id, may_repeat): (String, bool),
+) -> Exchange {
+    let is_somebody = who.is_known();
     let customer = who.customer.unwrap_or_else(|| settings.system_customer.clone());
     let user = who.user.or_else(|| who.subject.clone()).unwrap_or_else(|| customer.clone());
     let endpoint = (settings.endpoint)(parts);
     let method = parts.method.as_str().to_owned();
-    if was_sent && settings.repeats.is_beyond((&user, &endpoint, &method, &request_id)) {
+    if may_repeat && settings.repeats.is_beyond((&user, &endpoint, &method, &request_id)) {
         request_id = id::unique();
     }
     let (subject, source) = (who.subject, who.source);
-    let known = Known { customer, subject, source, user, endpoint, method, request_id };
-    (Exchange::new(Arc::clone(settings), known), limited)
+    let known = Known { customer, is_somebody, subject, source, user, endpoint, method, request_id };
+    Exchange::new(Arc::clone(settings), known)
 }
 
-async fn decide(settings: &Settings, meter: &TrafficMeter, limited: bool) -> Option<Decision> {
-    let limiter = settings.limiter.as_ref().filter(|_| limited)?;
-    Some(limiter.take(&meter.0.call(), 1).await)
+async fn decide(settings: &Settings, meter: &TrafficMeter) -> Option<Decision> {
+    let limiter = settings.limiter.as_ref().filter(|_| meter.0.is_somebodys())?;
+    let decision = limiter.take(&meter.0.call(), 1).await;
+    meter.0.decided(match decision {
+        Decision { local: false, .. } => DecidedBy::Server,
+        Decision { verdict: Some(_), .. } => DecidedBy::Local,
+        Decision { verdict: None, .. } => DecidedBy::WhenAway,
+    });
+    Some(decision)
 }

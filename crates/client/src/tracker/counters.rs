@@ -1,5 +1,5 @@
 //! What a tracker did.
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// What a tracker did since it was started, in records.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub struct Counters {
     pub retried: u64,
     /// Not settled yet.
     pub waiting: u64,
+    /// Bytes in the spill directory now.
+    pub spill_bytes: u64,
 }
 
 impl Counters {
@@ -44,6 +46,10 @@ pub(super) struct Counting {
     pub retried: AtomicU64,
     /// Taken by `track` and lost later.
     pub lost: AtomicU64,
+    /// Bytes in the spill directory.
+    pub spill_bytes: AtomicU64,
+    /// Whether the last attempt to send came to nothing.
+    pub is_away: AtomicBool,
 }
 
 /// Adds to a counter.
@@ -65,6 +71,7 @@ impl Counting {
             dropped: get(&self.dropped),
             retried: get(&self.retried),
             waiting: 0,
+            spill_bytes: get(&self.spill_bytes),
         };
         let gone = counters.settled() + get(&self.lost);
         counters.queued = get(&self.queued);

@@ -86,6 +86,11 @@ impl Journal {
         Ok(count)
     }
 
+    /// Bytes of all files, but for those of records that were refused for good.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
     /// Whether records are on disk only.
     pub fn has_cold(&self) -> bool {
         !self.cold.is_empty()

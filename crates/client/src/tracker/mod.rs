@@ -9,6 +9,7 @@ use journal::Journal;
 use queue::{Entry, Shared};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 mod builder;
@@ -133,6 +134,11 @@ impl Tracker {
     pub async fn shutdown(&self, patience: Duration) -> Result<(), Unsent> {
         self.inner.shared.close(patience);
         self.inner.shared.ended().await
+    }
+
+    /// Whether the last attempt to send came to nothing: the server is out of reach, busy, or does not take the key.
+    pub fn is_away(&self) -> bool {
+        self.inner.shared.counting.is_away.load(Ordering::Relaxed)
     }
 
     /// What it did so far.

@@ -7,6 +7,7 @@ use super::send::{self, Fate, Rejected, Sent};
 use bytes::Bytes;
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 /// Most records of a batch; the server takes no more.
@@ -76,6 +77,7 @@ impl Worker {
         loop {
             self.take();
             self.load();
+            self.note();
             let wish = self.shared.wish();
             if let Wish::End(until) = wish
                 && (self.is_done() || Instant::now() >= until)
@@ -95,6 +97,13 @@ impl Worker {
         match journal.count_cold() {
             Ok(count) => add(&self.shared.counting.queued, count),
             Err(error) => tracing::error!(%error, "the spill directory cannot be read"),
+        }
+    }
+
+    /// Tells those who watch how full the directory is.
+    fn note(&self) {
+        if let Some(journal) = &self.journal {
+            self.shared.counting.spill_bytes.store(journal.bytes(), Ordering::Relaxed);
         }
     }
 
@@ -227,9 +236,11 @@ impl Worker {
                 () = self.shared.wake.notified() => {
                     gather().await;
                     self.take();
+                    self.note();
                 }
             }
         };
+        self.shared.counting.is_away.store(matches!(sent, Sent::Later(..)), Ordering::Relaxed);
         match sent {
             Sent::Judged(fates) => self.settle(fates),
             Sent::Later(reason, after) => {

@@ -3,5 +3,6 @@
 
 mod layer;
 mod limits;
+mod rates;
 mod standin;
 mod tracker;

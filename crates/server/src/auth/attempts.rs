@@ -1,16 +1,15 @@
 //! How much one client or account may try: counted in windows, in the memory of this process.
 use parking_lot::Mutex;
+use reckoner_client::rates::client_network;
 use reckoner_domain::time::{MINUTE, SECOND, Timestamp};
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// How long a window lasts, in microseconds.
 pub const WINDOW_MICROS: i64 = 15 * MINUTE;
 /// Most windows remembered; beyond them those that have ended go, and then all.
 const REMEMBERED_MAX: usize = 100_000;
-/// The part of an IPv6 address that one client has for itself alone.
-const IPV6_CLIENT_BITS: u32 = 64;
 
 /// What is tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -47,13 +46,7 @@ pub enum Who {
 impl Who {
     /// A client; of an IPv6 address only the part that tells networks apart.
     pub fn client(address: IpAddr) -> Self {
-        Self::Client(match address.to_canonical() {
-            IpAddr::V6(address) => {
-                let mask = u128::MAX << (u128::BITS - IPV6_CLIENT_BITS);
-                IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & mask))
-            }
-            address @ IpAddr::V4(_) => address,
-        })
+        Self::Client(client_network(address))
     }
 }
 

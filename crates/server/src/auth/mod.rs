@@ -10,7 +10,6 @@ pub mod key_changes;
 pub mod keys;
 pub mod passwords;
 pub mod people;
-pub mod rates;
 pub mod services;
 pub mod tokens;
 

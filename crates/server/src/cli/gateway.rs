@@ -5,11 +5,12 @@ use super::signals;
 use super::target::{ApiKey, DEFAULT_URL};
 use crate::config::{Log, Networks};
 use crate::gateway::{
-    Ended, Forwarding, Gateway, Keys, Protocol, Rule, Rules, Settings, Times, TokenKeys, Upstream,
+    Ended, Forwarding, Gateway, Keys, Metrics, Protocol, Rule, Rules, Settings, Times, TokenKeys, Upstream,
 };
 use crate::telemetry;
 use clap::{Args, ValueEnum};
-use reckoner_client::{Client, WhenAway};
+use reckoner_client::{Client, RateLimits, Rates, WhenAway};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -25,14 +26,16 @@ path: path:/workspaces/{id} and so on]";
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
 Examples:
-  reckoner gateway --upstream http://127.0.0.1:3000 --server http://127.0.0.1:8080 --key rk_live_...
+  reckoner gateway --upstream http://127.0.0.1:3000 --url http://127.0.0.1:8080 --api-key rk_live_...
   reckoner gateway --upstream http://127.0.0.1:3000 --customer header:x-customer-id --subject query:user
   reckoner gateway --upstream https://app.internal --keys keys.json --customer key --no-enforce
+  reckoner gateway --upstream http://127.0.0.1:3000 --rate-key 10/s,300/m,burst=20 --rate-address 50/s
 
 Rules are key, token:CLAIM, header:NAME, path:/workspaces/{id}, query:NAME and json:a.b; the first that finds somebody
 decides. Headers, paths, queries and bodies say what callers write into them: use them behind something that checks it.
 Each request is an event traffic.bytes and, unless --no-enforce, one unit of --calls-meter; meters that read both have to
-exist. Usage that is not acknowledged is kept in --spill-dir and sent by the next start on it.")]
+exist. Rate limits are COUNT/s, COUNT/m and burst=COUNT, with commas: so many a second and a minute, and so many at once
+against the limit of a second; they are of this process. Usage that is not acknowledged is kept in --spill-dir and sent by the next start on it.")]
 pub struct GatewayArgs {
     /// The application behind the gateway.
     #[arg(long, value_name = "URL")]
@@ -41,11 +44,11 @@ pub struct GatewayArgs {
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8081")]
     pub listen: String,
     /// The Reckoner server.
-    #[arg(long, value_name = "URL", env = "RECKONER_URL", default_value = DEFAULT_URL)]
-    pub server: String,
+    #[arg(long, alias = "server", value_name = "URL", env = "RECKONER_URL", default_value = DEFAULT_URL)]
+    pub url: String,
     /// An API key with the scope `ingest`.
-    #[arg(long, value_name = "KEY", env = "RECKONER_API_KEY", hide_env_values = true)]
-    pub key: ApiKey,
+    #[arg(long, alias = "key", value_name = "KEY", env = "RECKONER_API_KEY", hide_env_values = true)]
+    pub api_key: ApiKey,
     /// Where usage is kept that the server has not acknowledged.
     #[arg(long, value_name = "DIR", default_value = "gateway-spill")]
     pub spill_dir: PathBuf,
@@ -82,6 +85,18 @@ pub struct GatewayArgs {
     /// Meter traffic only: keep no limits and count no calls.
     #[arg(long)]
     pub no_enforce: bool,
+    /// How often one API key may call, or whatever credential comes in its place.
+    #[arg(long, value_name = "LIMITS")]
+    pub rate_key: Option<Rates>,
+    /// How often one customer may call.
+    #[arg(long, value_name = "LIMITS")]
+    pub rate_customer: Option<Rates>,
+    /// How often one client address may call, whoever it is; of IPv6 the first 64 bits are one.
+    #[arg(long, value_name = "LIMITS")]
+    pub rate_address: Option<Rates>,
+    /// How many keys, customers and addresses are remembered that used some of their limits.
+    #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1_000..=10_000_000))]
+    pub rate_buckets_max: u32,
     /// Most units taken ahead for one customer.
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     pub lease_units: u64,
@@ -121,6 +136,10 @@ pub struct GatewayArgs {
     /// Most connections at once.
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub connections_max: u32,
+    /// Address and port to serve GET /metrics (Prometheus) and GET /health/live on, without a credential; port 0 picks a
+    /// free one.
+    #[arg(long, value_name = "ADDR")]
+    pub metrics_listen: Option<String>,
     /// What is logged, to standard error.
     #[arg(long, value_name = "FILTER", env = "RECKONER_LOG_LEVEL", default_value = "info")]
     pub log_level: String,
@@ -144,12 +163,24 @@ fn networks(text: &str) -> Result<Networks, String> {
 pub async fn run(args: GatewayArgs, out: Out<'_>) -> Result<(), CliError> {
     let log = Log { level: args.log_level.clone(), json: false };
     telemetry::start_log(&log).map_err(CliError::usage)?;
-    let listen = args.listen.clone();
-    let gateway = Gateway::new(settings(args)?).map_err(|error| CliError::failed(error.to_string()))?;
+    let (listen, metrics_listen) = (args.listen.clone(), args.metrics_listen.clone());
+    let settings = settings(args)?;
+    let failed = |error: &dyn std::fmt::Display| CliError::failed(error.to_string());
+    // Before there is anything to count.
+    let metrics = metrics_listen.as_ref().map(|_| Metrics::start()).transpose();
+    let metrics = metrics.map_err(|error| failed(&error))?;
+    let gateway = Gateway::new(settings).map_err(|error| failed(&error))?;
     let stop = signals::stop()?;
-    let cannot = |error| CliError::failed(format!("cannot listen on {listen}: {error}"));
-    let listener = TcpListener::bind(&listen).await.map_err(cannot)?;
-    writeln!(out, "listening on http://{}", listener.local_addr().map_err(cannot)?)?;
+    let (listener, address) = bind(&listen).await?;
+    let watched = match &metrics_listen {
+        Some(address) => Some(bind(address).await?),
+        None => None,
+    };
+    writeln!(out, "listening on http://{address}")?;
+    if let (Some(metrics), Some((listener, address))) = (metrics, watched) {
+        writeln!(out, "metrics on http://{address}/metrics")?;
+        tokio::spawn(metrics.serve(listener, gateway.tracker()));
+    }
     out.flush()?;
     let Ended { counters, unsent } = gateway.serve(listener, stop).await;
     tracing::info!(?counters, "ended");
@@ -160,10 +191,17 @@ pub async fn run(args: GatewayArgs, out: Out<'_>) -> Result<(), CliError> {
     Ok(())
 }
 
+async fn bind(listen: &str) -> Result<(TcpListener, SocketAddr), CliError> {
+    let cannot = |error| CliError::failed(format!("cannot listen on {listen}: {error}"));
+    let listener = TcpListener::bind(listen).await.map_err(cannot)?;
+    let address = listener.local_addr().map_err(cannot)?;
+    Ok((listener, address))
+}
+
 fn settings(args: GatewayArgs) -> Result<Settings, CliError> {
     let rules = rules(&args)?;
     let client =
-        Client::new(&args.server, args.key.expose()).map_err(|error| CliError::usage(error.to_string()))?;
+        Client::new(&args.url, args.api_key.expose()).map_err(|error| CliError::usage(error.to_string()))?;
     let mut upstream = args.upstream;
     upstream.protocol = args.upstream_protocol;
     upstream.connect_timeout = Duration::from_secs(args.connect_timeout_s);
@@ -176,6 +214,11 @@ fn settings(args: GatewayArgs) -> Result<Settings, CliError> {
         system_customer: args.system_customer,
         calls_meter: (!args.no_enforce).then_some(args.calls_meter),
         traffic_meter: args.traffic_meter,
+        rate_limits: RateLimits::default()
+            .per_key(args.rate_key.unwrap_or_default())
+            .per_customer(args.rate_customer.unwrap_or_default())
+            .per_address(args.rate_address.unwrap_or_default())
+            .buckets_max(usize::try_from(args.rate_buckets_max).unwrap_or(usize::MAX)),
         lease_units: args.lease_units,
         when_away: match args.when_away {
             Away::Allow => WhenAway::Allow,

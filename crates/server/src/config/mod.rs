@@ -29,7 +29,7 @@ pub use billing::Billing;
 pub use logo::{LOGO_BYTES_MAX, LOGO_PIXELS_MAX, Logo, Samples};
 pub use mail::{Mail, SmtpSecurity, SmtpServer};
 pub use networks::{Network, Networks};
-pub use rates::{Rate, RateLimits, Rates};
+pub use rates::RateLimits;
 pub use reader::{Problem, SettingDoc, Sources};
 pub use secret::{Secret, shown_url};
 pub use seller::Seller;

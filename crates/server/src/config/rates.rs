@@ -1,39 +1,8 @@
 //! How often one may call.
 use super::reader::{Named, Reader, named};
 
-/// The highest limit.
-const RATE_MAX: u64 = 1_000_000;
-
-/// How often one may call, in real time.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct RateLimits {
-    /// One API key.
-    pub key: Rates,
-    /// One customer.
-    pub customer: Rates,
-    /// One client address.
-    pub address: Rates,
-    /// How many callers are remembered who used some of their limit.
-    pub buckets_max: usize,
-}
-
-/// The limits of one caller; each holds by itself.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Rates {
-    /// Within a second.
-    pub per_second: Option<Rate>,
-    /// Within a minute.
-    pub per_minute: Option<Rate>,
-}
-
-/// A limit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rate {
-    /// How many requests are allowed anew within each second or minute; at least one.
-    pub count: u32,
-    /// How many may come at once; at least one.
-    pub burst: u32,
-}
+pub use reckoner_client::rates::RateLimits;
+use reckoner_client::rates::{RATE_MAX, Rate, Rates};
 
 pub(super) fn read_rate_limits(reader: &mut Reader<'_>) -> RateLimits {
     let key = [
@@ -83,7 +52,7 @@ pub(super) fn read_rate_limits(reader: &mut Reader<'_>) -> RateLimits {
 
 fn read_rates(reader: &mut Reader<'_>, [second, minute, burst]: [Named; 3]) -> Rates {
     let [per_second, per_minute, at_once] =
-        [second, minute, burst].map(|setting| reader.number(setting, 0, 0..=RATE_MAX) as u32);
+        [second, minute, burst].map(|setting| reader.number(setting, 0, 0..=RATE_MAX.into()) as u32);
     if at_once > 0 && per_second == 0 {
         reader.problem(burst.name, format!("needs {} to be set", second.name));
     }

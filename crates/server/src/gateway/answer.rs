@@ -22,6 +22,27 @@ pub(super) enum Failure {
 }
 
 impl Failure {
+    /// Each of them.
+    pub const ALL: [Self; 6] = [
+        Self::Unreachable,
+        Self::ConnectTimeout,
+        Self::AnswerTimeout,
+        Self::Broken,
+        Self::Caller,
+        Self::Method,
+    ];
+
+    /// What the application did not do, where it is the one.
+    pub fn of_application(self) -> Option<&'static str> {
+        match self {
+            Self::Unreachable => Some("unreachable"),
+            Self::ConnectTimeout => Some("connect_timeout"),
+            Self::AnswerTimeout => Some("answer_timeout"),
+            Self::Broken => Some("broken"),
+            Self::Caller | Self::Method => None,
+        }
+    }
+
     fn parts(self) -> (StatusCode, &'static str, &'static str) {
         match self {
             Self::Unreachable => {

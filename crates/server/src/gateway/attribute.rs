@@ -1,8 +1,13 @@
 //! Finds out who a request is by, before it is metered.
+use super::listen::Connected;
 use super::peek::{self, Peeked};
 use super::rules::{Rules, Seen};
+use crate::config::Networks;
+use crate::http::origin;
 use axum::http::Request;
+use axum::http::request::Parts;
 use hyper::body::Incoming;
+use reckoner_client::Attribution;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -13,12 +18,23 @@ use tower::Service;
 pub(super) struct Attributed<S> {
     inner: S,
     rules: Arc<Rules>,
+    trusted: Arc<Networks>,
 }
 
 impl<S> Attributed<S> {
-    pub fn new(inner: S, rules: Arc<Rules>) -> Self {
-        Self { inner, rules }
+    /// Addresses are believed of `trusted` proxies.
+    pub fn new(inner: S, rules: Arc<Rules>, trusted: Networks) -> Self {
+        Self { inner, rules, trusted: Arc::new(trusted) }
     }
+}
+
+/// What a request's rate limits go by, beside its customer.
+fn limited_by(rules: &Rules, trusted: &Networks, parts: &Parts, who: Attribution) -> Attribution {
+    let key = rules.keys.credential(&parts.headers);
+    let who = key.into_iter().fold(who, Attribution::key);
+    let connected = parts.extensions.get::<Connected>();
+    let address = connected.map(|it| origin::behind(it.peer.ip(), &parts.headers, trusted));
+    address.into_iter().fold(who, Attribution::address)
 }
 
 impl<S> Service<Request<Incoming>> for Attributed<S>
@@ -37,7 +53,7 @@ where
     fn call(&mut self, request: Request<Incoming>) -> Self::Future {
         let next = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, next);
-        let rules = Arc::clone(&self.rules);
+        let (rules, trusted) = (Arc::clone(&self.rules), Arc::clone(&self.trusted));
         Box::pin(async move {
             let (mut parts, body) = request.into_parts();
             let mut seen = Seen::default();
@@ -49,7 +65,9 @@ where
             } else {
                 Peeked::unseen(body)
             };
-            parts.extensions.insert(seen.attribution(parts.uri.path()));
+            let who = seen.attribution(parts.uri.path());
+            let who = limited_by(&rules, &trusted, &parts, who);
+            parts.extensions.insert(who);
             inner.call(Request::from_parts(parts, body)).await
         })
     }

@@ -1,6 +1,7 @@
 //! Callers' connections, and how they end.
 use super::Times;
 use super::attribute::Attributed;
+use super::metrics::Open;
 use super::proxy::Proxy;
 use hyper::body::Incoming;
 use hyper::{Request, service::service_fn};
@@ -36,6 +37,7 @@ pub(super) struct Connected {
     told: watch::Receiver<bool>,
     /// Those who have one are waited for.
     _open: watch::Receiver<()>,
+    _counted: Arc<Open>,
 }
 
 impl Connected {
@@ -68,7 +70,8 @@ pub(super) async fn serve(
             next = next => next,
             () = &mut stop => break,
         };
-        let connected = Connected { peer, told: told.clone(), _open: open.clone() };
+        let connected =
+            Connected { peer, told: told.clone(), _open: open.clone(), _counted: Arc::new(Open::new()) };
         let service = service.clone();
         tokio::spawn(async move {
             connection(stream, service, connected, times).await;

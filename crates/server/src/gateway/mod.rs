@@ -4,7 +4,7 @@
 //! directions while their bytes are counted, and what is counted is on disk until the server acknowledged it.
 use attribute::Attributed;
 use proxy::Proxy;
-use reckoner_client::{Client, Counters, Limiter, MeterLayer, Tracker, Unsent, WhenAway};
+use reckoner_client::{Client, Counters, Limiter, MeterLayer, RateLimits, Tracker, Unsent, WhenAway};
 use std::future::Future;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,6 +16,7 @@ mod attribute;
 mod headers;
 mod idle;
 mod listen;
+mod metrics;
 mod peek;
 mod proxy;
 mod rules;
@@ -23,6 +24,7 @@ mod tunnel;
 mod upstream;
 
 pub use headers::Forwarding;
+pub use metrics::Metrics;
 pub use rules::{Keys, Rule, Rules, TokenKeys};
 pub use upstream::{Protocol, Upstream};
 
@@ -44,6 +46,8 @@ pub struct Settings {
     pub calls_meter: Option<String>,
     /// The event type of traffic.
     pub traffic_meter: String,
+    /// How often keys, customers and addresses may call.
+    pub rate_limits: RateLimits,
     /// Most units that are taken ahead for a customer.
     pub lease_units: u64,
     /// What to do while the Reckoner server is out of reach.
@@ -112,7 +116,9 @@ impl Gateway {
             .traffic_meter(settings.traffic_meter)
             .system_customer(settings.system_customer)
             .upgrade_url(settings.upgrade_url)
-            .take_request_ids(settings.take_request_ids);
+            .take_request_ids(settings.take_request_ids)
+            .rate_limits(settings.rate_limits)
+            .on_finished(metrics::finished);
         let limiter = settings.calls_meter.as_ref().map(|_| {
             Limiter::builder(client, tracker.clone())
                 .when_away(settings.when_away)
@@ -123,9 +129,15 @@ impl Gateway {
         if let (Some(limiter), Some(meter)) = (&limiter, settings.calls_meter) {
             layer = layer.enforce(limiter.clone()).calls_meter(meter);
         }
+        let trusted = settings.forwarding.trusted.clone();
         let proxy = Proxy::new(settings.upstream, settings.forwarding, times).map_err(StartError::Tls)?;
-        let service = Attributed::new(tower::Layer::layer(&layer, proxy), rules);
+        let service = Attributed::new(tower::Layer::layer(&layer, proxy), rules, trusted);
         Ok(Self { tracker, limiter, service, times, connections_max })
+    }
+
+    /// What sends its usage, to be watched.
+    pub fn tracker(&self) -> Tracker {
+        self.tracker.clone()
     }
 
     /// Serves until `stop`, lets what is under way come to its end, gives leases back and sends all usage.

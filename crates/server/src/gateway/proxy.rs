@@ -5,7 +5,7 @@ use super::idle::{Idle, Paused};
 use super::listen::Connected;
 use super::peek::Peeked;
 use super::upstream::{Http, Protocol, Upstream};
-use super::{Times, tunnel};
+use super::{Times, metrics, tunnel};
 use axum::http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use bytes::Bytes;
 use http_body_util::{Either, Full};
@@ -73,6 +73,7 @@ impl Inner {
             Ok(response) => response,
             Err(failure) => {
                 tracing::debug!(?failure, request_id = %id, "no answer of the application");
+                metrics::failed(failure);
                 failure.response(&id).map(Either::Right)
             }
         }

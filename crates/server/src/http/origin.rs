@@ -17,7 +17,8 @@ pub fn address(parts: &Parts, trusted: &Networks) -> IpAddr {
     behind(peer, &parts.headers, trusted)
 }
 
-fn behind(peer: IpAddr, headers: &HeaderMap, trusted: &Networks) -> IpAddr {
+/// The client of a connection from `peer`; see [`address`].
+pub fn behind(peer: IpAddr, headers: &HeaderMap, trusted: &Networks) -> IpAddr {
     let mut client = peer.to_canonical();
     let lists: Vec<&str> =
         headers.get_all(FORWARDED_FOR).iter().filter_map(|list| list.to_str().ok()).collect();

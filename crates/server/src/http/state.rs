@@ -2,7 +2,6 @@
 use crate::alerts::Alerts;
 use crate::auth::accounts::{Accounts, Resets};
 use crate::auth::keys::Keys;
-use crate::auth::rates::RateLimits;
 use crate::auth::services::Services;
 use crate::billing::Billing;
 use crate::clock::Clock;
@@ -20,6 +19,7 @@ use crate::store::projects::Project;
 use crate::webhooks::service::Webhooks;
 use crate::webhooks::vault::Vault;
 use metrics_exporter_prometheus::PrometheusHandle;
+use reckoner_client::rates::Buckets;
 use reckoner_domain::id::ProjectId;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -56,7 +56,7 @@ pub struct Parts {
     /// Rejected events.
     pub rejections: Rejections,
     /// How often one may call.
-    pub rates: RateLimits,
+    pub rates: Buckets,
     /// API keys.
     pub keys: Keys,
     /// People.

@@ -60,11 +60,21 @@ impl Keys {
         if self.owners.is_empty() {
             return None;
         }
-        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-        let authorization = text(header::AUTHORIZATION.as_str()).and_then(|value| value.split_once(' '));
-        let given = [text("x-api-key"), text("x-apikey"), authorization.map(|(_, key)| key.trim())];
-        given.into_iter().flatten().find_map(|key| self.owners.get(&hash(key)))
+        given(headers).find_map(|key| self.owners.get(&hash(key)))
     }
+
+    /// The key of a request, by which it is told from others: one that somebody has, or else the first that was sent.
+    pub(in crate::gateway) fn credential<'a>(&self, headers: &'a HeaderMap) -> Option<&'a str> {
+        let known = |key: &&str| !self.owners.is_empty() && self.owners.contains_key(&hash(key));
+        given(headers).find(known).or_else(|| given(headers).next())
+    }
+}
+
+/// The keys that a request carries, wherever one may be.
+fn given(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let authorization = text(header::AUTHORIZATION.as_str()).and_then(|value| value.split_once(' '));
+    [text("x-api-key"), text("x-apikey"), authorization.map(|(_, key)| key.trim())].into_iter().flatten()
 }
 
 fn hash(key: &str) -> [u8; 32] {
@@ -93,6 +103,19 @@ fn keys_are_found_wherever_they_are_sent() {
     assert_eq!(owner("x-api-key", "k1"), Some(("a".to_owned(), None)));
     assert_eq!(owner("authorization", "Bearer k2"), Some(("b".to_owned(), Some("u".to_owned()))));
     assert_eq!((owner("x-apikey", "k3"), owner("cookie", "k1")), (None, None));
+    let sent = |pairs: &[(&'static str, &'static str)]| {
+        let pair = |(name, value): &(&'static str, &'static str)| {
+            (axum::http::HeaderName::from_static(name), value.parse().unwrap())
+        };
+        keys.credential(&pairs.iter().map(pair).collect()).map(str::to_owned)
+    };
+    let known = Some("k1".to_owned());
+    assert_eq!(
+        sent(&[("x-api-key", "made-up"), ("authorization", "ApiKey k1")]),
+        known,
+        "nobody gets another's"
+    );
+    assert_eq!((sent(&[("x-apikey", "k9")]), sent(&[("cookie", "k1")])), (Some("k9".to_owned()), None));
     for bad in ["{}", r#"[{"customer":"a"}]"#, r#"[{"sha256":"x","customer":"a"}]"#, r#"[{"key":"k"}]"#] {
         assert!(Keys::read(bad).is_err(), "{bad}");
     }
