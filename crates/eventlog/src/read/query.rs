@@ -229,7 +229,12 @@ pub fn run(shared: &Shared, query: &Query<'_>) -> Result<Vec<Row>, QueryError> {
 pub fn run_at(shared: &Shared, query: &Query<'_>) -> Result<(Vec<Row>, u64), QueryError> {
     let mut corrected = Corrected::ByTotals;
     loop {
-        check_dropped(shared, query)?;
+        // Event types that levels are read from are kept.
+        if query.meter.aggregation != Aggregation::TimeWeightedAvg && !query.windows.is_empty() {
+            let times = query.times();
+            let from = times.start.max(query.meter.starts_at.unwrap_or(Timestamp::MIN));
+            check_dropped(shared, query.project, &(from..times.end))?;
+        }
         let attempt = match query.meter.aggregation {
             Aggregation::TimeWeightedAvg => level::run(shared, query, corrected),
             _ => tallies::run(shared, query, corrected),
@@ -247,12 +252,14 @@ pub fn run_at(shared: &Shared, query: &Query<'_>) -> Result<(Vec<Row>, u64), Que
     }
 }
 
-/// Whether a query asks for nothing that was dropped. Event types that levels are read from are kept.
-fn check_dropped(shared: &Shared, query: &Query<'_>) -> Result<(), QueryError> {
-    let until = shared.books.now().dropped_until(query.project);
-    let from = query.times().start.max(query.meter.starts_at.unwrap_or(Timestamp::MIN));
-    let level = query.meter.aggregation == Aggregation::TimeWeightedAvg;
-    match until.filter(|until| from < *until && !level && !query.windows.is_empty()) {
+/// Whether no event in a range was dropped.
+pub(super) fn check_dropped(
+    shared: &Shared,
+    project: ProjectId,
+    times: &Range<Timestamp>,
+) -> Result<(), QueryError> {
+    let until = shared.books.now().dropped_until(project);
+    match until.filter(|until| times.start < *until) {
         Some(until) => Err(QueryError::Dropped(until)),
         None => Ok(()),
     }

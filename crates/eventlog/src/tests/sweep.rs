@@ -1,12 +1,14 @@
 //! Queries that read most events of files of columns.
 use super::*;
+use crate::read::fold::{self, Fold};
 use crate::read::list::{self, ListFilter};
 use crate::read::query::{self, GroupBy, Query};
 use crate::read::scan::Scan;
 use crate::write::corrections::{Change, Content, Corrections};
+use reckoner_domain::decimal::Excess;
 use reckoner_domain::id::MeterId;
 use reckoner_domain::json::Path;
-use reckoner_domain::meter::{Aggregation, Filter, Meter, MeterKey};
+use reckoner_domain::meter::{Aggregation, Filter, Meter, MeterKey, Readable};
 use reckoner_domain::sum::Sum;
 use reckoner_domain::time::DAY;
 use reckoner_domain::window::Window;
@@ -85,7 +87,7 @@ fn listed(log: &Opened, windows: &[Window], keeps: impl Fn(&str, Option<&str>) -
         let text = event.properties.as_deref().unwrap_or("null");
         let tree: serde_json::Value = serde_json::from_str(text).expect("JSON");
         let region = path("region").find_text(&tree);
-        let value = path("$.in.tokens").find_decimal(&tree, reckoner_domain::decimal::Excess::Round);
+        let value = path("$.in.tokens").find_decimal(&tree, Excess::Round);
         let window = windows.iter().find(|window| window.contains(event.time));
         let (Some(value), Some(window)) = (value, window) else { continue };
         if keeps(&event.customer, region.as_deref()) {
@@ -124,6 +126,32 @@ fn sweeping_answers_what_listing_the_events_does() {
         let filters = vec![Filter { path: path("$.region"), any_of: vec!["r1".to_owned()] }];
         let filtered = Query { filters, ..all.clone() };
         assert_eq!(asked(&log, &filtered), listed(&log, &windows, |_, region| region == Some("r1")));
+    }
+}
+
+#[test]
+fn going_over_the_events_of_a_customer_shows_each_once_as_it_stands() {
+    let disk = SimDisk::new(1);
+    let log = filled(&disk);
+    let paths = [path("region"), path("$.in.tokens")];
+    for (customer, from, to) in [("c1", 0, 4), ("c2", 1, 3), ("nobody", 0, 4)] {
+        let windows = days(from, to);
+        let times = windows[0].start..windows[windows.len() - 1].end;
+        let fold = Fold { project: PROJECT, customer, event_type: "t", times, paths: &paths };
+        let add = |sums: &mut BTreeMap<_, (Sum, u64)>, event: &Readable<'_>| {
+            let window = windows.iter().find(|window| window.contains(event.time)).expect("asked for");
+            let Some(value) = event.properties.decimal(&paths[1], Excess::Round) else { return Ok(()) };
+            let region = event.properties.text(&paths[0]).map(|text| text.into_owned());
+            let (sum, events) = sums.entry((window.start, Some(customer.to_owned()), region)).or_default();
+            (*sum, *events) = (sum.plus(value)?, *events + 1);
+            Ok(())
+        };
+        let (sums, sequence) = fold::run(&log.shared, &fold, BTreeMap::new, add).expect("reads");
+        let shown = |(key, (sum, events)): (_, (Sum, u64))| (key, (sum.to_string(), events));
+        let expected = listed(&log, &windows, |own, _| own == customer);
+        assert_eq!(expected.is_empty(), customer == "nobody");
+        assert_eq!(sums.into_iter().map(shown).collect::<Totals>(), expected);
+        assert_eq!(sequence, log.shared.memory.read().sequence);
     }
 }
 
