@@ -11,6 +11,7 @@ use crate::auth::keys::Keys;
 use crate::auth::rates::RateLimits;
 use crate::auth::services::Services;
 use crate::billing::Billing;
+use crate::calls::Calls;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, Definitions};
 use crate::entitlements::{Entitlements, Warner};
@@ -180,6 +181,7 @@ impl Server {
             config,
             clock,
             db,
+            calls: Calls::new(events.clone()),
             events,
             recorder,
             billing,
