@@ -64,7 +64,7 @@ fn attempt(
     let fields = Fields { properties: !fold.paths.is_empty(), ..Fields::NONE };
     let broad = scan.take_broad()?;
     scan.sweep(&broad, fields, &mut each)?;
-    while let Some(slice) = scan.next(|_| Wanted::Events, |_, _, _: &Rollup| Ok::<(), Stop>(()))? {
+    while let Some(slice) = scan.next(|_, _| Wanted::Events, |_, _, _: &Rollup| Ok::<(), Stop>(()))? {
         scan.read(&slice, fields, &mut each)?;
     }
     Ok(scan.sequence())

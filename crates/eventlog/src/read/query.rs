@@ -13,7 +13,7 @@ use reckoner_domain::sum::{Overflow, Sum};
 use reckoner_domain::tally::{Tally, Usage};
 use reckoner_domain::time::{HOUR, Timestamp};
 use reckoner_domain::window::Window;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 /// What values of a declared dimension are shown as beyond those that a day shows.
@@ -56,6 +56,9 @@ pub struct Query<'a> {
     pub windows: &'a [Window],
     /// Only these customers; all when empty.
     pub customers: Vec<String>,
+    /// Of each of these customers only what lies in its own window too, and of others nothing; all when
+    /// empty. Not for levels.
+    pub own_windows: HashMap<String, Window>,
     /// Only these subjects; all when empty.
     pub subjects: Vec<String>,
     /// Conditions on properties; all must hold.
@@ -163,6 +166,7 @@ impl<'a> Query<'a> {
             meter,
             windows,
             customers: Vec::new(),
+            own_windows: HashMap::new(),
             subjects: Vec::new(),
             filters: Vec::new(),
             group_by: Vec::new(),

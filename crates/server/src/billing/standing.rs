@@ -1,8 +1,13 @@
 //! What customers have at this moment, at hand for every decision.
+mod bulk;
+
+pub use bulk::Holding;
+
 use super::plans::Plans;
 use crate::clock::{self, Clock};
 use crate::store::subscriptions::{self, Stored};
 use crate::store::{Db, Exec, StoreError, Tx, billing_standings, catalog, customers, projects};
+use jiff::tz::TimeZone;
 use parking_lot::Mutex;
 use reckoner_domain::cycle::{Alignment, BillingCycle};
 use reckoner_domain::id::ProjectId;
@@ -159,32 +164,43 @@ impl StandingReader {
         now: Timestamp,
     ) -> Result<(Has, Option<Timestamp>), StoreError> {
         let stored = subscriptions::last_of(&self.db, project, own_id).await?;
-        if let Some(stored) = stored {
-            let settled = settled(&self.db, &self.plans, stored, now).await?;
-            let until = settled.subscription.due_at();
-            if settled.subscription.entitles_at(now) {
-                let Subscription { plan, plan_version, cycle, .. } = &settled.subscription;
-                let plan = self.plans.get(&self.db, project, plan, *plan_version).await?;
-                let cycle = cycle.clone();
-                return Ok((Has::Plan { plan, cycle, subscription: Some(Arc::new(settled)) }, until));
-            }
-            if !settled.subscription.status.is_over() {
-                return Ok((Has::Nothing, until));
-            }
+        if let Some(stored) = stored
+            && let Some((has, until)) = self.by_subscription(stored, now).await?
+        {
+            return Ok((has, until));
         }
         Ok((self.without_subscription(project, own_id).await?, None))
     }
 
+    /// What a customer has by its last subscription, and until when; `None` where that is over.
+    async fn by_subscription(
+        &self,
+        stored: Stored,
+        now: Timestamp,
+    ) -> Result<Option<(Has, Option<Timestamp>)>, StoreError> {
+        let settled = settled(&self.db, &self.plans, stored, now).await?;
+        let until = settled.subscription.due_at();
+        if settled.subscription.entitles_at(now) {
+            let Subscription { plan, plan_version, cycle, .. } = &settled.subscription;
+            let plan = self.plans.get(&self.db, settled.project, plan, *plan_version).await?;
+            let cycle = cycle.clone();
+            return Ok(Some((Has::Plan { plan, cycle, subscription: Some(Arc::new(settled)) }, until)));
+        }
+        Ok((!settled.subscription.status.is_over()).then_some((Has::Nothing, until)))
+    }
+
     async fn without_subscription(&self, project: ProjectId, own_id: &str) -> Result<Has, StoreError> {
-        if let Some(key) = &self.default_plan
-            && let Some(newest) =
-                catalog::versions::<Plan>(&self.db, project, key.as_str()).await?.into_iter().next()
-        {
-            let zone = self.zone_of(project, own_id).await?;
-            let cycle = BillingCycle { interval: Interval::Month, zone, alignment: Alignment::Calendar };
-            return Ok(Has::Plan { plan: Arc::new(newest.entry), cycle, subscription: None });
+        if let Some(plan) = self.default_plan(project).await? {
+            return Ok(without_subscription(plan, self.zone_of(project, own_id).await?));
         }
         Ok(if catalog::has_plans(&self.db, project).await? { Has::Nothing } else { Has::Unlimited })
+    }
+
+    /// The plan of customers without a subscription.
+    async fn default_plan(&self, project: ProjectId) -> Result<Option<Arc<Plan>>, StoreError> {
+        let Some(key) = &self.default_plan else { return Ok(None) };
+        let versions = catalog::versions::<Plan>(&self.db, project, key.as_str()).await?;
+        Ok(versions.into_iter().next().map(|newest| Arc::new(newest.entry)))
     }
 
     /// The zone whose clock the billing of a customer follows who may not be committed yet.
@@ -213,6 +229,12 @@ impl StandingReader {
         };
         clock::zone(&name).ok_or_else(|| StoreError::corrupt("time_zone", name))
     }
+}
+
+/// What a customer has by the plan of all who have no subscription.
+fn without_subscription(plan: Arc<Plan>, zone: TimeZone) -> Has {
+    let cycle = BillingCycle { interval: Interval::Month, zone, alignment: Alignment::Calendar };
+    Has::Plan { plan, cycle, subscription: None }
 }
 
 /// A subscription as it is at an instant, whether or not anything has noticed.

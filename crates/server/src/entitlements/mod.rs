@@ -4,6 +4,7 @@
 mod counter;
 mod counters;
 mod current;
+mod currents;
 mod held;
 mod leases;
 mod verdict;
@@ -24,15 +25,15 @@ use crate::store::{Db, StoreError};
 use counter::{Counter, Reserved, Taken};
 use counters::Counters;
 use leases::Holds;
-use reckoner_domain::cycle::{Alignment, BillingCycle};
+use reckoner_domain::cycle::BillingCycle;
 use reckoner_domain::entitlement::Grant;
 use reckoner_domain::id::ProjectId;
-use reckoner_domain::interval::Interval;
 use reckoner_domain::meter::{Catalogue, Meter, Readable};
 use reckoner_domain::quota::{Limit, Quota, Reset};
 use reckoner_domain::ratio::Ratio;
 use reckoner_domain::sum::Overflow;
 use reckoner_domain::time::Timestamp;
+use reckoner_domain::window::Window;
 use std::sync::Arc;
 use verdict::tightest;
 
@@ -269,23 +270,15 @@ impl Entitlements {
         (catalogue, event_type): (&Catalogue, &str),
         now: Timestamp,
     ) -> Said {
-        let (plan, cycle) = match &standing.has {
+        match &standing.has {
             Has::Nothing => return Said::Nothing(Verdict::not_entitled()),
             Has::Unlimited => return Said::Free,
-            Has::Plan { plan, cycle, .. } => (plan, cycle),
-        };
-        let quotas = plan.entitlements.iter().filter_map(|entitlement| match &entitlement.grant {
-            Grant::Metered(quota) => Some(quota),
-            Grant::Boolean | Grant::Static(_) => None,
-        });
-        let mut limits = Vec::new();
-        for quota in quotas {
-            let Some(meter) = catalogue.get(quota.meter.as_str()) else { continue };
-            if meter.event_type == event_type {
-                limits.extend(self.limited(project, customer, (quota, meter), cycle, now));
-            }
+            Has::Plan { .. } => {}
         }
-        limits.sort_by(|a, b| a.counter.meter().key.as_str().cmp(b.counter.meter().key.as_str()));
+        let quotas = quotas_of(&standing.has, catalogue, event_type).into_iter();
+        let limits: Vec<_> = quotas
+            .filter_map(|(quota, meter, cycle)| self.limited(project, customer, (quota, meter), cycle, now))
+            .collect();
         if limits.is_empty() { Said::Free } else { Said::Limits(limits) }
     }
 
@@ -297,13 +290,7 @@ impl Entitlements {
         cycle: &BillingCycle,
         now: Timestamp,
     ) -> Option<Limited> {
-        // In a trial there is no billing period yet: the calendar month of the same zone counts.
-        let month = || BillingCycle {
-            interval: Interval::Month,
-            zone: cycle.zone.clone(),
-            alignment: Alignment::Calendar,
-        };
-        let window = quota.reset.window_at(now, cycle).or_else(|| quota.reset.window_at(now, &month()))?;
+        let window = window_of(quota, cycle, now)?;
         let counter = self.counters.of(project, customer, meter, window);
         Some(Limited { counter, limit: quota.limit, reset: quota.reset })
     }
@@ -313,6 +300,30 @@ impl Limited {
     fn verdict(&self, counted: (Ratio, Ratio)) -> Result<Verdict, Overflow> {
         Verdict::of(self.limit, counted, Some((self.counter.window().end, self.reset)))
     }
+}
+
+/// The quotas that a plan has of an event type, with their meters, by the order of these, and the billing
+/// cycle that they follow.
+fn quotas_of<'h, 'c>(
+    has: &'h Has,
+    catalogue: &'c Catalogue,
+    event_type: &str,
+) -> Vec<(&'h Quota, &'c Meter, &'h BillingCycle)> {
+    let Has::Plan { plan, cycle, .. } = has else { return Vec::new() };
+    let metered = plan.entitlements.iter().filter_map(|entitlement| match &entitlement.grant {
+        Grant::Metered(quota) => Some((quota, catalogue.get(quota.meter.as_str())?, cycle)),
+        Grant::Boolean | Grant::Static(_) => None,
+    });
+    let mut quotas: Vec<_> = metered.filter(|(_, meter, _)| meter.event_type == event_type).collect();
+    quotas.sort_by(|(_, a, _), (_, b, _)| a.key.as_str().cmp(b.key.as_str()));
+    quotas
+}
+
+/// The time that a quota counts in. In a trial there is no billing period yet: the calendar month of the same
+/// zone counts.
+fn window_of(quota: &Quota, cycle: &BillingCycle, now: Timestamp) -> Option<Window> {
+    let month = || current::calendar(cycle.zone.clone());
+    quota.reset.window_at(now, cycle).or_else(|| quota.reset.window_at(now, &month()))
 }
 
 /// The event type that a name means: that of this name, or of the meter with this key.

@@ -8,6 +8,7 @@ use reckoner_domain::sum::Overflow;
 use reckoner_domain::time::Timestamp;
 use reckoner_domain::window::Window;
 use reckoner_eventlog::{EventLog, Export, Fold, ReadError};
+use std::collections::HashMap;
 use std::sync::Arc;
 use tokio::sync::{Semaphore, oneshot};
 
@@ -41,6 +42,9 @@ pub struct UsageQuery {
     pub windows: Vec<Window>,
     /// Only these customers; all when empty.
     pub customers: Vec<String>,
+    /// Of each of these customers only what lies in its own window too, and of others nothing; all when
+    /// empty. Not for levels.
+    pub own_windows: HashMap<String, Window>,
     /// Only these subjects; all when empty.
     pub subjects: Vec<String>,
     /// Only events whose properties pass.
@@ -61,6 +65,7 @@ impl UsageQuery {
             meter,
             windows,
             customers: Vec::new(),
+            own_windows: HashMap::new(),
             subjects: Vec::new(),
             filters: Vec::new(),
             group_by: Vec::new(),
@@ -173,6 +178,7 @@ impl Events {
                 meter: &query.meter,
                 windows: &query.windows,
                 customers: query.customers,
+                own_windows: query.own_windows,
                 subjects: query.subjects,
                 filters: query.filters,
                 group_by: query.group_by,

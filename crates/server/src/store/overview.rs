@@ -1,7 +1,10 @@
 //! What administrators see of all customers at once.
+use super::db::Db;
 use super::error::{Result, StoreError};
 use super::exec::Exec;
+use super::query::Val;
 use super::row;
+use super::subscriptions::{self, Stored};
 use crate::sql;
 use reckoner_domain::id::{CustomerId, ProjectId, SubscriptionId};
 use reckoner_domain::key::PlanKey;
@@ -9,7 +12,7 @@ use reckoner_domain::money::Money;
 use reckoner_domain::subscription::SubscriptionStatus;
 use reckoner_domain::time::Timestamp;
 use reckoner_domain::window::Window;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// A customer with the subscription that it has.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +25,17 @@ pub struct Subscriber {
     pub created_at: Timestamp,
     /// The plan that it has, with its version, and where the subscription stands; none without one.
     pub has: Option<(PlanKey, u32, SubscriptionStatus)>,
+}
+
+/// A customer with its last subscription, which may be over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// The customer's own id.
+    pub external_id: String,
+    /// The time zone of its own.
+    pub time_zone: Option<String>,
+    /// The subscription, where it ever had one.
+    pub last: Option<Stored>,
 }
 
 /// A subscription that brought revenue at an instant.
@@ -73,6 +87,34 @@ pub async fn subscribers(on: impl Exec, project: ProjectId) -> Result<Vec<Subscr
         project
     );
     row::each(on.all(query).await?, from_row)
+}
+
+/// These customers of a project, or all, each with its last subscription.
+pub async fn holders(db: &Db, project: ProjectId, customers: Option<&[CustomerId]>) -> Result<Vec<Holder>> {
+    if customers.is_some_and(<[_]>::is_empty) {
+        return Ok(Vec::new());
+    }
+    let ids = || customers.unwrap_or_default().iter().map(Val::from);
+    let mut known = sql!("select id, external_id, time_zone from customers where project_id = $1", project);
+    let mut subscriptions = sql!(
+        "select s.*, c.external_id from subscriptions s join customers c on c.id = s.customer_id
+         where s.project_id = $1",
+        project
+    );
+    if customers.is_some() {
+        known = known.push(" and id in ", []).list(ids());
+        subscriptions = subscriptions.push(" and s.customer_id in ", []).list(ids());
+    }
+    // Of several the last one stays.
+    let last = " order by case when s.ended_at is null then 1 else 0 end, s.created_at, s.id";
+    let rows = db.all(subscriptions.push(last, [])).await?;
+    let stored = row::each(rows, subscriptions::from_row)?;
+    let mut last: HashMap<CustomerId, Stored> =
+        stored.into_iter().map(|stored| (stored.customer.clone(), stored)).collect();
+    let rows: Vec<(String, String, Option<String>)> = db.all(known).await?;
+    let rows = row::each(rows, |(id, own, zone)| Ok((row::id::<CustomerId>(id)?, own, zone)))?;
+    let holder = |(id, external_id, time_zone)| Holder { external_id, time_zone, last: last.remove(&id) };
+    Ok(rows.into_iter().map(holder).collect())
 }
 
 /// The subscriptions of a project that brought revenue at an instant.
