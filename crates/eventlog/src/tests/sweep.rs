@@ -12,7 +12,7 @@ use reckoner_domain::meter::{Aggregation, Filter, Meter, MeterKey, Readable};
 use reckoner_domain::sum::Sum;
 use reckoner_domain::time::DAY;
 use reckoner_domain::window::Window;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 const OTHERS: ProjectId = ProjectId(2);
 
@@ -153,6 +153,41 @@ fn going_over_the_events_of_a_customer_shows_each_once_as_it_stands() {
         assert_eq!(sums.into_iter().map(shown).collect::<Totals>(), expected);
         assert_eq!(sequence, log.shared.memory.read().sequence);
     }
+}
+
+#[test]
+fn customers_with_windows_of_their_own_are_told_what_each_alone_is() {
+    let disk = SimDisk::new(1);
+    let log = filled(&disk);
+    let whole = days(0, 4);
+    let plain = Meter { value_property: None, ..meter() };
+    let last = Meter { aggregation: Aggregation::Last, ..plain.clone() };
+    // From and to within an hour, on the hour, nothing, and of nobody.
+    let own = [("c1", 100, 200_000), ("c2", 3_600, 7_200), ("c3", 86_400, 86_400), ("c4", 7_199, 259_201)];
+    let own = own.iter().chain(&[("c5", 0, 345_600), ("nobody", 0, 345_600)]);
+    let own: HashMap<String, Window> =
+        own.map(|(name, from, to)| ((*name).to_owned(), Window { start: at(*from), end: at(*to) })).collect();
+    let mut all = 0;
+    for meter in [meter(), plain, last] {
+        let grouped = Query { group_by: vec![GroupBy::Customer], ..Query::new(PROJECT, &meter, &whole) };
+        let windows = [Window { start: at(0), end: at(4 * 86_400) }];
+        let query = Query { own_windows: own.clone(), windows: &windows, ..grouped.clone() };
+        let together: BTreeMap<_, _> = query::run(&log.shared, &query)
+            .expect("answers")
+            .into_iter()
+            .map(|row| (row.customer, (row.usage, row.events)))
+            .collect();
+        let mut alone = BTreeMap::new();
+        for (name, window) in &own {
+            let windows = [*window];
+            let query = Query { customers: vec![name.clone()], windows: &windows, ..grouped.clone() };
+            let rows = query::run(&log.shared, &query).expect("answers");
+            alone.extend(rows.into_iter().map(|row| (row.customer, (row.usage, row.events))));
+        }
+        all += together.len();
+        assert_eq!(together, alone);
+    }
+    assert!(all >= 9, "{all}");
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! What was read of customers' calls, kept until something is committed that changes it.
-use super::piece::Piece;
 use super::{CALLS, TRAFFIC};
 use crate::events::{Committed, Events, Watcher};
 use parking_lot::Mutex;
+use reckoner_domain::calls::Piece;
 use reckoner_domain::id::ProjectId;
 use reckoner_domain::time::{DAY, Timestamp};
 use reckoner_domain::window::Window;
@@ -143,6 +143,7 @@ impl Customer {
         let changed =
             |window: &Window| told.iter().any(|(at, time)| *at > sequence && window.contains(*time));
         for (window, piece) in read {
+            // With other pieces in an answer it might tell more apart.
             if piece.is_whole() && !changed(&window) {
                 let bytes = piece.bytes();
                 self.bytes.fetch_add(bytes, Ordering::Relaxed);

@@ -4,15 +4,13 @@
 //! Rollups know no properties. Days, and hours of the last two days, are read once by their events, in one
 //! go for everything that is told of them, and kept until an event of theirs is committed or corrected.
 mod kept;
-mod piece;
 
-pub use piece::{Figures, Piece};
-
-use crate::events::{Events, EventsError, OneByOne, QueryError};
+use crate::events::{Events, EventsError, OneByOne};
 use kept::Kept;
-use piece::{ENDPOINTS_MAX, Paths};
+use reckoner_domain::calls::{Paths, Piece};
 use reckoner_domain::id::ProjectId;
 use reckoner_domain::meter::Readable;
+use reckoner_domain::sum::Overflow;
 use reckoner_domain::time::{DAY, HOUR, Timestamp};
 use reckoner_domain::window::Window;
 use std::sync::Arc;
@@ -21,6 +19,8 @@ use std::sync::Arc;
 pub const CALLS: &str = "api.calls";
 /// The type of what a gateway or a layer says of each request.
 const TRAFFIC: &str = "traffic.bytes";
+/// Most endpoints that are told apart in one answer.
+const ENDPOINTS_MAX: usize = 250_000;
 /// Of how many days before today pieces are kept.
 const DAYS_KEPT: i64 = 366;
 
@@ -112,7 +112,7 @@ impl Calls {
         event_type: &'static str,
         (windows, paths): (&Arc<[Window]>, &Arc<Paths>),
         room: usize,
-        add: impl Fn(&mut Piece, &Readable<'_>, &Paths, &mut usize) -> Result<(), QueryError> + Send + 'static,
+        add: impl Fn(&mut Piece, &Readable<'_>, &Paths, &mut usize) -> Result<(), Overflow> + Send + 'static,
     ) -> Result<(Read, u64), EventsError> {
         let (Some(first), Some(last)) = (windows.first(), windows.last()) else {
             return Ok(((Vec::new(), room), u64::MAX));
@@ -129,7 +129,7 @@ impl Calls {
         let new = move || (vec![Piece::default(); count], room);
         let add = move |(pieces, room): &mut Read, event: &Readable<'_>| {
             let place = windows.partition_point(|window| window.end <= event.time);
-            pieces.get_mut(place).map_or(Ok(()), |piece| add(piece, event, &paths, room))
+            pieces.get_mut(place).map_or(Ok(()), |piece| Ok(add(piece, event, &paths, room)?))
         };
         self.events.fold(one_by_one, new, add).await
     }

@@ -12,10 +12,6 @@ use reckoner_domain::time::Timestamp;
 use reckoner_domain::window::Window;
 use std::collections::{BTreeMap, HashMap};
 
-/// A meter by its key, and which of a customer's counts of it is meant: one may be limited by the day and by
-/// the month.
-type Count<'c> = (&'c str, usize);
-
 impl Entitlements {
     /// What [`Self::current`] says of each of these customers, or of all of a project, by their own ids.
     pub async fn currents(
@@ -29,29 +25,26 @@ impl Entitlements {
         let holdings = self.standing.of_many(project, customers).await?;
         let counted = holdings.iter().map(|holding| (holding, counted(holding, &catalogue, name, now)));
         let counted: Vec<(&Holding, Vec<Counted<'_>>)> = counted.collect();
-        let mut windows: BTreeMap<Count<'_>, (&Meter, HashMap<String, Window>)> = BTreeMap::new();
+        // A plan has one quota of a meter, and so a customer one window.
+        let mut windows: BTreeMap<&str, (&Meter, HashMap<String, Window>)> = BTreeMap::new();
         for (holding, all) in &counted {
-            for (count, meter, window) in counts(all) {
-                let (_, own) = windows.entry(count).or_insert_with(|| (meter, HashMap::new()));
-                own.insert(holding.external_id.clone(), window);
+            for Counted { meter, window, .. } in all {
+                let Some(meter) = *meter else { continue };
+                let (_, own) = windows.entry(meter.key.as_str()).or_insert_with(|| (meter, HashMap::new()));
+                own.insert(holding.external_id.clone(), *window);
             }
         }
-        let mut used: HashMap<Count<'_>, HashMap<String, Ratio>> = HashMap::new();
-        for (count, (meter, own)) in windows {
-            used.insert(count, self.used_by_each(project, meter, own, now).await?);
+        let mut used: HashMap<&str, HashMap<String, Ratio>> = HashMap::new();
+        for (key, (meter, own)) in windows {
+            used.insert(key, self.used_by_each(project, meter, own, now).await?);
         }
         let mut currents = HashMap::with_capacity(counted.len());
-        for (holding, all) in &counted {
-            let mut by_count = counts(all).map(|(count, ..)| {
-                let found = used.get(&count).and_then(|of| of.get(&holding.external_id));
-                found.copied().unwrap_or_default()
-            });
-            let found = all.iter().map(|one| {
-                let used = one.meter.and_then(|_| by_count.next());
-                (*one, used.unwrap_or_default())
-            });
+        for (holding, all) in counted {
+            let own_id = &holding.external_id;
+            let used_of = |meter: &Meter| used.get(meter.key.as_str())?.get(own_id).copied();
+            let found = all.into_iter().map(|one| (one, one.meter.and_then(used_of).unwrap_or_default()));
             let current = tightest(&holding.has, found.collect(), now)?;
-            currents.insert(holding.external_id.clone(), current);
+            currents.insert(own_id.clone(), current);
         }
         Ok(currents)
     }
@@ -96,16 +89,4 @@ fn counted<'c>(holding: &Holding, catalogue: &'c Catalogue, name: &str, now: Tim
         counted.push(unlimited(&holding.has, catalogue, name, (&months, now)));
     }
     counted
-}
-
-/// Each count of a customer, with its meter and window.
-fn counts<'a, 'c>(all: &'a [Counted<'c>]) -> impl Iterator<Item = (Count<'c>, &'c Meter, Window)> + 'a {
-    let metered = move |place: usize| {
-        let one = all.get(place)?;
-        let key = one.meter?.key.as_str();
-        let before = all.iter().take(place).filter_map(|other| other.meter);
-        let number = before.filter(|other| other.key.as_str() == key).count();
-        Some(((key, number), one.meter?, one.window))
-    };
-    (0..all.len()).filter_map(metered)
 }

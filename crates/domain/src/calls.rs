@@ -1,18 +1,15 @@
 //! What the calls of a customer were like in a stretch of time, in a form that adds up.
-use crate::events::{EventsError, QueryError};
-use reckoner_domain::decimal::{Decimal, Excess};
-use reckoner_domain::json::{Path, Properties};
-use reckoner_domain::meter::Readable;
-use reckoner_domain::ratio::Ratio;
-use reckoner_domain::sketch::Sketch;
-use reckoner_domain::sum::{Overflow, Sum};
+use crate::decimal::{Decimal, Excess};
+use crate::json::{Path, Properties};
+use crate::meter::Readable;
+use crate::ratio::Ratio;
+use crate::sketch::Sketch;
+use crate::sum::{Overflow, Sum};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The least status that is a failure.
 const FAILURES_FROM: u32 = 400;
-/// Most endpoints that are told apart in one answer.
-pub const ENDPOINTS_MAX: usize = 250_000;
 /// About what an endpoint takes of memory, beside its names and times.
 const ENDPOINT_BYTES: usize = 320;
 /// About what a bucket of times takes of memory.
@@ -91,7 +88,7 @@ pub struct Figures {
 impl Figures {
     /// Adds an event that counts calls.
     fn add_call(&mut self, event: &Readable<'_>, paths: &Paths) -> Result<(), Overflow> {
-        self.events += 1;
+        self.events = self.events.saturating_add(1);
         self.calls = self.calls.plus(event.value)?;
         match status_of(event.properties, paths) {
             None => self.unknown = self.unknown.plus(event.value)?,
@@ -104,17 +101,17 @@ impl Figures {
     /// Adds what traffic says of a request that is a call.
     fn add_traffic(&mut self, event: &Readable<'_>, paths: &Paths) -> Result<(), Overflow> {
         let failed = status_of(event.properties, paths).is_some_and(|status| status >= FAILURES_FROM);
-        self.failed_in_traffic += u64::from(failed);
+        self.failed_in_traffic = self.failed_in_traffic.saturating_add(u64::from(failed));
         self.passed.add(event.properties.decimal(&paths.time, Excess::Round))
     }
 
     /// Adds what others were like.
     pub fn merge(&mut self, other: &Self) -> Result<(), Overflow> {
-        self.events += other.events;
+        self.events = self.events.saturating_add(other.events);
         self.calls = self.calls.plus_sum(other.calls)?;
         self.failed = self.failed.plus_sum(other.failed)?;
         self.unknown = self.unknown.plus_sum(other.unknown)?;
-        self.failed_in_traffic += other.failed_in_traffic;
+        self.failed_in_traffic = self.failed_in_traffic.saturating_add(other.failed_in_traffic);
         self.called.merge(&other.called)?;
         self.passed.merge(&other.passed)
     }
@@ -147,8 +144,9 @@ impl Figures {
     }
 
     fn bytes(&self) -> usize {
-        let buckets = self.called.sketch.buckets().len() + self.passed.sketch.buckets().len();
-        ENDPOINT_BYTES + buckets * BUCKET_BYTES
+        let times = [&self.called, &self.passed];
+        let buckets = times.map(|times| times.sketch.buckets().len().saturating_mul(BUCKET_BYTES));
+        buckets.into_iter().fold(ENDPOINT_BYTES, usize::saturating_add)
     }
 }
 
@@ -169,8 +167,8 @@ impl Piece {
         event: &Readable<'_>,
         paths: &Paths,
         room: &mut usize,
-    ) -> Result<(), QueryError> {
-        Ok(self.figures(event.properties, paths, room).add_call(event, paths)?)
+    ) -> Result<(), Overflow> {
+        self.figures(event.properties, paths, room).add_call(event, paths)
     }
 
     /// Adds what traffic says of a request that is a call.
@@ -179,21 +177,21 @@ impl Piece {
         event: &Readable<'_>,
         paths: &Paths,
         room: &mut usize,
-    ) -> Result<(), QueryError> {
-        Ok(self.figures(event.properties, paths, room).add_traffic(event, paths)?)
+    ) -> Result<(), Overflow> {
+        self.figures(event.properties, paths, room).add_traffic(event, paths)
     }
 
     fn figures(&mut self, properties: &dyn Properties, paths: &Paths, room: &mut usize) -> &mut Figures {
         let Some(endpoint) = properties.text(&paths.endpoint) else { return &mut self.nameless };
         let method = properties.text(&paths.method).unwrap_or_default();
         let known = self.endpoints.get(&*endpoint).is_some_and(|of| of.contains_key(&*method));
-        if !known && *room == 0 {
-            self.is_cut = true;
-            return &mut self.nameless;
-        }
         if !known {
-            *room -= 1;
-            let of = self.endpoints.entry(endpoint.clone().into_owned()).or_default();
+            let Some(left) = room.checked_sub(1) else {
+                self.is_cut = true;
+                return &mut self.nameless;
+            };
+            *room = left;
+            let of = self.endpoints.entry(endpoint.into_owned()).or_default();
             return of.entry(method.into_owned()).or_default();
         }
         let of = self.endpoints.get_mut(&*endpoint);
@@ -201,7 +199,7 @@ impl Piece {
     }
 
     /// Adds another stretch of the same calls.
-    pub fn merge(&mut self, other: &Self) -> Result<(), EventsError> {
+    pub fn merge(&mut self, other: &Self) -> Result<(), Overflow> {
         self.is_cut |= other.is_cut;
         self.nameless.merge(&other.nameless)?;
         for (endpoint, methods) in &other.endpoints {
@@ -214,7 +212,7 @@ impl Piece {
     }
 
     /// All calls together.
-    pub fn total(&self) -> Result<Figures, EventsError> {
+    pub fn total(&self) -> Result<Figures, Overflow> {
         let mut total = self.nameless.clone();
         for figures in self.endpoints.values().flat_map(BTreeMap::values) {
             total.merge(figures)?;
@@ -222,31 +220,101 @@ impl Piece {
         Ok(total)
     }
 
-    /// Each endpoint and method with calls; refused where not all are told apart.
-    pub fn by_endpoint(&self) -> Result<impl Iterator<Item = (&str, &str, &Figures)>, EventsError> {
-        if self.is_cut {
-            return Err(QueryError::TooManyRows.into());
-        }
+    /// Each endpoint and method with calls, as far as they are told apart.
+    pub fn by_endpoint(&self) -> impl Iterator<Item = (&str, &str, &Figures)> {
         let each = self.endpoints.iter().flat_map(|(endpoint, methods)| {
             methods.iter().map(move |(method, figures)| (endpoint.as_str(), method.as_str(), figures))
         });
-        Ok(each.filter(|(.., figures)| figures.has_calls()))
+        each.filter(|(.., figures)| figures.has_calls())
     }
 
-    /// Whether it may be kept: with fewer endpoints in an answer it would be another.
+    /// Whether all endpoints are told apart.
     pub fn is_whole(&self) -> bool {
         !self.is_cut
     }
 
     /// About what it takes of memory.
     pub fn bytes(&self) -> usize {
+        let own = size_of::<Self>().saturating_add(self.nameless.bytes());
         let methods = self.endpoints.iter().flat_map(|(endpoint, methods)| {
-            methods.iter().map(|(method, figures)| endpoint.len() + method.len() + figures.bytes())
+            methods.iter().map(|(method, figures)| [endpoint.len(), method.len(), figures.bytes()])
         });
-        size_of::<Self>() + methods.sum::<usize>() + self.nameless.bytes()
+        methods.flatten().fold(own, usize::saturating_add)
     }
 }
 
 fn status_of(properties: &dyn Properties, paths: &Paths) -> Option<u32> {
     properties.text(&paths.status)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::Timestamp;
+    use serde_json::{Value, json};
+
+    fn add(piece: &mut Piece, properties: &Value, room: &mut usize) {
+        let event = Readable { time: Timestamp::default(), sequence: 1, value: Decimal::ONE, properties };
+        let paths = Paths::new().expect("paths");
+        if paths.is_call(properties, "calls") {
+            piece.add_traffic(&event, &paths, room).expect("fits");
+        } else {
+            piece.add_call(&event, &paths, room).expect("fits");
+        }
+    }
+
+    type Told = (String, String, Option<String>, Option<String>);
+
+    fn told(piece: &Piece) -> Vec<(String, Told)> {
+        let text = |ratio: Ratio| ratio.to_shown();
+        let each = piece.by_endpoint().map(|(endpoint, method, one)| {
+            let failed = text(one.failed().expect("fits"));
+            let times = (one.mean_ms().map(text), one.p95_ms().map(text));
+            (format!("{method} {endpoint}"), (text(one.calls()), failed, times.0, times.1))
+        });
+        each.collect()
+    }
+
+    #[test]
+    fn pieces_add_up_to_what_one_piece_of_all_says() {
+        let (mut whole, mut parts, mut room) = (Piece::default(), [(); 3].map(|()| Piece::default()), 100);
+        for number in 0..300_u32 {
+            let mut properties = json!({"endpoint": format!("/{}", number % 4)});
+            if number % 3 > 0 {
+                properties["statusCode"] = json!(200 + number % 3 * 100);
+                properties["method"] = json!("GET");
+            }
+            if number % 5 == 0 {
+                properties["call"] = json!("calls");
+                properties["statusCode"] = json!(500);
+            }
+            if number % 7 > 0 {
+                properties["durationMs"] = json!(number);
+            }
+            add(&mut whole, &properties, &mut room);
+            add(&mut parts[number as usize / 100], &properties, &mut room);
+        }
+        let mut together = Piece::default();
+        for part in parts.iter().rev() {
+            together.merge(part).expect("fits");
+        }
+        assert_eq!(told(&whole).len(), 8);
+        assert_eq!(told(&together), told(&whole));
+        let failed = whole.total().and_then(|total| total.failed()).map(Ratio::to_shown);
+        assert_eq!(failed.as_deref(), Ok("140"), "80 say so themselves, of 60 it is known from traffic");
+        assert!(whole.bytes() > Piece::default().bytes());
+    }
+
+    #[test]
+    fn endpoints_beyond_the_room_are_counted_without_a_name() {
+        let (mut piece, mut room) = (Piece::default(), 2);
+        for endpoint in ["/a", "/b", "/c", "/a"] {
+            add(&mut piece, &json!({"endpoint": endpoint}), &mut room);
+        }
+        add(&mut piece, &json!({}), &mut room);
+        assert!(!piece.is_whole());
+        let calls: Vec<_> = told(&piece).into_iter().map(|(name, (calls, ..))| (name, calls)).collect();
+        assert_eq!(calls, [(" /a".to_owned(), "2".to_owned()), (" /b".to_owned(), "1".to_owned())]);
+        assert_eq!(piece.total().map(|total| total.calls().to_shown()).as_deref(), Ok("5"));
+    }
 }
