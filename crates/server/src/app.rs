@@ -172,8 +172,7 @@ impl Server {
         let outlets = (&waker, &accounts.mailer);
         let jobs = prepare_jobs(&config, (&db, &clock), &recorder, outlets, &billing)?;
         let keys = Keys::new(db.clone(), clock.clone());
-        let signer = Arc::clone(&accounts.signer);
-        let services = Services::new(&config.services, signer, clock.clone(), &vault);
+        let services = Services::new(&config.services, Arc::clone(&accounts.signer), clock.clone(), &vault);
         let definitions = config.definitions.clone();
         let parts = Parts {
             rates: RateLimits::new(config.rate_limits),

@@ -1,6 +1,7 @@
 //! What is told of calls, and of all customers at once, is what the events say, however it is worked out.
 use super::{analytics, subscribe, with_analytics};
-use crate::support::server::{Answer, Server};
+use crate::support::on_both_servers;
+use crate::support::server::{Answer, Server, Setup};
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -125,10 +126,11 @@ async fn counters(server: &Server) -> String {
     metrics.lines().find(|line| line.starts_with("quota_counters ")).unwrap_or_default().to_owned()
 }
 
-#[tokio::test]
-async fn the_list_of_users_says_of_each_what_is_said_to_it() {
-    let server = Server::start();
-    with_analytics(&server).await;
+const CUSTOMERS: [&str; 9] = ["free", "pro", "kolkata", "both", "idle", "later", "big", "gone", "none"];
+
+/// Customers of all kinds with usage at the edges of their periods, some of it corrected.
+async fn with_customers(server: &Server) {
+    with_analytics(server).await;
     // Two limits of which one has least left.
     let counted = json!({"key": "calls.count", "event_type": "api.calls", "aggregation": "count"});
     assert_eq!(server.post("/v1/meters", counted).await.status, 201);
@@ -141,12 +143,12 @@ async fn the_list_of_users_says_of_each_what_is_said_to_it() {
     assert_eq!(server.post("/v1/customers", json!({"external_id": "none"})).await.status, 201);
     let plans = [("free", "free"), ("pro", "pro"), ("kolkata", "free"), ("both", "both"), ("idle", "pro")];
     for (customer, plan) in plans {
-        subscribe(&server, customer, plan).await;
+        subscribe(server, customer, plan).await;
     }
     // Periods that begin within an hour.
     server.advance("2026-01-20T07:41:13.25Z").await;
     for (customer, plan) in [("later", "pro"), ("big", "enterprise"), ("gone", "pro")] {
-        let made = subscribe(&server, customer, plan).await;
+        let made = subscribe(server, customer, plan).await;
         if customer == "gone" {
             let path = format!("/v1/subscriptions/{}/cancel", made["id"].as_str().expect("an id"));
             assert_eq!(server.post(&path, json!({"when": "now"})).await.status, 200);
@@ -162,36 +164,39 @@ async fn the_list_of_users_says_of_each_what_is_said_to_it() {
         "2026-01-20T07:00:00Z",
         "2026-01-19T23:59:59Z",
     ];
-    let names = ["free", "pro", "kolkata", "both", "idle", "later", "big", "gone", "none"];
-    for (place, customer) in names.iter().enumerate().filter(|(_, name)| **name != "idle") {
+    for (place, customer) in CUSTOMERS.iter().enumerate().filter(|(_, name)| **name != "idle") {
         let events = times.iter().enumerate().map(|(number, time)| {
             let value = if *customer == "later" { 60_000 } else { (place + 1) * (number + 1) };
             json!({"id": format!("{customer}-{number}"), "customer": customer, "meter": "api.calls", "time": time, "value": value})
         });
-        record(&server, events.collect()).await;
+        record(server, events.collect()).await;
     }
     let more = json!({"id": "pro-more", "customer": "pro", "meter": "api.calls", "value": 250_000, "time": times[5]});
-    record(&server, vec![more]).await;
+    record(server, vec![more]).await;
     for void in ["free-0", "pro-3", "both-7"] {
         assert_eq!(server.delete(&format!("/v1/events/{void}")).await.status, 200);
     }
     assert_eq!(server.put("/v1/events/later-5", json!({"value": "170000"})).await.status, 200);
+}
+
+/// The list of users, by name.
+async fn users(server: &Server, query: &str) -> BTreeMap<String, Value> {
+    let list = server.get(&format!("/api/admin/analytics/users?{query}")).await.json();
+    let users = list["users"].as_array().expect("users").iter();
+    users.map(|one| (one["eco_id"].as_str().expect("a name").to_owned(), one.clone())).collect()
+}
+
+on_both_servers!(the_list_of_users_says_of_each_what_is_said_to_it);
+async fn the_list_of_users_says_of_each_what_is_said_to_it(setup: Setup) {
+    let server = setup.start();
+    with_customers(&server).await;
     let before = counters(&server).await;
-    let all = server.get("/api/admin/analytics/users?limit=100").await.json();
-    let pages = server.get("/api/admin/analytics/users?sort=created&limit=100").await.json();
+    let by_usage = users(&server, "limit=100").await;
+    assert_eq!(users(&server, "sort=created&limit=100").await, by_usage);
     assert_eq!(counters(&server).await, before, "a list keeps no counts");
-    let by_name = |list: &Value| -> BTreeMap<String, Value> {
-        let users = list["users"].as_array().expect("users").iter();
-        users.map(|one| (one["eco_id"].as_str().expect("a name").to_owned(), one.clone())).collect()
-    };
-    assert_eq!(by_name(&all), by_name(&pages));
-    let users = by_name(&all);
-    assert_eq!(users.keys().map(String::as_str).collect::<Vec<_>>(), {
-        let mut sorted = names;
-        sorted.sort_unstable();
-        sorted
-    });
-    for customer in names {
+    let users = by_usage;
+    assert_eq!(users.len(), CUSTOMERS.len());
+    for customer in CUSTOMERS {
         let (user, key) = (&users[customer], key_of(&server, customer).await);
         let path = "/api/usage/current";
         let current = Answer::of(server.bare(Method::GET, path).header("x-apikey", &key).send().await).await;

@@ -4,7 +4,8 @@ use super::current::{Counted, Current, calendar, limited, tightest, unlimited};
 use super::{DecideError, Entitlements};
 use crate::billing::standing::{Has, Holding};
 use crate::events::{EventsError, GroupBy, UsageQuery};
-use reckoner_domain::id::{CustomerId, ProjectId};
+use crate::store::overview::Subscriber;
+use reckoner_domain::id::ProjectId;
 use reckoner_domain::meter::{Aggregation, Catalogue, Meter};
 use reckoner_domain::ratio::Ratio;
 use reckoner_domain::tally::Usage;
@@ -13,11 +14,11 @@ use reckoner_domain::window::Window;
 use std::collections::{BTreeMap, HashMap};
 
 impl Entitlements {
-    /// What [`Self::current`] says of each of these customers, or of all of a project, by their own ids.
+    /// What [`Self::current`] says of each of these customers, by their own ids.
     pub async fn currents(
         &self,
         project: ProjectId,
-        customers: Option<&[CustomerId]>,
+        customers: &[Subscriber],
         name: &str,
     ) -> Result<HashMap<String, Current>, DecideError> {
         let now = self.clock.of_project(project);

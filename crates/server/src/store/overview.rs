@@ -1,5 +1,4 @@
 //! What administrators see of all customers at once.
-use super::db::Db;
 use super::error::{Result, StoreError};
 use super::exec::Exec;
 use super::query::Val;
@@ -23,19 +22,10 @@ pub struct Subscriber {
     pub external_id: String,
     /// When it was made.
     pub created_at: Timestamp,
-    /// The plan that it has, with its version, and where the subscription stands; none without one.
-    pub has: Option<(PlanKey, u32, SubscriptionStatus)>,
-}
-
-/// A customer with its last subscription, which may be over.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Holder {
-    /// The customer's own id.
-    pub external_id: String,
     /// The time zone of its own.
     pub time_zone: Option<String>,
-    /// The subscription, where it ever had one.
-    pub last: Option<Stored>,
+    /// The plan that it has, with its version, and where the subscription stands; none without one.
+    pub has: Option<(PlanKey, u32, SubscriptionStatus)>,
 }
 
 /// A subscription that brought revenue at an instant.
@@ -56,6 +46,7 @@ struct Row {
     id: String,
     external_id: String,
     created_at: i64,
+    time_zone: Option<String>,
     plan_key: Option<String>,
     plan_version: Option<i64>,
     status: Option<String>,
@@ -75,13 +66,14 @@ fn from_row(row: Row) -> Result<Subscriber> {
         _ => None,
     };
     let created_at = row::time("created_at", row.created_at)?;
-    Ok(Subscriber { id: row::id(row.id)?, external_id: row.external_id, created_at, has })
+    let time_zone = row.time_zone;
+    Ok(Subscriber { id: row::id(row.id)?, external_id: row.external_id, created_at, time_zone, has })
 }
 
 /// Every customer of a project, in the order of making, with the subscription that it has.
 pub async fn subscribers(on: impl Exec, project: ProjectId) -> Result<Vec<Subscriber>> {
     let query = sql!(
-        "select c.id, c.external_id, c.created_at, s.plan_key, s.plan_version, s.status
+        "select c.id, c.external_id, c.created_at, c.time_zone, s.plan_key, s.plan_version, s.status
          from customers c left join subscriptions s on s.customer_id = c.id and s.ended_at is null
          where c.project_id = $1 order by c.created_at, c.id",
         project
@@ -89,32 +81,28 @@ pub async fn subscribers(on: impl Exec, project: ProjectId) -> Result<Vec<Subscr
     row::each(on.all(query).await?, from_row)
 }
 
-/// These customers of a project, or all, each with its last subscription.
-pub async fn holders(db: &Db, project: ProjectId, customers: Option<&[CustomerId]>) -> Result<Vec<Holder>> {
-    if customers.is_some_and(<[_]>::is_empty) {
-        return Ok(Vec::new());
-    }
-    let ids = || customers.unwrap_or_default().iter().map(Val::from);
-    let mut known = sql!("select id, external_id, time_zone from customers where project_id = $1", project);
-    let mut subscriptions = sql!(
+/// The last subscription, which may be over, of each of these customers of a project, or of all, that ever had
+/// one.
+pub async fn last_subscriptions(
+    on: impl Exec,
+    project: ProjectId,
+    customers: Option<&[CustomerId]>,
+) -> Result<HashMap<CustomerId, Stored>> {
+    let mut query = sql!(
         "select s.*, c.external_id from subscriptions s join customers c on c.id = s.customer_id
          where s.project_id = $1",
         project
     );
-    if customers.is_some() {
-        known = known.push(" and id in ", []).list(ids());
-        subscriptions = subscriptions.push(" and s.customer_id in ", []).list(ids());
+    if let Some(customers) = customers {
+        if customers.is_empty() {
+            return Ok(HashMap::new());
+        }
+        query = query.push(" and s.customer_id in ", []).list(customers.iter().map(Val::from));
     }
     // Of several the last one stays.
     let last = " order by case when s.ended_at is null then 1 else 0 end, s.created_at, s.id";
-    let rows = db.all(subscriptions.push(last, [])).await?;
-    let stored = row::each(rows, subscriptions::from_row)?;
-    let mut last: HashMap<CustomerId, Stored> =
-        stored.into_iter().map(|stored| (stored.customer.clone(), stored)).collect();
-    let rows: Vec<(String, String, Option<String>)> = db.all(known).await?;
-    let rows = row::each(rows, |(id, own, zone)| Ok((row::id::<CustomerId>(id)?, own, zone)))?;
-    let holder = |(id, external_id, time_zone)| Holder { external_id, time_zone, last: last.remove(&id) };
-    Ok(rows.into_iter().map(holder).collect())
+    let stored = row::each(on.all(query.push(last, [])).await?, subscriptions::from_row)?;
+    Ok(stored.into_iter().map(|stored| (stored.customer.clone(), stored)).collect())
 }
 
 /// The subscriptions of a project that brought revenue at an instant.

@@ -1,10 +1,15 @@
-//! What many customers have at this moment, read by few statements.
+//! What many customers have at this moment: what is not at hand is read by few statements, and not kept, so
+//! that a list lets nobody go who is decided about.
 use super::{Has, StandingReader, without_subscription};
 use crate::clock;
-use crate::store::overview::{self, Holder};
+use crate::store::overview::{self, Subscriber};
 use crate::store::{StoreError, catalog, projects};
 use jiff::tz::TimeZone;
-use reckoner_domain::id::{CustomerId, ProjectId};
+use reckoner_domain::id::ProjectId;
+use std::sync::Arc;
+
+/// Customers that are read by name; where more are to be read, all are.
+const NAMED_MAX: usize = 500;
 
 /// What a customer has.
 #[derive(Clone, Debug)]
@@ -18,32 +23,44 @@ pub struct Holding {
 }
 
 impl StandingReader {
-    /// What these customers, or all of a project, have at this moment. It is read and not kept at hand.
+    /// What these customers have at this moment.
     pub async fn of_many(
         &self,
         project: ProjectId,
-        customers: Option<&[CustomerId]>,
+        customers: &[Subscriber],
     ) -> Result<Vec<Holding>, StoreError> {
         let now = self.clock.of_project(project);
-        let zone = |name: &str| clock::zone(name).ok_or_else(|| StoreError::corrupt("time_zone", name));
-        let usual_zone = zone(&projects::get(&self.db, project).await?.time_zone)?;
+        let at_hand = |one: &Subscriber| self.standings.find(project, &one.external_id, now).ok();
+        let at_hand: Vec<_> = customers.iter().map(at_hand).collect();
+        let others = customers.iter().zip(&at_hand).filter(|(_, at_hand)| at_hand.is_none());
+        let others: Vec<_> = others.map(|(one, _)| one.id.clone()).collect();
+        let named = (others.len() <= NAMED_MAX).then_some(others.as_slice());
+        let mut last = overview::last_subscriptions(&self.db, project, named).await?;
+        let usual_zone = projects::get(&self.db, project).await?.time_zone;
         let default_plan = self.default_plan(project).await?;
         let has_plans = catalog::has_plans(&self.db, project).await?;
-        let mut holdings = Vec::new();
-        for Holder { external_id, time_zone, last } in overview::holders(&self.db, project, customers).await?
-        {
-            let zone = time_zone.as_deref().map_or_else(|| Ok(usual_zone.clone()), zone)?;
-            let subscribed = match last {
-                Some(stored) => self.by_subscription(stored, now).await?,
-                None => None,
+        let zone_of = |one: &Subscriber| {
+            let name = one.time_zone.as_deref().unwrap_or(&usual_zone);
+            clock::zone(name).ok_or_else(|| StoreError::corrupt("time_zone", name))
+        };
+        let mut holdings = Vec::with_capacity(customers.len());
+        for (one, at_hand) in customers.iter().zip(at_hand) {
+            let has = match (at_hand, last.remove(&one.id)) {
+                (Some(at_hand), _) => Some(at_hand.has.clone()),
+                (None, Some(stored)) => self.by_subscription(stored, now).await?.map(|(has, _)| has),
+                (None, None) => None,
             };
-            let has = match (subscribed, &default_plan) {
-                (Some((has, _)), _) => has,
-                (None, Some(plan)) => without_subscription(plan.clone(), zone.clone()),
+            let has = match (has, &default_plan) {
+                (Some(has), _) => has,
+                (None, Some(plan)) => without_subscription(Arc::clone(plan), zone_of(one)?),
                 (None, None) if has_plans => Has::Nothing,
                 (None, None) => Has::Unlimited,
             };
-            holdings.push(Holding { external_id, has, zone });
+            let zone = match &has {
+                Has::Plan { cycle, .. } => cycle.zone.clone(),
+                Has::Nothing | Has::Unlimited => zone_of(one)?,
+            };
+            holdings.push(Holding { external_id: one.external_id.clone(), has, zone });
         }
         Ok(holdings)
     }

@@ -22,8 +22,6 @@ use serde_json::{Value, json};
 const LIMIT_MAX: usize = 100;
 /// Users of a page when nothing is said.
 const LIMIT: usize = 50;
-/// Customers that are asked about by name; of more, all are read.
-const FEW: usize = 500;
 
 /// Which users are listed.
 #[derive(Debug, Default, Deserialize)]
@@ -177,12 +175,9 @@ async fn with_figures(
     project: ProjectId,
     all: Vec<Subscriber>,
 ) -> Result<Vec<(Figures, Subscriber)>, UsersError> {
-    let ids: Vec<_> = all.iter().take(FEW + 1).map(|one| one.id.clone()).collect();
-    let few = (ids.len() <= FEW).then_some(ids.as_slice());
-    let currents = app.entitlements.currents(project, few, CALLS).await?;
+    let currents = app.entitlements.currents(project, &all, CALLS).await?;
     let mut rows = Vec::with_capacity(all.len());
     for one in all {
-        // Who was made meanwhile used nothing yet.
         let found = currents.get(&one.external_id).map(|current| figures(current, &one));
         rows.push((found.transpose()?.unwrap_or_default(), one));
     }
