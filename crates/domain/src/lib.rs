@@ -12,6 +12,7 @@ pub mod billing_details;
 pub mod billing_period;
 pub mod billing_status;
 pub mod calendar;
+pub mod calls;
 pub mod catalog;
 pub mod coupon;
 pub mod credit_note;

@@ -35,6 +35,7 @@ pub use error::{AppendError, OpenError, ReadError};
 pub use log::{EventLog, Options, SEGMENT_BYTES, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN};
 pub use read::changes::{Changes, Since, Stats};
 pub use read::export::Export;
+pub use read::fold::Fold;
 pub use read::history::Revision;
 pub use read::list::{Cursor, LIST_EVENTS_MAX, ListFilter, Order};
 pub use read::query::{GroupBy, OTHER, QUERY_EVENTS_MAX, QUERY_ROWS_MAX, Query, QueryError, Row};

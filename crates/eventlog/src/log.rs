@@ -12,6 +12,7 @@ use crate::memory::Memory;
 use crate::memory::ids::Ids;
 use crate::read::changes::{self, Changes, Since, Stats};
 use crate::read::export::Export;
+use crate::read::fold::{self, Fold};
 use crate::read::history::{self, Revision};
 use crate::read::list::{self, ListFilter};
 use crate::read::query::{self, Query, QueryError, Row};
@@ -32,6 +33,7 @@ use crossbeam_channel::bounded;
 use parking_lot::{Mutex, RwLock};
 use reckoner_domain::event::Event;
 use reckoner_domain::id::ProjectId;
+use reckoner_domain::meter::Readable;
 use reckoner_domain::time::Timestamp;
 use std::any::Any;
 use std::path::PathBuf;
@@ -267,6 +269,17 @@ impl EventLog {
     /// The same, with that sequence.
     pub fn query_at(&self, query: &Query<'_>) -> Result<(Vec<Row>, u64), QueryError> {
         query::run_at(&self.inner.shared, query)
+    }
+
+    /// Goes over the events of a customer once: each that is not void, as it stands, in no order. Answers
+    /// what was made of them, with the sequence that they are of.
+    pub fn fold<A>(
+        &self,
+        fold: &Fold<'_>,
+        new: impl Fn() -> A,
+        add: impl FnMut(&mut A, &Readable<'_>) -> Result<(), QueryError>,
+    ) -> Result<(A, u64), QueryError> {
+        fold::run(&self.inner.shared, fold, new, add)
     }
 
     /// Tells a watcher of everything that is committed of a customer from now on, as long as it lives.

@@ -10,6 +10,7 @@ use crate::auth::bootstrap::{self, BootstrapError, ShownKey};
 use crate::auth::keys::Keys;
 use crate::auth::services::Services;
 use crate::billing::Billing;
+use crate::calls::Calls;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, Definitions};
 use crate::entitlements::{Entitlements, Warner};
@@ -171,8 +172,7 @@ impl Server {
         let outlets = (&waker, &accounts.mailer);
         let jobs = prepare_jobs(&config, (&db, &clock), &recorder, outlets, &billing)?;
         let keys = Keys::new(db.clone(), clock.clone());
-        let signer = Arc::clone(&accounts.signer);
-        let services = Services::new(&config.services, signer, clock.clone(), &vault);
+        let services = Services::new(&config.services, Arc::clone(&accounts.signer), clock.clone(), &vault);
         let definitions = config.definitions.clone();
         let parts = Parts {
             rates: Buckets::new(config.rate_limits),
@@ -180,6 +180,7 @@ impl Server {
             config,
             clock,
             db,
+            calls: Calls::new(events.clone()),
             events,
             recorder,
             billing,
@@ -241,6 +242,7 @@ impl Server {
         };
         tokio::select! {
             () = served => {}
+            never = telemetry::keep_up(app.metrics.clone()) => match never {},
             () = cut_off => tracing::warn!("requests still under way after {DRAIN_S} s are cut off"),
         }
         scheduler.stop().await;

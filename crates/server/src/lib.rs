@@ -3,6 +3,7 @@ pub mod alerts;
 pub mod app;
 pub mod auth;
 pub mod billing;
+pub mod calls;
 pub mod cli;
 pub mod clock;
 pub mod config;

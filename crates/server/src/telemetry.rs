@@ -1,6 +1,8 @@
 //! Logs and metrics of the process.
 use crate::config::Log;
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
+use std::convert::Infallible;
+use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -10,6 +12,9 @@ const SECONDS: [f64; 14] =
 
 /// Upper bounds of the buckets of sessions, in seconds: minutes to weeks.
 const SESSION_SECONDS: [f64; 6] = [900.0, 3_600.0, 21_600.0, 86_400.0, 604_800.0, 2_592_000.0];
+
+/// How often what was measured is put together, in seconds.
+const UPKEEP_S: u64 = 5;
 
 /// Starts logging to standard error. `Err` names a filter that cannot be read; a second call in one
 /// process keeps the first.
@@ -43,6 +48,15 @@ pub fn recorder() -> Result<PrometheusHandle, BuildError> {
         tracing::debug!("metrics were started before");
     }
     Ok(handle)
+}
+
+/// Puts what is measured together, again and again: it would pile up where nobody reads it.
+pub async fn keep_up(handle: PrometheusHandle) -> Infallible {
+    let mut rounds = tokio::time::interval(Duration::from_secs(UPKEEP_S));
+    loop {
+        rounds.tick().await;
+        handle.run_upkeep();
+    }
 }
 
 fn describe() {

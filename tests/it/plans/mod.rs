@@ -3,6 +3,7 @@ mod analytics;
 mod catalog;
 mod held;
 mod quotas;
+mod statistics;
 mod subscriptions;
 mod trials;
 pub(crate) mod users;

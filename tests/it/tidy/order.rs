@@ -29,6 +29,7 @@ const PLACES: [(Level, &[&str]); 5] = [
         &[
             "alerts",
             "billing",
+            "calls",
             "documents",
             "ingest",
             "entitlements",

@@ -54,7 +54,7 @@ pub fn run(shared: &Shared, query: &Query<'_>, corrected: Corrected) -> Result<(
     let mut times = query.times();
     times.start = meter.starts_at.unwrap_or(Timestamp::MIN);
     let rolled_up = query.asks_rollups() && carries_by_rollup(meter);
-    let wanted = |hour| {
+    let wanted = |hour, _| {
         let over = first.start.micros_since(Timestamp::from_hour_index(hour)) >= HOUR;
         if rolled_up && over { Wanted::Totals } else { Wanted::Events }
     };

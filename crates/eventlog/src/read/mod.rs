@@ -4,6 +4,7 @@ mod bulk;
 pub mod changes;
 pub mod export;
 pub mod fetch;
+pub mod fold;
 mod groups;
 pub mod history;
 mod level;

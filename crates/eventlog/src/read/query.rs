@@ -13,7 +13,7 @@ use reckoner_domain::sum::{Overflow, Sum};
 use reckoner_domain::tally::{Tally, Usage};
 use reckoner_domain::time::{HOUR, Timestamp};
 use reckoner_domain::window::Window;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 /// What values of a declared dimension are shown as beyond those that a day shows.
@@ -56,6 +56,9 @@ pub struct Query<'a> {
     pub windows: &'a [Window],
     /// Only these customers; all when empty.
     pub customers: Vec<String>,
+    /// Of each of these customers only what lies in its own window too, and of others nothing; all when
+    /// empty. Not for levels.
+    pub own_windows: HashMap<String, Window>,
     /// Only these subjects; all when empty.
     pub subjects: Vec<String>,
     /// Conditions on properties; all must hold.
@@ -163,6 +166,7 @@ impl<'a> Query<'a> {
             meter,
             windows,
             customers: Vec::new(),
+            own_windows: HashMap::new(),
             subjects: Vec::new(),
             filters: Vec::new(),
             group_by: Vec::new(),
@@ -229,7 +233,12 @@ pub fn run(shared: &Shared, query: &Query<'_>) -> Result<Vec<Row>, QueryError> {
 pub fn run_at(shared: &Shared, query: &Query<'_>) -> Result<(Vec<Row>, u64), QueryError> {
     let mut corrected = Corrected::ByTotals;
     loop {
-        check_dropped(shared, query)?;
+        // Event types that levels are read from are kept.
+        if query.meter.aggregation != Aggregation::TimeWeightedAvg && !query.windows.is_empty() {
+            let times = query.times();
+            let from = times.start.max(query.meter.starts_at.unwrap_or(Timestamp::MIN));
+            check_dropped(shared, query.project, &(from..times.end))?;
+        }
         let attempt = match query.meter.aggregation {
             Aggregation::TimeWeightedAvg => level::run(shared, query, corrected),
             _ => tallies::run(shared, query, corrected),
@@ -247,12 +256,14 @@ pub fn run_at(shared: &Shared, query: &Query<'_>) -> Result<(Vec<Row>, u64), Que
     }
 }
 
-/// Whether a query asks for nothing that was dropped. Event types that levels are read from are kept.
-fn check_dropped(shared: &Shared, query: &Query<'_>) -> Result<(), QueryError> {
-    let until = shared.books.now().dropped_until(query.project);
-    let from = query.times().start.max(query.meter.starts_at.unwrap_or(Timestamp::MIN));
-    let level = query.meter.aggregation == Aggregation::TimeWeightedAvg;
-    match until.filter(|until| from < *until && !level && !query.windows.is_empty()) {
+/// Whether no event in a range was dropped.
+pub(super) fn check_dropped(
+    shared: &Shared,
+    project: ProjectId,
+    times: &Range<Timestamp>,
+) -> Result<(), QueryError> {
+    let until = shared.books.now().dropped_until(project);
+    match until.filter(|until| times.start < *until) {
         Some(until) => Err(QueryError::Dropped(until)),
         None => Ok(()),
     }

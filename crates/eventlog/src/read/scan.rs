@@ -41,6 +41,8 @@ const DAY_EVENTS_MAX: u64 = if cfg!(test) { 16 } else { 1_000_000 };
 /// How an hour's cells are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wanted {
+    /// Not at all.
+    Nothing,
     /// As counts and sums.
     Totals,
     /// As counts, sums, least, greatest, first and last.
@@ -87,7 +89,7 @@ impl From<Overflow> for ScanError {
 enum Judged {
     /// Its totals are shown.
     Shown,
-    /// Its totals are kept, to be shown with what corrections add to them.
+    /// It is passed over, or its totals are kept, to be shown with what corrections add to them.
     Kept,
     /// Its events are read.
     Events,
@@ -216,10 +218,11 @@ impl<'a> Scan<'a> {
     }
 
     /// The next hours; `None` after the last. Totals of their cells are shown by hour and customer,
-    /// in no order and perhaps in several pieces.
+    /// in no order and perhaps in several pieces. They are wanted by hour and customer; of no customer it is
+    /// asked whether those of any are wanted as events.
     pub fn next<E: From<ScanError> + From<ReadError>>(
         &mut self,
-        wanted: impl Fn(i64) -> Wanted,
+        wanted: impl Fn(i64, Option<u32>) -> Wanted,
         mut totals: impl FnMut(i64, u32, &Rollup) -> Result<(), E>,
     ) -> Result<Option<Slice>, E> {
         let Some(event_type) = self.event_type.filter(|_| self.times.start < self.times.end) else {
@@ -244,7 +247,7 @@ impl<'a> Scan<'a> {
 
     /// The next hours with events of the project, of one day, since what is written down is read day by
     /// day: as many as are wanted as totals, or have few events to read, or else one.
-    fn next_hours(&self, last: i64, wanted: &impl Fn(i64) -> Wanted) -> Option<Range<i64>> {
+    fn next_hours(&self, last: i64, wanted: &impl Fn(i64, Option<u32>) -> Wanted) -> Option<Range<i64>> {
         let from = self.next_hour;
         if from > last {
             return None;
@@ -265,7 +268,7 @@ impl<'a> Scan<'a> {
             0 => first + 1,
             1..=DAY_EVENTS_MAX => end,
             _ => (first..end)
-                .find(|hour| wanted(*hour) == Wanted::Events)
+                .find(|hour| wanted(*hour, None) == Wanted::Events)
                 .map_or(end, |hour| hour.max(first + 1)),
         };
         Some(first..end)
@@ -283,7 +286,7 @@ impl<'a> Scan<'a> {
         slice: &mut Slice,
         hours: &Range<i64>,
         event_type: u32,
-        wanted: &impl Fn(i64) -> Wanted,
+        wanted: &impl Fn(i64, Option<u32>) -> Wanted,
         totals: &mut impl FnMut(i64, u32, &Rollup) -> Result<(), E>,
     ) -> Result<(), E> {
         slice.adjusted = self.adjusted(hours, event_type)?;
@@ -302,7 +305,7 @@ impl<'a> Scan<'a> {
                 self.each_asked(cells, |customer, cell| {
                     let known = cell.last_sequence() <= self.known.sequence;
                     let at = (hour, customer);
-                    match self.judge(slice, at, (&cell.rollup, known), wanted(hour))? {
+                    match self.judge(slice, at, (&cell.rollup, known), wanted(hour, Some(customer)))? {
                         Judged::Shown => {
                             slice.totals += 1;
                             totals(hour, customer, &cell.rollup)?;
@@ -331,7 +334,7 @@ impl<'a> Scan<'a> {
         slice: &mut Slice,
         asked: &AskedPart,
         hours: &Range<i64>,
-        wanted: &impl Fn(i64) -> Wanted,
+        wanted: &impl Fn(i64, Option<u32>) -> Wanted,
         totals: &mut impl FnMut(i64, u32, &Rollup) -> Result<(), E>,
     ) -> Result<(), E> {
         let AskedPart { part, event_type, customers } = asked;
@@ -340,7 +343,12 @@ impl<'a> Scan<'a> {
             let mut by_events = Vec::new();
             part.each_cell(section, block, hours, customers.as_deref(), |PartCell { cell, customer }| {
                 let hour = cell.hour;
-                match self.judge(slice, (hour, customer), (&cell.rollup, true), wanted(hour))? {
+                match self.judge(
+                    slice,
+                    (hour, customer),
+                    (&cell.rollup, true),
+                    wanted(hour, Some(customer)),
+                )? {
                     Judged::Shown => {
                         slice.totals += 1;
                         totals(hour, customer, &cell.rollup)?;
@@ -397,6 +405,7 @@ impl<'a> Scan<'a> {
         wanted: Wanted,
     ) -> Result<Judged, ScanError> {
         match slice.adjusted.get_mut(&at) {
+            _ if wanted == Wanted::Nothing => Ok(Judged::Kept),
             None if known && wanted != Wanted::Events => Ok(Judged::Shown),
             Some(sum) if wanted == Wanted::Totals && self.corrected == Corrected::ByTotals => {
                 if !known || sum.adjustment.last_sequence > self.known.sequence {

@@ -9,6 +9,8 @@ use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use reckoner_domain::rollup::Rollup;
 use reckoner_domain::tally::Tally;
+use reckoner_domain::time::Timestamp;
+use reckoner_domain::window::Window;
 use std::ops::Range;
 
 /// The running value of a row.
@@ -23,6 +25,35 @@ struct Entries<'a> {
     groups: Groups<'a>,
     all: HashMap<(usize, usize), Entry, RandomState>,
     open: Option<Open>,
+    own: Option<&'a Own>,
+}
+
+/// The windows that customers have of their own, by the customers' numbers.
+struct Own(HashMap<u32, Window, RandomState>);
+
+impl Own {
+    /// Those of a query; `None` where all customers' events count in all windows.
+    fn of(shared: &Shared, query: &Query<'_>) -> Option<Self> {
+        let memory = shared.memory.read();
+        let names = memory.projects.get(&query.project).map(|project| &project.customers);
+        let number = |(name, window): (&String, &Window)| Some((names?.find(name)?, *window));
+        (!query.own_windows.is_empty()).then(|| Self(query.own_windows.iter().filter_map(number).collect()))
+    }
+
+    /// How an hour of a customer is wanted that is wanted so where the customer's window has all of it.
+    fn wanted(&self, hour: i64, customer: Option<u32>, as_a_whole: Wanted) -> Wanted {
+        let Some(customer) = customer else { return Wanted::Events };
+        let (start, end) = (Timestamp::from_hour_index(hour), Timestamp::from_hour_index(hour + 1));
+        match self.0.get(&customer) {
+            Some(own) if own.start <= start && end <= own.end => as_a_whole,
+            Some(own) if own.start < end && start < own.end => Wanted::Events,
+            _ => Wanted::Nothing,
+        }
+    }
+
+    fn contains(&self, customer: u32, time: Timestamp) -> bool {
+        self.0.get(&customer).is_some_and(|own| own.contains(time))
+    }
 }
 
 /// Rollups of one customer in one window that are not in its row yet: they mostly follow each other.
@@ -67,6 +98,9 @@ impl Entries<'_> {
 
     fn add_event(&mut self, origin: &Origin, event: &EventRecord<'_>, customer: u32) -> Result<(), Stop> {
         let Some(window) = self.query.window_of(event.time) else { return Ok(()) };
+        if self.own.is_some_and(|own| !own.contains(customer, event.time)) {
+            return Ok(());
+        }
         let Some((group, reading)) = self.groups.read(origin, event, customer)? else { return Ok(()) };
         let entry = self.at(window, group);
         entry.tally.add(&reading)?;
@@ -79,19 +113,26 @@ impl Entries<'_> {
 pub fn run(shared: &Shared, query: &Query<'_>, corrected: Corrected) -> Result<(Vec<Row>, u64), Stop> {
     let meter = query.meter;
     let rolled_up = meter.reads_rollups() && query.asks_rollups();
-    let wanted = |hour| match query.window_of_hour(hour) {
-        Some(_) if rolled_up && meter.aggregation.needs_ends() => Wanted::Rollups,
-        Some(_) if rolled_up => Wanted::Totals,
-        _ => Wanted::Events,
-    };
     let mut times = query.times();
     times.start = meter.starts_at.map_or(times.start, |starts_at| times.start.max(starts_at));
-    let (project, customers) = (query.project, &query.customers);
-    let scan = Scan::new(shared, project, &meter.event_type, customers, times, query.as_of);
+    let own_windows = query.own_windows.keys().cloned().collect();
+    let customers: &Vec<String> = if query.own_windows.is_empty() { &query.customers } else { &own_windows };
+    let scan = Scan::new(shared, query.project, &meter.event_type, customers, times, query.as_of);
     let mut scan = scan.reading(corrected);
+    // After the walk began: it sees when customers have other numbers.
+    let own = Own::of(shared, query);
+    let wanted = |hour, customer| {
+        let as_a_whole = match query.window_of_hour(hour) {
+            Some(_) if rolled_up && meter.aggregation.needs_ends() => Wanted::Rollups,
+            Some(_) if rolled_up => Wanted::Totals,
+            _ => Wanted::Events,
+        };
+        own.as_ref().map_or(as_a_whole, |own| own.wanted(hour, customer, as_a_whole))
+    };
     let mut limits = Limits::default();
-    let mut entries =
-        Entries { query, groups: Groups::new(shared, query), all: HashMap::default(), open: None };
+    let groups = Groups::new(shared, query);
+    let own = own.as_ref();
+    let mut entries = Entries { query, groups, all: HashMap::default(), open: None, own };
     let fields = entries.groups.fields();
     if !rolled_up {
         let broad = scan.take_broad()?;

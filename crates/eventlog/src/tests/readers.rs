@@ -26,7 +26,7 @@ fn hourly(ids: std::ops::Range<i64>) -> Batch {
 /// The next slice of a walk; counts the events of its totals.
 fn next(scan: &mut Scan<'_>, wanted: Wanted, counted: &mut u64) -> Result<Option<Slice>, ScanError> {
     scan.next(
-        |_| wanted,
+        |_, _| wanted,
         |_, _, rollup| {
             *counted += rollup.count;
             Ok::<(), ScanError>(())

@@ -1,16 +1,18 @@
 //! Queries that read most events of files of columns.
 use super::*;
+use crate::read::fold::{self, Fold};
 use crate::read::list::{self, ListFilter};
 use crate::read::query::{self, GroupBy, Query};
 use crate::read::scan::Scan;
 use crate::write::corrections::{Change, Content, Corrections};
+use reckoner_domain::decimal::Excess;
 use reckoner_domain::id::MeterId;
 use reckoner_domain::json::Path;
-use reckoner_domain::meter::{Aggregation, Filter, Meter, MeterKey};
+use reckoner_domain::meter::{Aggregation, Filter, Meter, MeterKey, Readable};
 use reckoner_domain::sum::Sum;
 use reckoner_domain::time::DAY;
 use reckoner_domain::window::Window;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 const OTHERS: ProjectId = ProjectId(2);
 
@@ -85,7 +87,7 @@ fn listed(log: &Opened, windows: &[Window], keeps: impl Fn(&str, Option<&str>) -
         let text = event.properties.as_deref().unwrap_or("null");
         let tree: serde_json::Value = serde_json::from_str(text).expect("JSON");
         let region = path("region").find_text(&tree);
-        let value = path("$.in.tokens").find_decimal(&tree, reckoner_domain::decimal::Excess::Round);
+        let value = path("$.in.tokens").find_decimal(&tree, Excess::Round);
         let window = windows.iter().find(|window| window.contains(event.time));
         let (Some(value), Some(window)) = (value, window) else { continue };
         if keeps(&event.customer, region.as_deref()) {
@@ -125,6 +127,67 @@ fn sweeping_answers_what_listing_the_events_does() {
         let filtered = Query { filters, ..all.clone() };
         assert_eq!(asked(&log, &filtered), listed(&log, &windows, |_, region| region == Some("r1")));
     }
+}
+
+#[test]
+fn going_over_the_events_of_a_customer_shows_each_once_as_it_stands() {
+    let disk = SimDisk::new(1);
+    let log = filled(&disk);
+    let paths = [path("region"), path("$.in.tokens")];
+    for (customer, from, to) in [("c1", 0, 4), ("c2", 1, 3), ("nobody", 0, 4)] {
+        let windows = days(from, to);
+        let times = windows[0].start..windows[windows.len() - 1].end;
+        let fold = Fold { project: PROJECT, customer, event_type: "t", times, paths: &paths };
+        let add = |sums: &mut BTreeMap<_, (Sum, u64)>, event: &Readable<'_>| {
+            let window = windows.iter().find(|window| window.contains(event.time)).expect("asked for");
+            let Some(value) = event.properties.decimal(&paths[1], Excess::Round) else { return Ok(()) };
+            let region = event.properties.text(&paths[0]).map(|text| text.into_owned());
+            let (sum, events) = sums.entry((window.start, Some(customer.to_owned()), region)).or_default();
+            (*sum, *events) = (sum.plus(value)?, *events + 1);
+            Ok(())
+        };
+        let (sums, sequence) = fold::run(&log.shared, &fold, BTreeMap::new, add).expect("reads");
+        let shown = |(key, (sum, events)): (_, (Sum, u64))| (key, (sum.to_string(), events));
+        let expected = listed(&log, &windows, |own, _| own == customer);
+        assert_eq!(expected.is_empty(), customer == "nobody");
+        assert_eq!(sums.into_iter().map(shown).collect::<Totals>(), expected);
+        assert_eq!(sequence, log.shared.memory.read().sequence);
+    }
+}
+
+#[test]
+fn customers_with_windows_of_their_own_are_told_what_each_alone_is() {
+    let disk = SimDisk::new(1);
+    let log = filled(&disk);
+    let whole = days(0, 4);
+    let plain = Meter { value_property: None, ..meter() };
+    let last = Meter { aggregation: Aggregation::Last, ..plain.clone() };
+    // From and to within an hour, on the hour, nothing, and of nobody.
+    let own = [("c1", 100, 200_000), ("c2", 3_600, 7_200), ("c3", 86_400, 86_400), ("c4", 7_199, 259_201)];
+    let own = own.iter().chain(&[("c5", 0, 345_600), ("nobody", 0, 345_600)]);
+    let own: HashMap<String, Window> =
+        own.map(|(name, from, to)| ((*name).to_owned(), Window { start: at(*from), end: at(*to) })).collect();
+    let mut all = 0;
+    for meter in [meter(), plain, last] {
+        let grouped = Query { group_by: vec![GroupBy::Customer], ..Query::new(PROJECT, &meter, &whole) };
+        let windows = [Window { start: at(0), end: at(4 * 86_400) }];
+        let query = Query { own_windows: own.clone(), windows: &windows, ..grouped.clone() };
+        let together: BTreeMap<_, _> = query::run(&log.shared, &query)
+            .expect("answers")
+            .into_iter()
+            .map(|row| (row.customer, (row.usage, row.events)))
+            .collect();
+        let mut alone = BTreeMap::new();
+        for (name, window) in &own {
+            let windows = [*window];
+            let query = Query { customers: vec![name.clone()], windows: &windows, ..grouped.clone() };
+            let rows = query::run(&log.shared, &query).expect("answers");
+            alone.extend(rows.into_iter().map(|row| (row.customer, (row.usage, row.events))));
+        }
+        all += together.len();
+        assert_eq!(together, alone);
+    }
+    assert!(all >= 9, "{all}");
 }
 
 #[test]

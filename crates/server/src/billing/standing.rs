@@ -1,11 +1,15 @@
 //! What customers have at this moment, at hand for every decision.
+mod bulk;
+
+pub use bulk::Holding;
+
 use super::plans::Plans;
 use super::zones;
 use crate::clock::Clock;
 use crate::store::subscriptions::{self, Stored};
 use crate::store::{Db, Exec, StoreError, billing_standings, catalog};
 use parking_lot::Mutex;
-use reckoner_domain::cycle::BillingCycle;
+use reckoner_domain::calendar::Calendars;
 use reckoner_domain::id::ProjectId;
 use reckoner_domain::key::PlanKey;
 use reckoner_domain::plan::Plan;
@@ -159,48 +163,69 @@ impl StandingReader {
         own_id: &str,
         now: Timestamp,
     ) -> Result<(Has, Option<Timestamp>), StoreError> {
-        let stored = subscriptions::last_of(&self.db, project, own_id).await?;
-        if let Some(stored) = stored {
-            let settled = settled(&self.db, &self.plans, stored, now).await?;
-            let until = settled.subscription.due_at();
-            if settled.subscription.entitles_at(now) {
-                let Subscription { plan, plan_version, cycle, .. } = &settled.subscription;
-                let plan = self.plans.get(&self.db, project, plan, *plan_version).await?;
-                let resets = self.resets(project, own_id, Some(cycle.clone())).await?;
-                return Ok((Has::Plan { plan, resets, subscription: Some(Arc::new(settled)) }, until));
-            }
-            if !settled.subscription.status.is_over() {
-                return Ok((Has::Nothing, until));
-            }
-        }
-        Ok((self.without_subscription(project, own_id).await?, None))
+        let last = subscriptions::last_of(&self.db, project, own_id).await?;
+        let by_last = match last {
+            Some(stored) => self.by_subscription(stored, now).await?,
+            None => None,
+        };
+        let (held, until) = match by_last {
+            Some((held, until)) => (held, until),
+            None => match self.default_plan(project).await? {
+                Some(plan) => (Some(Held { plan, subscription: None }), None),
+                None if catalog::has_plans(&self.db, project).await? => (None, None),
+                None => return Ok((Has::Unlimited, None)),
+            },
+        };
+        let Some(held) = held else { return Ok((Has::Nothing, until)) };
+        let calendars = self.calendars_of(project, own_id).await?;
+        Ok((held.counted_by(&calendars), until))
     }
 
-    async fn without_subscription(&self, project: ProjectId, own_id: &str) -> Result<Has, StoreError> {
-        if let Some(key) = &self.default_plan
-            && let Some(newest) =
-                catalog::versions::<Plan>(&self.db, project, key.as_str()).await?.into_iter().next()
-        {
-            let resets = self.resets_of(project, own_id).await?;
-            return Ok(Has::Plan { plan: Arc::new(newest.entry), resets, subscription: None });
+    /// What a customer has by its last subscription, which may be nothing, and until when; `None` where that is over.
+    async fn by_subscription(
+        &self,
+        stored: Stored,
+        now: Timestamp,
+    ) -> Result<Option<(Option<Held>, Option<Timestamp>)>, StoreError> {
+        let settled = settled(&self.db, &self.plans, stored, now).await?;
+        let until = settled.subscription.due_at();
+        if settled.subscription.entitles_at(now) {
+            let Subscription { plan, plan_version, .. } = &settled.subscription;
+            let plan = self.plans.get(&self.db, settled.project, plan, *plan_version).await?;
+            return Ok(Some((Some(Held { plan, subscription: Some(Arc::new(settled)) }), until)));
         }
-        Ok(if catalog::has_plans(&self.db, project).await? { Has::Nothing } else { Has::Unlimited })
+        Ok((!settled.subscription.status.is_over()).then_some((None, until)))
+    }
+
+    /// The plan of customers without a subscription.
+    async fn default_plan(&self, project: ProjectId) -> Result<Option<Arc<Plan>>, StoreError> {
+        let Some(key) = &self.default_plan else { return Ok(None) };
+        let versions = catalog::versions::<Plan>(&self.db, project, key.as_str()).await?;
+        Ok(versions.into_iter().next().map(|newest| Arc::new(newest.entry)))
     }
 
     /// When quotas of a customer who is not billed would be counted anew: by the days and months of its time zone.
     pub async fn resets_of(&self, project: ProjectId, own_id: &str) -> Result<Resets, StoreError> {
-        self.resets(project, own_id, None).await
+        Ok(Resets::new(&*self.calendars_of(project, own_id).await?, None))
     }
 
-    async fn resets(
-        &self,
-        project: ProjectId,
-        own_id: &str,
-        cycle: Option<BillingCycle>,
-    ) -> Result<Resets, StoreError> {
+    async fn calendars_of(&self, project: ProjectId, own_id: &str) -> Result<Arc<Calendars>, StoreError> {
         let mut calendars = zones::calendars_of(&self.db, project, &[own_id]).await?;
-        let calendars = calendars.remove(own_id).ok_or(StoreError::NotFound)?;
-        Ok(Resets::new(&calendars, cycle))
+        calendars.remove(own_id).ok_or(StoreError::NotFound)
+    }
+}
+
+/// A plan that somebody has, by a subscription or because all have it.
+struct Held {
+    plan: Arc<Plan>,
+    subscription: Option<Arc<Stored>>,
+}
+
+impl Held {
+    fn counted_by(self, calendars: &Calendars) -> Has {
+        let Self { plan, subscription } = self;
+        let cycle = subscription.as_ref().map(|stored| stored.subscription.cycle.clone());
+        Has::Plan { plan, resets: Resets::new(calendars, cycle), subscription }
     }
 }
 

@@ -7,6 +7,7 @@ use jiff::tz::TimeZone;
 use reckoner_domain::calendar::Calendars;
 use reckoner_domain::id::ProjectId;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// The zone that a customer's next billing period follows: its own, or its project's.
 pub(super) async fn zone_of(
@@ -21,21 +22,31 @@ pub(super) async fn zone_of(
     clock::zone(&name).ok_or_else(|| StoreError::corrupt("time_zone", name))
 }
 
+/// Customers whose zones are read by name; where there are more, all are read.
+const NAMED_MAX: usize = 1_000;
+
 /// The calendars of each of these customers of a project, by their own ids, over every change of zone.
 pub async fn calendars_of<'a>(
     db: &Db,
     project: ProjectId,
     customers: &[&'a str],
-) -> Result<HashMap<&'a str, Calendars>, StoreError> {
+) -> Result<HashMap<&'a str, Arc<Calendars>>, StoreError> {
     let zones = project_zones::get(db, project).await?;
-    let own = customer_zones::histories_of(db, project, customers).await?;
+    let own = if customers.len() > NAMED_MAX {
+        customer_zones::histories(db, project).await?
+    } else {
+        customer_zones::histories_of(db, project, customers).await?
+    };
     let own: HashMap<String, ZoneHistory> = own.into_iter().collect();
     let read = |history: &ZoneHistory| {
         calendars(&zones, history, clock::zone).map_err(|name| StoreError::corrupt("time_zone", name))
     };
-    let shared = read(&ZoneHistory::default())?;
+    let shared = Arc::new(read(&ZoneHistory::default())?);
     let of = |customer: &&'a str| {
-        let calendars = own.get(*customer).map_or_else(|| Ok(shared.clone()), &read)?;
+        let calendars = match own.get(*customer) {
+            Some(history) => Arc::new(read(history)?),
+            None => Arc::clone(&shared),
+        };
         Ok((*customer, calendars))
     };
     customers.iter().map(of).collect()

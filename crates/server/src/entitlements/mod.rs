@@ -4,6 +4,7 @@
 mod counter;
 mod counters;
 mod current;
+mod currents;
 mod held;
 mod leases;
 mod refusals;
@@ -294,23 +295,15 @@ impl Entitlements {
         (catalogue, event_type): (&Catalogue, &str),
         now: Timestamp,
     ) -> Said {
-        let (plan, resets) = match &standing.has {
+        match &standing.has {
             Has::Nothing => return Said::Nothing(Verdict::not_entitled()),
             Has::Unlimited => return Said::Free,
-            Has::Plan { plan, resets, .. } => (plan, resets),
-        };
-        let quotas = plan.entitlements.iter().filter_map(|entitlement| match &entitlement.grant {
-            Grant::Metered(quota) => Some(quota),
-            Grant::Boolean | Grant::Static(_) => None,
-        });
-        let mut limits = Vec::new();
-        for quota in quotas {
-            let Some(meter) = catalogue.get(quota.meter.as_str()) else { continue };
-            if meter.event_type == event_type {
-                limits.push(self.limited(project, customer, (quota, meter), resets, now));
-            }
+            Has::Plan { .. } => {}
         }
-        limits.sort_by(|a, b| a.counter.meter().key.as_str().cmp(b.counter.meter().key.as_str()));
+        let quotas = quotas_of(&standing.has, catalogue, event_type).into_iter();
+        let limits: Vec<_> = quotas
+            .map(|(quota, meter, resets)| self.limited(project, customer, (quota, meter), resets, now))
+            .collect();
         if limits.is_empty() { Said::Free } else { Said::Limits(limits) }
     }
 
@@ -332,6 +325,23 @@ impl Limited {
     fn verdict(&self, counted: (Ratio, Ratio)) -> Result<Verdict, Overflow> {
         Verdict::of(self.limit, counted, Some((self.counter.window().end, self.reset)))
     }
+}
+
+/// The quotas that a plan has of an event type, with their meters, by the order of these, and when they are counted
+/// anew.
+fn quotas_of<'h, 'c>(
+    has: &'h Has,
+    catalogue: &'c Catalogue,
+    event_type: &str,
+) -> Vec<(&'h Quota, &'c Meter, &'h Resets)> {
+    let Has::Plan { plan, resets, .. } = has else { return Vec::new() };
+    let metered = plan.entitlements.iter().filter_map(|entitlement| match &entitlement.grant {
+        Grant::Metered(quota) => Some((quota, catalogue.get(quota.meter.as_str())?, resets)),
+        Grant::Boolean | Grant::Static(_) => None,
+    });
+    let mut quotas: Vec<_> = metered.filter(|(_, meter, _)| meter.event_type == event_type).collect();
+    quotas.sort_by(|(_, a, _), (_, b, _)| a.key.as_str().cmp(b.key.as_str()));
+    quotas
 }
 
 /// The event type that a name means: that of this name, or of the meter with this key.

@@ -2,11 +2,13 @@
 //! serve no requests.
 use reckoner_domain::event::Event;
 use reckoner_domain::id::ProjectId;
-use reckoner_domain::meter::{Filter, Meter};
+use reckoner_domain::json::Path;
+use reckoner_domain::meter::{Filter, Meter, Readable};
 use reckoner_domain::sum::Overflow;
 use reckoner_domain::time::Timestamp;
 use reckoner_domain::window::Window;
-use reckoner_eventlog::{EventLog, Export, ReadError};
+use reckoner_eventlog::{EventLog, Export, Fold, ReadError};
+use std::collections::HashMap;
 use std::sync::Arc;
 use tokio::sync::{Semaphore, oneshot};
 
@@ -40,6 +42,9 @@ pub struct UsageQuery {
     pub windows: Vec<Window>,
     /// Only these customers; all when empty.
     pub customers: Vec<String>,
+    /// Of each of these customers only what lies in its own window too, and of others nothing; all when
+    /// empty. Not for levels.
+    pub own_windows: HashMap<String, Window>,
     /// Only these subjects; all when empty.
     pub subjects: Vec<String>,
     /// Only events whose properties pass.
@@ -60,6 +65,7 @@ impl UsageQuery {
             meter,
             windows,
             customers: Vec::new(),
+            own_windows: HashMap::new(),
             subjects: Vec::new(),
             filters: Vec::new(),
             group_by: Vec::new(),
@@ -67,6 +73,21 @@ impl UsageQuery {
             fill_zero: false,
         }
     }
+}
+
+/// Which events of a customer to go over.
+#[derive(Clone, Debug)]
+pub struct OneByOne {
+    /// Whose events.
+    pub project: ProjectId,
+    /// Of which customer.
+    pub customer: String,
+    /// Of which type.
+    pub event_type: &'static str,
+    /// With instants in this window.
+    pub window: Window,
+    /// The properties that are looked at.
+    pub paths: Arc<[Path]>,
 }
 
 /// An export on its way.
@@ -157,12 +178,29 @@ impl Events {
                 meter: &query.meter,
                 windows: &query.windows,
                 customers: query.customers,
+                own_windows: query.own_windows,
                 subjects: query.subjects,
                 filters: query.filters,
                 group_by: query.group_by,
                 as_of: query.as_of,
                 fill_zero: query.fill_zero,
             })
+        })
+        .await
+    }
+
+    /// Goes over the events of a customer once: each that is not void, as it stands, in no order. Answers
+    /// what was made of them, with the sequence that they are of.
+    pub async fn fold<A: Send + 'static>(
+        &self,
+        asked: OneByOne,
+        new: impl Fn() -> A + Send + 'static,
+        add: impl FnMut(&mut A, &Readable<'_>) -> Result<(), QueryError> + Send + 'static,
+    ) -> Result<(A, u64), EventsError> {
+        self.read(move |log| {
+            let OneByOne { project, customer, event_type, window, paths } = &asked;
+            let times = window.start..window.end;
+            log.fold(&Fold { project: *project, customer, event_type, times, paths }, new, add)
         })
         .await
     }

@@ -11,11 +11,7 @@ use metrics_exporter_prometheus::{BuildError, PrometheusHandle};
 use reckoner_client::rates::Dimension;
 use reckoner_client::{DecidedBy, Finished, Refusal, Tracker};
 use serde_json::json;
-use std::time::Duration;
 use tokio::net::TcpListener;
-
-/// How often what was measured is put together, in seconds: it would pile up where nobody reads it.
-const UPKEEP_S: u64 = 5;
 
 const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 const REFUSALS: [Refusal; 5] = [
@@ -44,14 +40,7 @@ impl Metrics {
 
     /// Serves `GET /metrics` and `GET /health/live` for as long as it is polled.
     pub async fn serve(self, listener: TcpListener, tracker: Tracker) {
-        let handle = self.handle.clone();
-        let upkeep = async move {
-            let mut rounds = tokio::time::interval(Duration::from_secs(UPKEEP_S));
-            loop {
-                rounds.tick().await;
-                handle.run_upkeep();
-            }
-        };
+        let upkeep = telemetry::keep_up(self.handle.clone());
         let app = Router::new()
             .route("/metrics", get(text))
             .route("/health/live", get(|| async { Json(json!({"status": "ok"})) }))
@@ -62,7 +51,7 @@ impl Metrics {
                     tracing::error!(%error, "metrics are served no more");
                 }
             }
-            () = upkeep => {}
+            never = upkeep => match never {},
         }
     }
 }

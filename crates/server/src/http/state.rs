@@ -4,6 +4,7 @@ use crate::auth::accounts::{Accounts, Resets};
 use crate::auth::keys::Keys;
 use crate::auth::services::Services;
 use crate::billing::Billing;
+use crate::calls::Calls;
 use crate::clock::Clock;
 use crate::config::{Config, Definitions};
 use crate::documents::Documents;
@@ -41,6 +42,8 @@ pub struct Parts {
     pub events: Events,
     /// The memory of large bodies.
     pub bodies: Budget,
+    /// What calls were like.
+    pub calls: Calls,
     /// Ingest.
     pub recorder: Recorder,
     /// What customers have.

@@ -1,7 +1,9 @@
 //! What administrators see of all customers at once.
 use super::error::{Result, StoreError};
 use super::exec::Exec;
+use super::query::Val;
 use super::row;
+use super::subscriptions::{self, Stored};
 use crate::sql;
 use reckoner_domain::id::{CustomerId, ProjectId, SubscriptionId};
 use reckoner_domain::key::PlanKey;
@@ -9,7 +11,7 @@ use reckoner_domain::money::Money;
 use reckoner_domain::subscription::SubscriptionStatus;
 use reckoner_domain::time::Timestamp;
 use reckoner_domain::window::Window;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// A customer with the subscription that it has.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +22,8 @@ pub struct Subscriber {
     pub external_id: String,
     /// When it was made.
     pub created_at: Timestamp,
+    /// The time zone of its own.
+    pub time_zone: Option<String>,
     /// The plan that it has, with its version, and where the subscription stands; none without one.
     pub has: Option<(PlanKey, u32, SubscriptionStatus)>,
 }
@@ -42,6 +46,7 @@ struct Row {
     id: String,
     external_id: String,
     created_at: i64,
+    time_zone: Option<String>,
     plan_key: Option<String>,
     plan_version: Option<i64>,
     status: Option<String>,
@@ -61,18 +66,43 @@ fn from_row(row: Row) -> Result<Subscriber> {
         _ => None,
     };
     let created_at = row::time("created_at", row.created_at)?;
-    Ok(Subscriber { id: row::id(row.id)?, external_id: row.external_id, created_at, has })
+    let time_zone = row.time_zone;
+    Ok(Subscriber { id: row::id(row.id)?, external_id: row.external_id, created_at, time_zone, has })
 }
 
 /// Every customer of a project, in the order of making, with the subscription that it has.
 pub async fn subscribers(on: impl Exec, project: ProjectId) -> Result<Vec<Subscriber>> {
     let query = sql!(
-        "select c.id, c.external_id, c.created_at, s.plan_key, s.plan_version, s.status
+        "select c.id, c.external_id, c.created_at, c.time_zone, s.plan_key, s.plan_version, s.status
          from customers c left join subscriptions s on s.customer_id = c.id and s.ended_at is null
          where c.project_id = $1 order by c.created_at, c.id",
         project
     );
     row::each(on.all(query).await?, from_row)
+}
+
+/// The last subscription, which may be over, of each of these customers of a project, or of all, that ever had
+/// one.
+pub async fn last_subscriptions(
+    on: impl Exec,
+    project: ProjectId,
+    customers: Option<&[CustomerId]>,
+) -> Result<HashMap<CustomerId, Stored>> {
+    let mut query = sql!(
+        "select s.*, c.external_id from subscriptions s join customers c on c.id = s.customer_id
+         where s.project_id = $1",
+        project
+    );
+    if let Some(customers) = customers {
+        if customers.is_empty() {
+            return Ok(HashMap::new());
+        }
+        query = query.push(" and s.customer_id in ", []).list(customers.iter().map(Val::from));
+    }
+    // Of several the last one stays.
+    let last = " order by case when s.ended_at is null then 1 else 0 end, s.created_at, s.id";
+    let stored = row::each(on.all(query.push(last, [])).await?, subscriptions::from_row)?;
+    Ok(stored.into_iter().map(|stored| (stored.customer.clone(), stored)).collect())
 }
 
 /// The subscriptions of a project that brought revenue at an instant.

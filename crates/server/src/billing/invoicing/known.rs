@@ -28,7 +28,7 @@ pub(in crate::billing) struct Known {
     /// How far it is billed.
     pub cursor: Cursor,
     /// The customer's days and months.
-    pub calendars: Calendars,
+    pub calendars: Arc<Calendars>,
     /// The customer's wallet, where there is one.
     pub wallet: Option<Wallet>,
     /// Whom its invoices are made out to, and what it is taxed with.

@@ -10,6 +10,7 @@ pub mod users;
 
 use super::{Refused, failure, own_customer};
 use crate::auth::caller::Caller;
+use crate::calls::CALLS;
 use crate::entitlements::Current;
 use crate::http::error::ApiError;
 use crate::http::state::App;
@@ -19,9 +20,6 @@ use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use reckoner_domain::plan::Plan;
 use std::sync::Arc;
-
-/// The event type that counts calls, and the key of the meter that its plans limit.
-pub const CALLS: &str = "api.calls";
 
 /// Whoever asks for what is their own.
 pub struct Own {

@@ -1,7 +1,8 @@
 //! `GET /api/usage/current` and `/history` and `/endpoints`.
 use super::numbers::{number, rounded};
-use super::statistics::{self, Asked};
-use super::{CALLS, Own, current};
+use super::statistics;
+use super::{Own, current};
+use crate::calls::Asked;
 use crate::http::compat::days::{HISTORY_DAYS, last_kept_days};
 use crate::http::compat::{Asked as Query, Refused};
 use crate::http::state::App;
@@ -75,8 +76,8 @@ pub async fn history(
     let now = app.clock.of_project(own.caller.project);
     let asked = (asked.days.as_deref(), HISTORY_DAYS);
     let (days, window) = last_kept_days(&app.events, own.caller.project, asked, now);
-    let asked = Asked { project: own.caller.project, customer: &own.customer, event_type: CALLS, window };
-    let history = statistics::by_day(&app.events, &asked).await?;
+    let asked = Asked { project: own.caller.project, customer: &own.customer, window };
+    let history = statistics::by_day(&app.calls, &asked, now).await?;
     let history: Vec<Value> = history
         .into_iter()
         .map(|day| {
@@ -112,8 +113,8 @@ pub async fn endpoints(
     let now = app.clock.of_project(own.caller.project);
     let asked = (asked.days.as_deref(), ENDPOINT_DAYS);
     let (days, window) = last_kept_days(&app.events, own.caller.project, asked, now);
-    let asked = Asked { project: own.caller.project, customer: &own.customer, event_type: CALLS, window };
-    let endpoints = statistics::by_endpoint(&app.events, &asked).await?;
+    let asked = Asked { project: own.caller.project, customer: &own.customer, window };
+    let endpoints = statistics::by_endpoint(&app.calls, &asked, now).await?;
     let shown = |time: Option<Ratio>| time.map_or_else(|| json!(0), |time| rounded(time, 2));
     let endpoints: Vec<Value> = endpoints
         .into_iter()

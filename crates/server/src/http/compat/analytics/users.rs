@@ -2,7 +2,7 @@
 use super::CALLS;
 use super::numbers::number;
 use super::overage::beyond;
-use crate::entitlements::DecideError;
+use crate::entitlements::{Current, DecideError};
 use crate::events::{EventsError, ListFilter};
 use crate::http::compat::{Asked, Refused};
 use crate::http::error::ApiError;
@@ -128,15 +128,11 @@ async fn users(app: &App, project: ProjectId, asked: &Page) -> Result<(Vec<Value
     all.retain(|one| asked.plan.is_none() || plan_of(one) == asked.plan);
     all.reverse();
     let total = all.len();
-    let mut rows = Vec::new();
     if asked.sort == Sort::Created {
-        for one in all.into_iter().skip(asked.skip).take(asked.limit) {
-            rows.push((figures(app, project, &one).await?, one));
-        }
-    } else {
-        for one in all {
-            rows.push((figures(app, project, &one).await?, one));
-        }
+        all = all.into_iter().skip(asked.skip).take(asked.limit).collect();
+    }
+    let mut rows = with_figures(app, project, all).await?;
+    if asked.sort != Sort::Created {
         let by = |figures: &Figures| match asked.sort {
             Sort::Usage | Sort::Created => figures.calls,
             Sort::Overage => figures.overage_calls,
@@ -173,10 +169,24 @@ async fn users(app: &App, project: ProjectId, asked: &Page) -> Result<(Vec<Value
     Ok((users, total))
 }
 
-async fn figures(app: &App, project: ProjectId, one: &Subscriber) -> Result<Figures, UsersError> {
-    let current = app.entitlements.current(project, &one.external_id, CALLS).await?;
+/// Customers with what they used and bring in.
+async fn with_figures(
+    app: &App,
+    project: ProjectId,
+    all: Vec<Subscriber>,
+) -> Result<Vec<(Figures, Subscriber)>, UsersError> {
+    let currents = app.entitlements.currents(project, &all, CALLS).await?;
+    let mut rows = Vec::with_capacity(all.len());
+    for one in all {
+        let found = currents.get(&one.external_id).map(|current| figures(current, &one));
+        rows.push((found.transpose()?.unwrap_or_default(), one));
+    }
+    Ok(rows)
+}
+
+fn figures(current: &Current, one: &Subscriber) -> Result<Figures, UsersError> {
     let Some(plan) = &current.plan else { return Ok(Figures { calls: current.used, ..Figures::default() }) };
-    let (overage_calls, overage_cost) = beyond(plan, &current)?;
+    let (overage_calls, overage_cost) = beyond(plan, current)?;
     let recurring = one.has.as_ref().is_some_and(|(.., status)| status.is_recurring());
     let fee = plan.base_fee();
     let subscription = if recurring { fee.interval.monthly(fee.amount.exact())? } else { Ratio::ZERO };
