@@ -1,9 +1,9 @@
-//! What many customers have at this moment: what is not at hand is read by few statements, and not kept, so
-//! that a list lets nobody go who is decided about.
-use super::{Has, StandingReader, without_subscription};
+//! What many customers have at this moment: what is not at hand is read by few statements, and kept where
+//! there is room, so that a list lets nobody go who is decided about.
+use super::{Has, Standing, StandingReader, without_subscription};
 use crate::clock;
 use crate::store::overview::{self, Subscriber};
-use crate::store::{StoreError, catalog, projects};
+use crate::store::{StoreError, billing_standings, catalog, projects};
 use jiff::tz::TimeZone;
 use reckoner_domain::id::ProjectId;
 use std::sync::Arc;
@@ -30,12 +30,13 @@ impl StandingReader {
         customers: &[Subscriber],
     ) -> Result<Vec<Holding>, StoreError> {
         let now = self.clock.of_project(project);
-        let at_hand = |one: &Subscriber| self.standings.find(project, &one.external_id, now).ok();
+        let at_hand = |one: &Subscriber| self.standings.find(project, &one.external_id, now);
         let at_hand: Vec<_> = customers.iter().map(at_hand).collect();
-        let others = customers.iter().zip(&at_hand).filter(|(_, at_hand)| at_hand.is_none());
+        let others = customers.iter().zip(&at_hand).filter(|(_, at_hand)| at_hand.is_err());
         let others: Vec<_> = others.map(|(one, _)| one.id.clone()).collect();
         let named = (others.len() <= NAMED_MAX).then_some(others.as_slice());
         let mut last = overview::last_subscriptions(&self.db, project, named).await?;
+        let owing = billing_standings::owing_of_all(&self.db, project).await?;
         let usual_zone = projects::get(&self.db, project).await?.time_zone;
         let default_plan = self.default_plan(project).await?;
         let has_plans = catalog::has_plans(&self.db, project).await?;
@@ -45,17 +46,27 @@ impl StandingReader {
         };
         let mut holdings = Vec::with_capacity(customers.len());
         for (one, at_hand) in customers.iter().zip(at_hand) {
-            let has = match (at_hand, last.remove(&one.id)) {
-                (Some(at_hand), _) => Some(at_hand.has.clone()),
-                (None, Some(stored)) => self.by_subscription(stored, now).await?.map(|(has, _)| has),
-                (None, None) => None,
+            let standing = match at_hand {
+                Ok(at_hand) => at_hand,
+                Err(forgotten) => {
+                    let subscribed = match last.remove(&one.id) {
+                        Some(stored) => self.by_subscription(stored, now).await?,
+                        None => None,
+                    };
+                    let has = match (subscribed, &default_plan) {
+                        (Some(has), _) => has,
+                        (None, Some(plan)) => (without_subscription(Arc::clone(plan), zone_of(one)?), None),
+                        (None, None) if has_plans => (Has::Nothing, None),
+                        (None, None) => (Has::Unlimited, None),
+                    };
+                    let owes = owing.get(&one.id).copied().unwrap_or_default();
+                    let standing = Arc::new(Standing::new(has, &owes, now));
+                    let own_id = &one.external_id;
+                    self.standings.remember_where_is_room(project, own_id, &standing, forgotten);
+                    standing
+                }
             };
-            let has = match (has, &default_plan) {
-                (Some(has), _) => has,
-                (None, Some(plan)) => without_subscription(Arc::clone(plan), zone_of(one)?),
-                (None, None) if has_plans => Has::Nothing,
-                (None, None) => Has::Unlimited,
-            };
+            let has = standing.has.clone();
             let zone = match &has {
                 Has::Plan { cycle, .. } => cycle.zone.clone(),
                 Has::Nothing | Has::Unlimited => zone_of(one)?,
