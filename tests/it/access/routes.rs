@@ -132,6 +132,8 @@ fn is_refusal(what: &str, answer: &Answer, code: &str, text: &str) {
     } else {
         let text = if workspace::is_route(pattern) {
             text.replace("Forbidden", "Admin access required")
+        } else if pattern.starts_with("/api/secure/") {
+            text.replace("Forbidden", "Insufficient scopes. Required: [customer]")
         } else {
             text.to_owned()
         };

@@ -211,6 +211,7 @@ async fn the_list_of_users_says_of_each_what_is_said_to_it(setup: Setup) {
         let overage = ask(&server, &key, "/api/usage/overage").await;
         assert_eq!(user["overage_cost_usd"], overage["overage_cost_usd"], "{customer}");
     }
+    assert_eq!(self::users(&server, "limit=100").await, users, "by counts that are at hand now");
     let calls = |name: &str| users[name]["api_calls"].clone();
     // By the month, by the month there, in periods that began then, by how many, and with no plan by the month.
     assert_eq!((calls("free"), calls("kolkata")), (json!(33), json!(108)));

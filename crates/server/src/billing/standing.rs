@@ -9,6 +9,7 @@ use crate::clock::Clock;
 use crate::store::subscriptions::{self, Stored};
 use crate::store::{Db, Exec, StoreError, billing_standings, catalog};
 use parking_lot::Mutex;
+use reckoner_domain::billing_status::Owing;
 use reckoner_domain::calendar::Calendars;
 use reckoner_domain::id::ProjectId;
 use reckoner_domain::key::PlanKey;
@@ -31,6 +32,17 @@ pub struct Standing {
     pub is_suspended: bool,
     /// When that may change by itself.
     pub until: Option<Timestamp>,
+}
+
+impl Standing {
+    /// Of what a customer has, until when, and what it owes.
+    fn new((has, until): (Has, Option<Timestamp>), owing: &Owing, now: Timestamp) -> Self {
+        Self {
+            has,
+            is_suspended: owing.status_at(now).blocks_writes(),
+            until: until.into_iter().chain(owing.changes_at(now)).min(),
+        }
+    }
 }
 
 /// What a customer has.
@@ -102,6 +114,20 @@ impl Standings {
         }
     }
 
+    /// The same where that lets nobody else go.
+    fn remember_where_is_room(
+        &self,
+        project: ProjectId,
+        external_id: &str,
+        standing: &Arc<Standing>,
+        forgotten: u64,
+    ) {
+        let has_room = self.0.lock().count < CUSTOMERS_MAX;
+        if has_room {
+            self.remember(project, external_id, standing, forgotten);
+        }
+    }
+
     /// Remembers what was read, unless anything was forgotten since.
     fn remember(&self, project: ProjectId, external_id: &str, standing: &Arc<Standing>, forgotten: u64) {
         let mut known = self.0.lock();
@@ -150,11 +176,7 @@ impl StandingReader {
     async fn read(&self, project: ProjectId, own_id: &str, now: Timestamp) -> Result<Standing, StoreError> {
         let (has, until) = self.read_plan(project, own_id, now).await?;
         let owing = billing_standings::of_customer(&self.db, project, own_id).await?;
-        Ok(Standing {
-            has,
-            is_suspended: owing.status_at(now).blocks_writes(),
-            until: until.into_iter().chain(owing.changes_at(now)).min(),
-        })
+        Ok(Standing::new((has, until), &owing, now))
     }
 
     async fn read_plan(

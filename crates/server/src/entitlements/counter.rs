@@ -132,7 +132,8 @@ impl Counter {
         Err(EventsError::Unsettled)
     }
 
-    fn known(&self) -> Option<Ratio> {
+    /// What was used, where it is known without reading the log.
+    pub fn known(&self) -> Option<Ratio> {
         let count = self.count.lock();
         count.known.then_some(count.used)
     }

@@ -4,6 +4,7 @@ use crate::events::{Events, Watcher};
 use parking_lot::RwLock;
 use reckoner_domain::id::ProjectId;
 use reckoner_domain::meter::Meter;
+use reckoner_domain::ratio::Ratio;
 use reckoner_domain::window::Window;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -28,6 +29,17 @@ impl Counters {
     /// None yet.
     pub fn new(events: Events) -> Self {
         Self { events, known: Arc::default() }
+    }
+
+    /// What a customer used of a meter in a window, where a count of it is at hand.
+    pub fn at_hand(
+        &self,
+        project: ProjectId,
+        customer: &str,
+        meter: &Meter,
+        window: Window,
+    ) -> Option<Ratio> {
+        self.known.read().find(project, customer, meter, window)?.known()
     }
 
     /// The count of a customer's usage of a meter in a window.

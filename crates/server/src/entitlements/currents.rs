@@ -1,5 +1,5 @@
-//! What many customers used of what they may use: the same as of each alone, worked out together, without a
-//! count of anybody being kept at hand for it.
+//! What many customers used of what they may use: the same as of each alone. What no count at hand tells is
+//! read together, and no count of anybody is kept for it.
 use super::current::{Counted, Current, limited, tightest, unlimited};
 use super::{DecideError, Entitlements};
 use crate::billing::standing::Holding;
@@ -28,16 +28,22 @@ impl Entitlements {
         let counted: Vec<(&Holding, Vec<Counted<'_>>)> = counted.collect();
         // A plan has one quota of a meter, and so a customer one window.
         let mut windows: BTreeMap<&str, (&Meter, HashMap<String, Window>)> = BTreeMap::new();
+        let mut used: HashMap<&str, HashMap<String, Ratio>> = HashMap::new();
         for (holding, all) in &counted {
+            let own_id = &holding.external_id;
             for Counted { meter, window, .. } in all {
                 let Some(meter) = *meter else { continue };
-                let (_, own) = windows.entry(meter.key.as_str()).or_insert_with(|| (meter, HashMap::new()));
-                own.insert(holding.external_id.clone(), *window);
+                let key = meter.key.as_str();
+                if let Some(at_hand) = self.counters.at_hand(project, own_id, meter, *window) {
+                    used.entry(key).or_default().insert(own_id.clone(), at_hand);
+                } else {
+                    let (_, own) = windows.entry(key).or_insert_with(|| (meter, HashMap::new()));
+                    own.insert(own_id.clone(), *window);
+                }
             }
         }
-        let mut used: HashMap<&str, HashMap<String, Ratio>> = HashMap::new();
         for (key, (meter, own)) in windows {
-            used.insert(key, self.used_by_each(project, meter, own, now).await?);
+            used.entry(key).or_default().extend(self.used_by_each(project, meter, own, now).await?);
         }
         let mut currents = HashMap::with_capacity(counted.len());
         for (holding, all) in counted {

@@ -69,6 +69,18 @@ pub async fn of_customer(on: impl Exec, project: ProjectId, external_id: &str) -
     row.map_or(Ok(Owing::default()), |(due_since, told)| owing(due_since, told))
 }
 
+/// Since when each customer of a project owes that does.
+pub async fn owing_of_all(on: impl Exec, project: ProjectId) -> Result<BTreeMap<CustomerId, Owing>> {
+    let query = sql!(
+        "select customer_id, due_since, told from billing_standings
+         where project_id = $1 and due_since is not null",
+        project
+    );
+    let rows: Vec<(String, Option<i64>, i64)> = on.all(query).await?;
+    row::each(rows, |(id, due_since, told)| Ok((row::id(id)?, owing(due_since, told)?)))
+        .map(BTreeMap::from_iter)
+}
+
 /// Since when customers owe, each held until the transaction ends.
 pub async fn lock(
     tx: &mut Tx,
