@@ -2,7 +2,7 @@
 //!
 //! | to | use |
 //! | --- | --- |
-//! | call `/v1` and know the answer | [`Client`] |
+//! | record, decide, query, and set up customers, plans and subscriptions, with an answer to each | [`Client`] |
 //! | record in the background, without waiting and without loss | [`Tracker`] |
 //! | decide whether a customer may go on, without a round trip | [`Limiter`] |
 //! | meter and limit every request of a web service | [`MeterLayer`] |

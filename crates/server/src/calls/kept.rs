@@ -19,11 +19,14 @@ const TOLD_MAX: usize = 10_000;
 
 /// What is kept, by customer.
 pub struct Kept {
-    customers: Mutex<HashMap<(ProjectId, Box<str>), Arc<Customer>>>,
+    customers: Mutex<HashMap<Name, Arc<Customer>>>,
     bytes: Arc<AtomicUsize>,
     questions: AtomicU64,
     bytes_max: usize,
 }
+
+/// A project and the own id of a customer.
+type Name = (ProjectId, Box<str>);
 
 /// What is kept of a customer.
 pub struct Customer {
