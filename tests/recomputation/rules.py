@@ -65,6 +65,8 @@ class Subscription:
 
     def rezoned_at(self):
         """Where the billing period ends in which another zone was chosen, or the first one begins."""
+        if self.now[2] == "trialing":
+            return self.trial_end
         decided, cycle = self.next_zone[0], self.now[3]
         return cycle[2] if cycle[2] is not None and decided < cycle[2] else period_at(cycle, decided)[1]
 
@@ -82,7 +84,8 @@ class Subscription:
             if self.next_zone and self.rezoned_at() == at:
                 interval, _, anchor, _ = self.now[3]
                 zone, self.next_zone = self.next_zone[1], None
-                self.put(at, cycle=(interval, zone, anchor, at))
+                # After a trial nothing was billed by the clock before.
+                self.put(at, cycle=(interval, zone, anchor, None if self.now[2] == "trialing" else at))
             elif self.scheduled and self.scheduled[0] <= at:
                 _, action = self.scheduled
                 if action == "cancel":

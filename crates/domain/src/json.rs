@@ -11,6 +11,7 @@ use serde_json::Value;
 use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
 /// Most bytes of a property path.
 pub const PATH_BYTES_MAX: usize = 256;
@@ -64,6 +65,33 @@ fn same_number(a: &str, b: &str) -> bool {
     match (Decimal::parse(a), Decimal::parse(b)) {
         (Ok(a), Ok(b)) => a == b,
         _ => a == b,
+    }
+}
+
+/// Adds what a value means to a hash: values that are the same come to the same.
+pub fn hash_meaning(value: &Value, hasher: &mut impl Hasher) {
+    std::mem::discriminant(value).hash(hasher);
+    match value {
+        Value::Object(map) => {
+            map.len().hash(hasher);
+            let mut fields: Vec<(&String, &Value)> = map.iter().collect();
+            fields.sort_unstable_by_key(|(name, _)| *name);
+            for (name, value) in fields {
+                name.hash(hasher);
+                hash_meaning(value, hasher);
+            }
+        }
+        Value::Array(list) => {
+            list.len().hash(hasher);
+            list.iter().for_each(|value| hash_meaning(value, hasher));
+        }
+        Value::Number(number) => match Decimal::parse(number.as_str()) {
+            Ok(number) => number.hash(hasher),
+            Err(_) => number.as_str().hash(hasher),
+        },
+        Value::String(text) => text.hash(hasher),
+        Value::Bool(truth) => truth.hash(hasher),
+        Value::Null => {}
     }
 }
 

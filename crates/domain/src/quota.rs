@@ -1,6 +1,6 @@
 //! Quotas: how much of a meter a plan allows, and what happens at the limit.
 use crate::calendar::{Calendar, Calendars};
-use crate::cycle::BillingCycle;
+use crate::cycle::{Alignment, BillingCycle};
 use crate::decimal::Decimal;
 use crate::meter::MeterKey;
 use crate::period::Period;
@@ -181,7 +181,7 @@ impl Resets {
     }
 
     /// The time between two resets that an instant lies in. Before the first billing period, in a trial, the
-    /// calendar month.
+    /// calendar month, until that begins.
     pub fn window_at(&self, reset: Reset, instant: Timestamp) -> Window {
         let calendar = match reset {
             Reset::Day => &self.days,
@@ -192,7 +192,11 @@ impl Resets {
             },
         };
         let span = calendar.span_at(instant);
-        Window { start: span.start, end: span.end }
+        let first_period = match (reset, self.cycle.as_ref().map(|cycle| cycle.alignment)) {
+            (Reset::BillingPeriod, Some(Alignment::Anniversary(anchor))) => anchor,
+            _ => span.end,
+        };
+        Window { start: span.start, end: span.end.min(first_period) }
     }
 }
 

@@ -192,9 +192,12 @@ impl Subscription {
     }
 
     /// When the next zone's clock takes over: where the billing period ends in which that was decided, or where the
-    /// first one begins.
+    /// first one begins, with the end of a trial.
     fn rezoned_at(&self) -> Option<Timestamp> {
         let decided_at = self.next_zone.as_ref()?.at;
+        if self.status == SubscriptionStatus::Trialing && self.trial_ends_at.is_some() {
+            return self.trial_ends_at;
+        }
         match (self.cycle.period_at(decided_at), self.cycle.alignment) {
             (Some(period), _) => Some(period.end),
             (None, Alignment::Anniversary(anchor)) => Some(anchor),

@@ -216,23 +216,25 @@ async fn a_subject_is_asked_about_as_it_is_recorded() {
     let assigned = json!({"customer": "pro", "effective_from": "2020-01-01T00:00:00Z"});
     let assigned = server.post("/v1/subjects/workspace-1/assignments", assigned).await;
     assert_eq!(assigned.status.as_u16() / 100, 2, "{}", assigned.text);
-    let asked = json!({"customer": "workspace-1", "meter": "api.calls", "value": "1"});
+    let asked =
+        json!({"customer": "workspace-1", "subject": "workspace-1", "meter": "api.calls", "value": "1"});
     for path in ["check", "leases"] {
         let answer = server.post(&format!("/v1/entitlements/{path}"), asked.clone()).await;
         assert_eq!(answer.status.as_u16() / 100, 2, "{path}: {}", answer.text);
         assert_eq!(answer.json()["limit"], "100000");
         assert_eq!(answer.header("x-ratelimit-limit"), Some("100000"), "{path}");
     }
-    // One that was a customer before it was assigned still is, where nothing says that the subject is meant.
+    // A customer of the name is another, where nothing says that the subject is meant, as in events.
+    let named = json!({"customer": "workspace-1", "meter": "api.calls"});
     let known = server.post("/v1/customers", json!({"external_id": "workspace-1"})).await;
     assert_eq!(known.status, 201, "{}", known.text);
     let limit = async |asked: Value| {
         let answer = server.post("/v1/entitlements/check", asked).await;
         (answer.status.as_u16(), answer.json()["limit"].clone())
     };
-    assert_eq!(limit(asked.clone()).await, (429, json!("0")), "it has no plan");
+    assert_eq!(limit(named).await, (429, json!("0")), "it has no plan");
     for whose in [
-        json!({"customer": "workspace-1", "subject": "workspace-1", "meter": "api.calls"}),
+        asked,
         json!({"customer": "system", "subject": "workspace-1", "meter": "api.calls"}),
         json!({"subject": "workspace-1", "meter": "api.calls"}),
     ] {

@@ -117,7 +117,7 @@ async fn everything_wrong_is_told_at_once_and_nothing_is_half_applied() {
         told,
         [
             "plans[0].entitlements[0].meter: is a meter of avg, and a quota counts by sum, count, max, unique_count, time_weighted_avg",
-            "plans[0].prices[0].meter: names no meter: make nothing first, or name it in `meters`",
+            "plans[0].prices[0].meter: names no meter: make nothing first, or name it in `meters` or `missing_meters`",
         ]
     );
     assert_eq!(server.get("/v1/meters/mean").await.status, 404, "the meter is not made either");

@@ -102,6 +102,14 @@ async fn a_storm_of_repeats_counts_each_call_once_and_refuses_none() {
     };
     let first = keyed().await;
     assert_eq!((first.status.as_u16(), &first.json()["duplicate"]), (429, &json!(null)));
+    // Whoever records it without asking has recorded it.
+    let (plain, refused) = (json!({"id": "plain", "customer": "acme", "meter": "api.calls"}), 429);
+    for status in [refused, 200] {
+        let answer = server.post("/v1/entitlements/consume", plain.clone()).await;
+        assert_eq!(answer.status, status, "{}", answer.text);
+        assert!(server.post("/v1/events", plain.clone()).await.status.is_success());
+    }
+    assert_eq!(server.delete("/v1/events/plain").await.status, 200);
     assert_eq!(server.delete("/v1/events/call-7").await.status, 200);
     let again = keyed().await;
     assert_eq!((again.status.as_u16(), &again.json()["duplicate"]), (429, &json!(true)));

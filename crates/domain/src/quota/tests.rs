@@ -98,9 +98,11 @@ fn resets_follow_the_billing_zone_or_the_billing_period() {
     }
     let month = Window { start: at("2026-01-01T00:00:00+05:30"), end: at("2026-02-01T00:00:00+05:30") };
     let before_the_anchor = at("2026-01-01T00:00:00Z");
-    for resets in [&resets, &Resets::new(&calendars, None)] {
-        assert_eq!(resets.window_at(Reset::BillingPeriod, before_the_anchor), month);
-    }
+    let unbilled = Resets::new(&calendars, None);
+    assert_eq!(unbilled.window_at(Reset::BillingPeriod, before_the_anchor), month);
+    let until_the_anchor = Window { end: at("2026-01-10T00:00:00+05:30"), ..month };
+    assert_eq!(resets.window_at(Reset::BillingPeriod, before_the_anchor), until_the_anchor);
+    assert_eq!(resets.window_at(Reset::Month, before_the_anchor), month);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! What happens to a subscription by itself, at instants that are known before.
 use super::{ScheduledAction, Subscription, SubscriptionEvent, SubscriptionStatus};
+use crate::cycle::BillingCycle;
 use crate::key::PlanKey;
 use crate::meter::UnknownName;
 use crate::plan::Plan;
@@ -79,11 +80,14 @@ impl Subscription {
         plan: &impl Fn(&PlanKey, u32) -> Option<P>,
     ) -> Option<Self> {
         if let Some(change) = self.next_zone.as_ref().filter(|_| self.rezoned_at() == Some(at)) {
-            return Some(Self {
-                cycle: self.cycle.in_zone(&change.zone, at),
-                next_zone: None,
-                ..self.clone()
-            });
+            let cycle = match self.status {
+                // Nothing was billed by the clock before.
+                SubscriptionStatus::Trialing => {
+                    BillingCycle { zone: change.zone.clone(), ..self.cycle.clone() }
+                }
+                _ => self.cycle.in_zone(&change.zone, at),
+            };
+            return Some(Self { cycle, next_zone: None, ..self.clone() });
         }
         let scheduled = self.at_period_end.as_ref().filter(|scheduled| scheduled.at <= at);
         match scheduled.map(|scheduled| &scheduled.action) {
@@ -126,8 +130,11 @@ mod tests {
     }
 
     fn trial() -> Subscription {
-        let plan = plan("pro", r#","trial_days":7"#);
-        Subscription::start(&plan, at("2026-01-24T10:00:00Z"), TimeZone::UTC, Collection::Reckoner)
+        trial_of(&plan("pro", r#","trial_days":7"#))
+    }
+
+    fn trial_of(plan: &Plan) -> Subscription {
+        Subscription::start(plan, at("2026-01-24T10:00:00Z"), TimeZone::UTC, Collection::Reckoner)
     }
 
     #[test]
@@ -196,6 +203,15 @@ mod tests {
         let yearly = Plan { interval: crate::interval::Interval::Year, ..plan("yearly", "") };
         let moved = waiting.moved_to(&yearly, decided).expect("in a trial");
         assert_eq!((&moved.cycle.zone, &moved.next_zone, moved.cycle.since), (&zone, &None, None));
+        let calendar =
+            trial_of(&plan("pro", r#","trial_days":7,"billing":"calendar""#)).in_zone(&zone, decided);
+        let first = calendar.steps_until(end, none).pop().map(|step| step.subscription.cycle);
+        let period = first.and_then(|cycle| cycle.period_at(end));
+        assert_eq!(
+            period.map(|period| period.end),
+            Some(at("2026-01-31T18:30:00Z")),
+            "the rest of January there"
+        );
         let early = waiting.moved_to(&yearly, at("2026-01-24T12:00:00Z")).expect("in a trial");
         assert_eq!(
             (&early.cycle.zone, early.next_zone),

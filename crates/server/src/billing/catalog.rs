@@ -235,7 +235,10 @@ fn check_plan(plan: &Plan, meters: &Catalogue, problems: &mut Problems) {
 fn find(field: &str, key: &MeterKey, meters: &Catalogue, problems: &mut Problems) -> Option<Aggregation> {
     let meter = meters.get(key.as_str());
     if meter.is_none() {
-        problems.note(field, format!("names no meter: make {key} first, or name it in `meters`"));
+        problems.note(
+            field,
+            format!("names no meter: make {key} first, or name it in `meters` or `missing_meters`"),
+        );
     }
     meter.map(|meter| meter.aggregation)
 }

@@ -13,7 +13,7 @@ use crate::http::middleware::rates::Rates;
 use crate::http::state::App;
 use crate::ingest::draft::{Checked, SYSTEM_CUSTOMER};
 use crate::ingest::fields::Raw;
-use crate::store::{StoreError, customers};
+use crate::store::customers;
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
@@ -25,9 +25,11 @@ use reckoner_api::error::{FieldError, Problem};
 use reckoner_api::event::NewEvent;
 use reckoner_domain::decimal::Decimal;
 use reckoner_domain::id::LeaseId;
+use reckoner_domain::json;
 use reckoner_domain::meter::Readable;
 use reckoner_domain::ratio::Ratio;
-use serde_json::Value;
+use serde_json::{Map, Value};
+use std::hash::{Hash, Hasher};
 
 /// Ask what a customer may still use; nothing is consumed.
 #[utoipa::path(
@@ -125,11 +127,14 @@ async fn decide_and_record(
             properties: &properties,
         },
     };
-    let Checked { id, customer, event_type, value, time, subject, .. } = checked;
-    let content = (customer, event_type, value, time, subject, &checked.properties);
+    let Checked { id, customer, event_type, value, subject, .. } = checked;
+    let content = (customer, event_type, value, subject, Meaning(&properties));
     let wanted = Wanted { project: caller.project, id, content };
     if let Some(verdict) = app.entitlements.refused_before(&wanted, customer).await? {
-        return Ok(wire::answer(&verdict, now));
+        // Unless it was recorded meanwhile, by who does not ask.
+        if app.events.get(caller.project, id.to_string()).await?.is_none() {
+            return Ok(wire::answer(&verdict, now));
+        }
     }
     match app.entitlements.decide(caller.project, &wish).await? {
         Decision::Allowed(permit) => {
@@ -149,6 +154,19 @@ async fn decide_and_record(
             let mut verdict = verdict.refusing(None);
             verdict.is_repeat = is_repeat;
             Ok(wire::answer(&verdict, now))
+        }
+    }
+}
+
+/// Properties, which are hashed by what they mean.
+struct Meaning<'a>(&'a Value);
+
+impl Hash for Meaning<'_> {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        // Without properties is with none.
+        match self.0 {
+            Value::Null => json::hash_meaning(&Value::Object(Map::new()), hasher),
+            properties => json::hash_meaning(properties, hasher),
         }
     }
 }
@@ -313,26 +331,14 @@ async fn whose(
         .and_then(|subject| app.recorder.assignments.customer_of(caller.project, subject, now));
     match (assigned, customer) {
         (Some(assigned), _) => Ok(assigned),
-        (None, Some(customer)) => own_id(app, caller, customer).await,
+        (None, Some(customer)) => {
+            Ok(customers::own_id(&app.db, caller.project, Some(customer)).await?.unwrap_or_default())
+        }
         (None, None) if subject.is_some() => {
             Err(ApiError::field("customer", "is required: the subject is assigned to no customer"))
         }
         (None, None) => Err(ApiError::field("customer", "is required")),
     }
-}
-
-/// The customer's own id: counts go by it. A subject that is no customer stands for the one that it is assigned to.
-async fn own_id(app: &App, caller: &Caller, name: String) -> Result<String, ApiError> {
-    let (project, now) = (caller.project, app.clock.of_project(caller.project));
-    if let Some(customer) = app.recorder.assignments.customer_of(project, &name, now) {
-        match customers::get_by_external_id(&app.db, project, &name).await {
-            Ok(_) => return Ok(name),
-            Err(StoreError::NotFound) => return Ok(customer),
-            Err(error) => return Err(error.into()),
-        }
-    }
-    let own = customers::own_id(&app.db, project, Some(name)).await?;
-    Ok(own.unwrap_or_default())
 }
 
 impl From<DecideError> for ApiError {
