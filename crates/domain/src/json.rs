@@ -83,7 +83,9 @@ pub fn hash_meaning(value: &Value, hasher: &mut impl Hasher) {
         }
         Value::Array(list) => {
             list.len().hash(hasher);
-            list.iter().for_each(|value| hash_meaning(value, hasher));
+            for value in list {
+                hash_meaning(value, hasher);
+            }
         }
         Value::Number(number) => match Decimal::parse(number.as_str()) {
             Ok(number) => number.hash(hasher),
