@@ -132,9 +132,20 @@ fn sweeping_answers_what_listing_the_events_does() {
 #[test]
 fn going_over_the_events_of_a_customer_shows_each_once_as_it_stands() {
     let disk = SimDisk::new(1);
-    let log = filled(&disk);
+    let mut log = filled(&disk);
+    for n in 0..400 {
+        let (id, properties) =
+            (format!("much-{n}"), format!(r#"{{"region":"r{}","in":{{"tokens":{n}}}}}"#, n % 3));
+        let time = Some(at(n * 977 % (4 * 86_400)));
+        let properties = Some(properties.as_str());
+        let event = EventDraft { customer: "much", time, properties, ..draft(&id) };
+        commit(&mut log, vec![batch_of(&[event], at(10_000 + n))]);
+    }
+    let mut scan = Scan::new(&log.shared, PROJECT, "t", &["much".to_owned()], at(0)..at(4 * 86_400), None);
+    assert!(!scan.take_broad().expect("reads").is_empty(), "files of columns are swept");
     let paths = [path("region"), path("$.in.tokens")];
-    for (customer, from, to) in [("c1", 0, 4), ("c2", 1, 3), ("nobody", 0, 4)] {
+    for (customer, from, to) in [("much", 0, 4), ("much", 1, 3), ("c1", 0, 4), ("c2", 1, 3), ("nobody", 0, 4)]
+    {
         let windows = days(from, to);
         let times = windows[0].start..windows[windows.len() - 1].end;
         let fold = Fold { project: PROJECT, customer, event_type: "t", times, paths: &paths };
