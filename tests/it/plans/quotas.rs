@@ -92,6 +92,14 @@ async fn a_storm_of_repeats_counts_each_call_once_and_refuses_none() {
     let conflict = server.post("/v1/entitlements/consume", other).await;
     assert_eq!((conflict.status.as_u16(), &conflict.json()["code"]), (409, &json!("event_conflict")));
     assert_eq!(consume(&server, "another", "acme").await.status, 429);
+    // What a lease holds may come back: who is refused for it may ask again.
+    assert_eq!(server.delete("/v1/events/call-8").await.status, 200);
+    let leased = json!({"customer": "acme", "meter": "api.calls", "value": "1"});
+    let lease = server.post("/v1/entitlements/leases", leased).await.json();
+    assert_eq!(consume(&server, "call-8 instead", "acme").await.status, 429);
+    let path = format!("/v1/entitlements/leases/{}/return", lease["lease_id"].as_str().expect("an id"));
+    assert_eq!(server.post(&path, json!({"used": "0"})).await.status, 200);
+    assert_eq!(consume(&server, "call-8 instead", "acme").await.status, 200);
     // The header names the event where it has no id. A refusal stays one; its room is for others.
     let keyed = || async {
         let request = server.request(Method::POST, "/v1/entitlements/consume", TEST_KEY);

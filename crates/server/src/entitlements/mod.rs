@@ -209,13 +209,16 @@ impl Entitlements {
         Ok(self.refusals.of(wanted, &standing, self.clock.of_project(wanted.project)))
     }
 
-    /// Remembers that an event was refused.
+    /// Remembers that an event was refused, where that is not for what leases hold.
     pub async fn note_refused(
         &self,
         wanted: &Wanted<'_, impl Hash>,
         customer: &str,
         verdict: Verdict,
     ) -> Result<(), DecideError> {
+        if !verdict.is_without_leases() {
+            return Ok(());
+        }
         let standing = self.standing.of(wanted.project, customer).await?;
         self.refusals.note(wanted, standing, verdict, self.clock.of_project(wanted.project));
         Ok(())

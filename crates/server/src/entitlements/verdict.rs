@@ -43,6 +43,11 @@ impl Verdict {
         Ok(Self { refused: None, limit, used, remaining, resets, is_repeat: false })
     }
 
+    /// Whether leases have no part in it: what they hold may be given back at any moment.
+    pub fn is_without_leases(&self) -> bool {
+        self.limit.remaining(self.used) == Ok(self.remaining)
+    }
+
     /// Where the customer has nothing.
     pub fn not_entitled() -> Self {
         Self::nothing(Refusal::NotEntitled)
