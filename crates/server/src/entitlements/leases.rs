@@ -144,7 +144,8 @@ impl Entitlements {
         let now = self.clock.of_project(project);
         let catalogue = self.catalogues.of(project);
         let event_type = event_type_of(&catalogue, name).ok_or(DecideError::NoMeter)?.to_owned();
-        let limits = match self.said(project, customer, &catalogue, &event_type, now).await? {
+        let standing = self.standing.of(project, customer).await?;
+        let limits = match self.said(project, customer, &standing, (&catalogue, &event_type), now) {
             Said::Nothing(refusal) => return Ok(Granted::Refused(refusal)),
             Said::Free => Vec::new(),
             Said::Limits(limits) => limits,

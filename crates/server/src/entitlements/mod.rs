@@ -95,7 +95,14 @@ pub enum Decision {
     /// It may be recorded, as long as this is held.
     Allowed(Permit),
     /// It may not.
-    Refused(Verdict),
+    Refused(Denial),
+}
+
+/// That an event may not be recorded, and by what that was decided.
+pub struct Denial {
+    /// What is to be said of it.
+    pub verdict: Verdict,
+    standing: Arc<Standing>,
 }
 
 /// The permission to record an event: what it takes is held for it until this is dropped, which must be
@@ -148,7 +155,8 @@ impl Entitlements {
         let now = self.clock.of_project(project);
         let catalogue = self.catalogues.of(project);
         let event_type = event_type_of(&catalogue, name).ok_or(DecideError::NoMeter)?.to_owned();
-        let limits = match self.said(project, customer, &catalogue, &event_type, now).await? {
+        let standing = self.standing.of(project, customer).await?;
+        let limits = match self.said(project, customer, &standing, (&catalogue, &event_type), now) {
             Said::Nothing(refusal) => return Ok(refusal),
             Said::Free => return Ok(Verdict::unlimited()),
             Said::Limits(limits) => limits,
@@ -170,7 +178,9 @@ impl Entitlements {
     pub async fn decide(&self, project: ProjectId, wish: &Wish<'_>) -> Result<Decision, DecideError> {
         let now = self.clock.of_project(project);
         let catalogue = self.catalogues.of(project);
-        let said = self.said(project, wish.customer, &catalogue, wish.event_type, now).await?;
+        let standing = self.standing.of(project, wish.customer).await?;
+        let said = self.said(project, wish.customer, &standing, (&catalogue, wish.event_type), now);
+        let refuse = |verdict| Decision::Refused(Denial { verdict, standing: Arc::clone(&standing) });
         let mut permit = Permit {
             limits: Vec::new(),
             reserved: Vec::new(),
@@ -178,7 +188,7 @@ impl Entitlements {
             plain: Verdict::unlimited(),
         };
         let limits = match said {
-            Said::Nothing(refusal) => return Ok(Decision::Refused(refusal)),
+            Said::Nothing(refusal) => return Ok(refuse(refusal)),
             Said::Free => return Ok(Decision::Allowed(permit)),
             Said::Limits(limits) => limits,
         };
@@ -192,7 +202,7 @@ impl Entitlements {
             if !allowed {
                 let used = limited.counter.used(&self.events, now).await?;
                 let verdict = limited.verdict((used, self.held_of(&limited)))?;
-                return Ok(Decision::Refused(verdict.refusing(Some(Refusal::Limit))));
+                return Ok(refuse(verdict.refusing(Some(Refusal::Limit))));
             }
             permit.limits.push(limited);
         }
@@ -205,23 +215,18 @@ impl Entitlements {
         wanted: &Wanted<'_, impl Hash>,
         customer: &str,
     ) -> Result<Option<Verdict>, DecideError> {
-        let standing = self.standing.of(wanted.project, customer).await?;
-        Ok(self.refusals.of(wanted, &standing, self.clock.of_project(wanted.project)))
+        let now = self.clock.of_project(wanted.project);
+        let Some(refused) = self.refusals.of(wanted, now) else { return Ok(None) };
+        Ok(refused.verdict_for(&self.standing.of(wanted.project, customer).await?))
     }
 
     /// Remembers that an event was refused, where that is not for what leases hold.
-    pub async fn note_refused(
-        &self,
-        wanted: &Wanted<'_, impl Hash>,
-        customer: &str,
-        verdict: Verdict,
-    ) -> Result<(), DecideError> {
-        if !verdict.is_without_leases() {
-            return Ok(());
+    pub fn note_refused(&self, wanted: &Wanted<'_, impl Hash>, denial: &Denial) {
+        let Denial { verdict, standing } = denial;
+        if verdict.is_without_leases() {
+            let now = self.clock.of_project(wanted.project);
+            self.refusals.note(wanted, Arc::clone(standing), verdict.clone(), now);
         }
-        let standing = self.standing.of(wanted.project, customer).await?;
-        self.refusals.note(wanted, standing, verdict, self.clock.of_project(wanted.project));
-        Ok(())
     }
 
     /// What is to be said of an event after it was recorded.
@@ -274,19 +279,18 @@ impl Entitlements {
     }
 
     /// What a customer that paid may use of an event type, by the order of its meters.
-    async fn said(
+    fn said(
         &self,
         project: ProjectId,
         customer: &str,
-        catalogue: &Catalogue,
-        event_type: &str,
+        standing: &Standing,
+        asked: (&Catalogue, &str),
         now: Timestamp,
-    ) -> Result<Said, DecideError> {
-        let standing = self.standing.of(project, customer).await?;
+    ) -> Said {
         if standing.is_suspended {
-            return Ok(Said::Nothing(Verdict::suspended()));
+            return Said::Nothing(Verdict::suspended());
         }
-        Ok(self.planned(project, customer, &standing, (catalogue, event_type), now))
+        self.planned(project, customer, standing, asked, now)
     }
 
     /// What a customer's plan says of an event type, whether or not it paid for it.

@@ -28,7 +28,7 @@ struct Generations {
 
 /// An event that was refused.
 #[derive(Clone)]
-struct Refused {
+pub struct Refused {
     verdict: Verdict,
     /// What the customer had. Once it has something else, anything may be allowed.
     standing: Arc<Standing>,
@@ -49,18 +49,14 @@ pub struct Wanted<'a, C> {
 }
 
 impl Refusals {
-    /// What was said of an event before, for as long as the customer has what it had then.
-    pub fn of<C: Hash>(
-        &self,
-        wanted: &Wanted<'_, C>,
-        standing: &Arc<Standing>,
-        now: Timestamp,
-    ) -> Option<Verdict> {
-        let (name, event) = self.hashes(wanted);
-        let known = self.known.lock();
-        let refused = known.present.get(&name).or_else(|| known.before.get(&name))?;
-        let holds = refused.event == event && now < refused.until && Arc::ptr_eq(&refused.standing, standing);
-        holds.then(|| Verdict { is_repeat: true, ..refused.verdict.clone() })
+    /// The refusal of an event before.
+    pub fn of<C: Hash>(&self, wanted: &Wanted<'_, C>, now: Timestamp) -> Option<Refused> {
+        let name = self.name(wanted);
+        let refused = {
+            let known = self.known.lock();
+            known.present.get(&name).or_else(|| known.before.get(&name))?.clone()
+        };
+        (now < refused.until && refused.event == self.event(wanted)).then_some(refused)
     }
 
     /// Remembers what was said, until the quota is counted anew, and for a day at most.
@@ -71,7 +67,7 @@ impl Refusals {
         verdict: Verdict,
         now: Timestamp,
     ) {
-        let (name, event) = self.hashes(wanted);
+        let (name, event) = (self.name(wanted), self.event(wanted));
         let a_day = now.plus_micros(DAY);
         let until = verdict.resets.map_or(a_day, |(resets_at, _)| resets_at.min(a_day));
         let mut known = self.known.lock();
@@ -81,9 +77,22 @@ impl Refusals {
         known.present.insert(name, Refused { verdict, standing, event, until });
     }
 
-    fn hashes<C: Hash>(&self, wanted: &Wanted<'_, C>) -> (u64, u64) {
-        let [of_names, of_events] = &self.hashers;
-        (of_names.hash_one((wanted.project, wanted.id)), of_events.hash_one(wanted))
+    fn name<C>(&self, wanted: &Wanted<'_, C>) -> u64 {
+        let [of_names, _] = &self.hashers;
+        of_names.hash_one((wanted.project, wanted.id))
+    }
+
+    fn event<C: Hash>(&self, wanted: &Wanted<'_, C>) -> u64 {
+        let [_, of_events] = &self.hashers;
+        of_events.hash_one(wanted)
+    }
+}
+
+impl Refused {
+    /// What was said then, for as long as the customer has what it had.
+    pub fn verdict_for(self, standing: &Arc<Standing>) -> Option<Verdict> {
+        let has_the_same = Arc::ptr_eq(&self.standing, standing);
+        has_the_same.then_some(Verdict { is_repeat: true, ..self.verdict })
     }
 }
 
@@ -102,19 +111,22 @@ mod tests {
         let standing = || Arc::new(Standing { has: Has::Nothing, is_suspended: false, until: None });
         let (refusals, had) = (Refusals::default(), standing());
         let said = Verdict::not_entitled();
+        let again_of = |event: &Wanted<'_, u64>, standing: &Arc<Standing>, now| {
+            refusals.of(event, now).and_then(|refused| refused.verdict_for(standing))
+        };
         refusals.note(&wanted("a", 1), Arc::clone(&had), said.clone(), at(0));
-        let again = refusals.of(&wanted("a", 1), &had, at(DAY - 1));
+        let again = again_of(&wanted("a", 1), &had, at(DAY - 1));
         assert_eq!(again, Some(Verdict { is_repeat: true, ..said.clone() }));
-        assert_eq!(refusals.of(&wanted("a", 1), &had, at(DAY)), None, "a day later");
-        assert_eq!(refusals.of(&wanted("a", 2), &had, at(0)), None, "another event");
-        assert_eq!(refusals.of(&wanted("a", 1), &standing(), at(0)), None, "another plan");
-        assert_eq!(refusals.of(&wanted("b", 1), &had, at(0)), None);
+        assert_eq!(again_of(&wanted("a", 1), &had, at(DAY)), None, "a day later");
+        assert_eq!(again_of(&wanted("a", 2), &had, at(0)), None, "another event");
+        assert_eq!(again_of(&wanted("a", 1), &standing(), at(0)), None, "another plan");
+        assert_eq!(again_of(&wanted("b", 1), &had, at(0)), None);
         // The memory is bounded: of many the earliest go.
         for number in 0..2 * REFUSALS_MAX {
             refusals.note(&wanted(&number.to_string(), 1), Arc::clone(&had), said.clone(), at(0));
         }
-        assert_eq!(refusals.of(&wanted("a", 1), &had, at(0)), None);
-        assert!(refusals.of(&wanted("99999", 1), &had, at(0)).is_some());
+        assert_eq!(again_of(&wanted("a", 1), &had, at(0)), None);
+        assert!(again_of(&wanted("99999", 1), &had, at(0)).is_some());
         let known = refusals.known.lock();
         assert!(known.present.len() + known.before.len() <= 2 * REFUSALS_MAX);
     }

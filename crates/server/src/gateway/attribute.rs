@@ -18,13 +18,14 @@ use tower::Service;
 pub(super) struct Attributed<S> {
     inner: S,
     rules: Arc<Rules>,
-    trusted: Arc<Networks>,
+    /// Whose `X-Forwarded-For` is believed, where rate limits are kept.
+    trusted: Option<Arc<Networks>>,
 }
 
 impl<S> Attributed<S> {
-    /// Addresses are believed of `trusted` proxies.
-    pub fn new(inner: S, rules: Arc<Rules>, trusted: Networks) -> Self {
-        Self { inner, rules, trusted: Arc::new(trusted) }
+    /// Addresses are believed of `trusted` proxies; without those nobody asks for keys and addresses.
+    pub fn new(inner: S, rules: Arc<Rules>, trusted: Option<Networks>) -> Self {
+        Self { inner, rules, trusted: trusted.map(Arc::new) }
     }
 }
 
@@ -53,7 +54,7 @@ where
     fn call(&mut self, request: Request<Incoming>) -> Self::Future {
         let next = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, next);
-        let (rules, trusted) = (Arc::clone(&self.rules), Arc::clone(&self.trusted));
+        let (rules, trusted) = (Arc::clone(&self.rules), self.trusted.clone());
         Box::pin(async move {
             let (mut parts, body) = request.into_parts();
             let mut seen = Seen::default();
@@ -65,8 +66,10 @@ where
             } else {
                 Peeked::unseen(body)
             };
-            let who = seen.attribution(parts.uri.path());
-            let who = limited_by(&rules, &trusted, &parts, who);
+            let mut who = seen.attribution(parts.uri.path());
+            if let Some(trusted) = &trusted {
+                who = limited_by(&rules, trusted, &parts, who);
+            }
             parts.extensions.insert(who);
             inner.call(Request::from_parts(parts, body)).await
         })

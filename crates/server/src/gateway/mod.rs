@@ -129,7 +129,7 @@ impl Gateway {
         if let (Some(limiter), Some(meter)) = (&limiter, settings.calls_meter) {
             layer = layer.enforce(limiter.clone()).calls_meter(meter);
         }
-        let trusted = settings.forwarding.trusted.clone();
+        let trusted = settings.rate_limits.is_on().then(|| settings.forwarding.trusted.clone());
         let proxy = Proxy::new(settings.upstream, settings.forwarding, times).map_err(StartError::Tls)?;
         let service = Attributed::new(tower::Layer::layer(&layer, proxy), rules, trusted);
         Ok(Self { tracker, limiter, service, times, connections_max })

@@ -143,15 +143,15 @@ async fn decide_and_record(
             verdict.is_repeat = is_repeat;
             Ok(wire::answer(&verdict, now))
         }
-        Decision::Refused(verdict) => {
+        Decision::Refused(denial) => {
             // What was recorded before was allowed then: its repeat records nothing.
             let known = app.events.get(caller.project, checked.id.to_string()).await?;
             if known.is_none() {
-                app.entitlements.note_refused(&wanted, customer, verdict.clone()).await?;
-                return Ok(wire::answer(&verdict, now));
+                app.entitlements.note_refused(&wanted, &denial);
+                return Ok(wire::answer(&denial.verdict, now));
             }
             let is_repeat = record(app, caller, &judge, checked).await?;
-            let mut verdict = verdict.refusing(None);
+            let mut verdict = denial.verdict.refusing(None);
             verdict.is_repeat = is_repeat;
             Ok(wire::answer(&verdict, now))
         }

@@ -52,7 +52,7 @@ async fn decide_and_answer(app: &App, own: &Own) -> Result<Response, ApiError> {
     let wish = Wish { customer: &own.customer, event_type: CALLS, subject: None, readable };
     let permit = match app.entitlements.decide(project, &wish).await? {
         Decision::Allowed(permit) => permit,
-        Decision::Refused(verdict) => return Ok(refused(&verdict, now)),
+        Decision::Refused(denial) => return Ok(refused(&denial.verdict, now)),
     };
     let properties = json!({
         "endpoint": "/api/secure/ping",
